@@ -142,18 +142,19 @@ class Letterbox:
 
     def boxes_to_frame(self, boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (n, 4) x0, y0, x1, y1 from network pixels to frame pixels, clipped to the frame; new memory."""
-        (sx, sy), (height, width) = self.scale_xy, self.frame_hw
-        moved = (boxes_xyxy - np.float32([self.left, self.top] * 2)) * np.float32([1 / sx, 1 / sy] * 2)
-        clipped: NDArray[np.float32] = np.clip(moved, 0, np.float32([width, height] * 2))
-        return clipped
+        moved = (boxes_xyxy - self._offset()) / self._scale()
+        height, width = self.frame_hw
+        return np.clip(moved, 0, np.array([width, height, width, height], np.float32))
 
     def boxes_to_network(self, boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (n, 4) x0, y0, x1, y1 from frame pixels to network pixels; new memory."""
-        sx, sy = self.scale_xy
-        moved: NDArray[np.float32] = boxes_xyxy * np.float32([sx, sy] * 2) + np.float32(
-            [self.left, self.top] * 2
-        )
-        return moved
+        return boxes_xyxy * self._scale() + self._offset()
+
+    def _scale(self) -> NDArray[np.float32]:
+        return np.array(self.scale_xy * 2, np.float32)
+
+    def _offset(self) -> NDArray[np.float32]:
+        return np.array((self.left, self.top) * 2, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How a network wants its input: x = (pixel * scale - mean) / std, per channel in the order of `colour`."""
+    """How a network wants its input: x = (pixel * scale - mean) / std, channels in the order of `colour`."""
 
     name: str
     size_hw: tuple[int | None, int | None] = (None, None)  # None: free, a multiple of stride
@@ -260,5 +261,5 @@ class Sink(Protocol):
         ...
 
     def close(self, whole: bool) -> None:
-        """Finish. `whole` is False after an error: what is there is kept, playable, under a name that says so."""
+        """Finish. After an error `whole` is False: what is there is kept, playable, under a name saying so."""
         ...
