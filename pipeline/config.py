@@ -1,20 +1,53 @@
-"""The configuration: frozen, strict, the same keys in YAML, in `--set a.b=c` and in Python."""
+"""The configuration: frozen, the same keys in YAML, in `--set a.b=c` and in Python."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]  # 0..1
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 View = Literal["overlay", "side-by-side", "masks"]
+
+
+class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which frames are taken."""
+
+    start_s: Seconds = 0.0  # skip what comes before, seconds
+    frames: Count | None = None  # stop after so many
+    every: Count = 1  # take every k-th
+    fps: Annotated[float, msgspec.Meta(gt=0)] | None = (
+        None  # for image folders and streams without timestamps
+    )
+    open_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 5.0
+
+
+class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What runs the networks."""
+
+    name: str = "auto"
+    require: str | None = None  # a backend's name or `gpu`: anything else is an error
+    workers: Count | None = None  # threads that run the network at once; None: by rule, or as tuned
+    threads: Count | None = None  # threads inside one run of the network
+    precision: Literal["f32", "bf16"] = "f32"  # bf16: openvino only
+
+
+class InputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The network's input, where its file leaves it free."""
+
+    long_side: Count | None = None  # pixels; None: the model's own, 640 for YOLO
+    square: bool = False  # long_side x long_side instead of the footage's shape
 
 
 class DecodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """From a network's outputs to objects; the defaults are Ultralytics' predict."""
 
-    conf: float = 0.25  # least score
-    iou: float = 0.7  # boxes of one class that overlap more are one object
-    max_det: int = 300  # most objects a frame
+    conf: Share = 0.25  # least score
+    iou: Share = 0.7  # boxes of one class that overlap more are one object
+    max_det: Count = 300  # most objects a frame
     agnostic: bool = False  # suppress across classes too
     classes: tuple[str, ...] = ()  # only these, by name; empty: all
 
@@ -23,7 +56,7 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What is drawn."""
 
     view: View = "overlay"
-    alpha: float = 0.5  # weight of a class colour over the picture, 0..1
+    alpha: Share = 0.5  # weight of a class colour over the picture, 0..1
     outlines: bool = True
     boxes: bool = True
     names: bool = True
@@ -33,3 +66,39 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     blur: tuple[str, ...] = ()  # classes made unrecognisable
     cutout: tuple[str, ...] = ()  # classes kept; everything else becomes the ground
     ground: str = "white"  # behind a cut-out: a colour (white, black, green, #rrggbb) or transparent
+
+
+class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is written."""
+
+    save: str | None = None  # a video: .mp4, .mkv, .mov
+    json: str | None = None  # JSON Lines, one record a frame
+    masks: str | None = None  # a folder of PNG masks
+    pictures: str | None = None  # a folder of PNG pictures
+    summary: str | None = None  # JSON: counts, rates and percentiles of the run
+    mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
+    timing: bool = True  # measured times in the records
+    show: bool = False  # a window
+    codec: str = "libx264"
+    crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
+    preset: str = "ultrafast"
+
+
+class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the stages are coupled."""
+
+    capacity: Count = 2  # messages that may wait before a stage
+    stall_s: Seconds = 60.0  # a stage without progress for so long is an error that names it
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything a run can be told."""
+
+    model: tuple[str, ...] = ()  # paths of networks that run on the same frames
+    source: SourceConfig = SourceConfig()
+    backend: BackendConfig = BackendConfig()
+    input: InputConfig = InputConfig()
+    decode: DecodeConfig = DecodeConfig()
+    render: RenderConfig = RenderConfig()
+    output: OutputConfig = OutputConfig()
+    flow: FlowConfig = FlowConfig()

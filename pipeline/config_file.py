@@ -1,0 +1,135 @@
+"""Read a configuration from YAML and `--set`, strictly, naming the place of whatever is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import yaml
+
+from pipeline.config import Config
+from pipeline.errors import ConfigError
+
+
+def config_dirs() -> tuple[Path, ...]:
+    """Where presets and cards lie: beside the packages in a checkout, inside `pipeline` once installed."""
+    here = Path(__file__).resolve().parent
+    return tuple(folder for folder in (here / "configs", here.parent / "configs") if folder.is_dir())
+
+
+def load(path: str | None = None, sets: Sequence[str] = ()) -> Config:
+    """The configuration of a YAML file (or the name of a preset) with `a.b=value` pairs put over it.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name.
+    """
+    file = _find(path) if path is not None else None
+    text = ""
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file}: cannot be read as YAML text: {error}") from error
+    tree = _parse(text, str(file))
+    _convert(tree, _places(text), str(file))
+    for pair in sets:
+        _put(tree, pair)
+        _convert(tree, {}, f"--set {pair}")
+    return _convert(tree, {}, "configuration")
+
+
+def dump(config: Config) -> str:
+    """The configuration as YAML that `load` takes back."""
+    plain = msgspec.to_builtins(config)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _find(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    presets = {p.stem: p for folder in config_dirs() for p in sorted(folder.glob("*.yaml"))}
+    if name in presets:
+        return presets[name]
+    near = difflib.get_close_matches(path.stem, presets, 1)
+    hint = f"did you mean the preset {near[0]}?" if near else f"presets are {', '.join(sorted(presets))}"
+    raise ConfigError(f"{name}: no such configuration file, and no preset of that name", hint=hint)
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{name}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{name}: expected keys such as `render:`, found a {type(tree).__name__}")
+    return tree
+
+
+def _places(text: str) -> dict[str, int]:
+    """Path of each key, as msgspec writes paths, to its line."""
+
+    def walk(node: yaml.Node | None, path: str) -> Iterator[tuple[str, int]]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                yield f"{path}.{key.value}", key.start_mark.line + 1
+                yield from walk(value, f"{path}.{key.value}")
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                yield f"{path}[{index}]", value.start_mark.line + 1
+                yield from walk(value, f"{path}[{index}]")
+
+    return dict(walk(yaml.compose(text, Loader=yaml.SafeLoader), "$"))
+
+
+def _put(tree: dict[str, Any], pair: str) -> None:
+    key, equals, value = pair.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {pair}: expected key=value", hint="for instance --set render.alpha=0.7")
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = tree.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {pair}: `{parent}` has no keys of its own")
+        tree = inner
+    try:
+        tree[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {pair}: the value is not YAML") from error
+
+
+def _convert(tree: dict[str, Any], places: dict[str, int], name: str) -> Config:
+    try:
+        return msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        path = where.strip("`") or "$"
+        unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+        hint = ""
+        if unknown:
+            path = f"{path}.{unknown[1]}"
+            fields = _fields(path.split(".")[1:-1])
+            near = difflib.get_close_matches(unknown[1], fields, 1)
+            what = f"unknown key `{unknown[1]}`"
+            hint = f"did you mean `{near[0]}`?" if near else f"keys here are {', '.join(fields)}"
+        line = f" line {places[path]}" if path in places else ""
+        what = what[0].lower() + what[1:]
+        place = "" if path == "$" else f"{path.removeprefix('$.')}: "
+        raise ConfigError(f"{name}{line}: {place}{what}", hint=hint) from error
+
+
+def _fields(path: Sequence[str]) -> list[str]:
+    """The keys that a configuration has at a path."""
+    kind: Any = Config
+    for key in path:
+        kind = next(f.type for f in msgspec.structs.fields(kind) if f.name == key)
+        kind = next((k for k in (kind, *get_args(kind)) if isinstance(k, type)), kind)
+    return [f.name for f in msgspec.structs.fields(kind)]

@@ -1,0 +1,73 @@
+"""A configuration is strict, and says where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.config_file import config_dirs, dump, load
+from pipeline.errors import ConfigError
+
+
+def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
+    config = load(
+        sets=["render.alpha=0.7", "model=[a.onnx, b.onnx]", "render.blur=[person]", "source.frames=5"]
+    )
+    assert config.render.alpha == 0.7
+    assert config.model == ("a.onnx", "b.onnx")
+    (tmp_path / "c.yaml").write_text(dump(config))
+    assert load(str(tmp_path / "c.yaml")) == config
+
+
+def test_nothing_said_is_the_defaults() -> None:
+    assert load() == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "render:\n  alhpa: 0.3\n",
+            r"c\.yaml line 2: render\.alhpa: unknown key `alhpa` \(did you mean `alpha`\?\)",
+        ),
+        ("rendr:\n  alpha: 0.3\n", r"line 1: rendr: unknown key `rendr` \(did you mean `render`\?\)"),
+        ("\nrender:\n  alpha: strong\n", r"line 3: render\.alpha: expected `float`, got `str`"),
+        ("render:\n  blur: [person, 3]\n", r"line 2: render\.blur\[1\]: expected `str`, got `int`"),
+        ("render:\n  view: sideways\n", r"line 2: render\.view: invalid enum value 'sideways'"),
+        ("render: {", r"line 1: not YAML"),
+        ("- render", r"expected keys such as `render:`, found a list"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_the_nearest_name(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        load(str(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("render.alpha", "expected key=value"),
+        ("render.alhpa=1", "did you mean `alpha`"),
+        ("decode.conf=high", "decode.conf: expected `float`, got `str`"),
+        ("model.x=1", "model: expected `array`, got `object`"),
+        ("render.alpha.x=1", "expected `float`, got `object`"),
+    ],
+)
+def test_a_wrong_set_is_named(pair: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(sets=[pair])
+
+
+def test_a_missing_file_names_the_presets(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such configuration file.*presets are|did you mean"):
+        load(str(tmp_path / "nowhere.yaml"))
+
+
+def test_every_preset_is_read() -> None:
+    presets = [p for folder in config_dirs() for p in folder.glob("*.yaml")]
+    assert presets
+    for preset in presets:
+        load(str(preset))
