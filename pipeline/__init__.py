@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.errors import UserError
-    from pipeline.run import open
+    from pipeline.scenes import open
     from pipeline.types import Frame, Instances, Labels, Scene
 
 __version__ = "0.1.0"
 __all__ = ["Frame", "Instances", "Labels", "Scene", "UserError", "open"]
 
 _HOME = {
-    "open": "pipeline.run",
+    "open": "pipeline.scenes",
     "UserError": "pipeline.errors",
     "Frame": "pipeline.types",
     "Instances": "pipeline.types",

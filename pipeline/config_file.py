@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,8 +21,15 @@ def config_dirs() -> tuple[Path, ...]:
     return tuple(folder for folder in (here / "configs", here.parent / "configs") if folder.is_dir())
 
 
-def load(path: str | None = None, sets: Sequence[str] = ()) -> Config:
-    """The configuration of a YAML file (or the name of a preset) with `a.b=value` pairs put over it.
+def load(
+    path: str | None = None, sets: Sequence[str] = (), options: Mapping[str, object] | None = None
+) -> Config:
+    """The configuration of a YAML file (or the name of a preset) with other words put over it.
+
+    Args:
+        path: a file, or the name of a preset in `configs/`.
+        sets: `a.b=value` pairs, the value in YAML; these go over the file.
+        options: dotted key -> value, None where nothing was said; these go over both.
 
     Raises:
         ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name.
@@ -39,6 +46,10 @@ def load(path: str | None = None, sets: Sequence[str] = ()) -> Config:
     for pair in sets:
         _put(tree, pair)
         _convert(tree, {}, f"--set {pair}")
+    for key, value in (options or {}).items():
+        if value is not None:
+            *parents, last = key.split(".")
+            _inner(tree, parents, key)[last] = value
     return _convert(tree, {}, "configuration")
 
 
@@ -95,15 +106,19 @@ def _put(tree: dict[str, Any], pair: str) -> None:
     if not equals or not key:
         raise ConfigError(f"--set {pair}: expected key=value", hint="for instance --set render.alpha=0.7")
     *parents, last = key.split(".")
+    try:
+        _inner(tree, parents, f"--set {pair}")[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {pair}: the value is not YAML") from error
+
+
+def _inner(tree: dict[str, Any], parents: Sequence[str], name: str) -> dict[str, Any]:
     for parent in parents:
         inner = tree.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {pair}: `{parent}` has no keys of its own")
+            raise ConfigError(f"{name}: `{parent}` has no keys of its own")
         tree = inner
-    try:
-        tree[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {pair}: the value is not YAML") from error
+    return tree
 
 
 def _convert(tree: dict[str, Any], places: dict[str, int], name: str) -> Config:

@@ -1,0 +1,23 @@
+"""The command `dashmask`: a file per subcommand; nothing else prints or exits."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point. A UserError becomes one sentence and exit code 2."""
+    from pipeline.cli.app import app
+    from pipeline.errors import UserError
+
+    try:
+        app()
+    except UserError as error:
+        sys.stdout.flush()
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        sys.exit(1)

@@ -1,0 +1,42 @@
+"""The table of subcommands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.config import config
+from pipeline.cli.doctor import doctor
+from pipeline.cli.models import models
+from pipeline.cli.run import run
+from pipeline.cli.tune import tune
+
+app = typer.Typer(
+    name="dashmask",
+    help="Real-time video segmentation for driving footage: what is where on the road, in every frame, in time.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (run, doctor, models, config, tune):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from pipeline import __version__
+
+        print(f"dashmask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _dashmask(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,39 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="An ONNX network. Twice: a semantic and an instance network together."
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="auto, tensorrt, tensorrt-rtx, onnxruntime-cuda, openvino, onnxruntime-cpu or null.",
+    ),
+]
+Require = Annotated[
+    str | None, typer.Option(metavar="NAME|gpu", help="End with an error rather than fall back to another backend.")
+]
+IMGSZ = Annotated[int | None, typer.Option(metavar="PX", help="Long side of the network's input.")]
+ConfigFile = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="YAML configuration, or the name of a preset.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Set one key of the configuration; `dashmask config` shows all."),
+]
+
+
+def listed(names: str | None) -> tuple[str, ...] | None:
+    """`a,b` -> ("a", "b")."""
+    if names is None:
+        return None
+    return tuple(name.strip() for name in names.split(",") if name.strip())

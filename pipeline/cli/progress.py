@@ -1,0 +1,90 @@
+"""What a run says while it runs, and the table at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from pipeline.assemble import Network
+    from pipeline.run import Outcome
+    from pipeline.timing import Summary
+    from pipeline.types import Source, SourceInfo
+
+PLAIN_EVERY_S = 5.0
+
+
+class Progress:
+    """A bar on a terminal, a line every few seconds elsewhere; all on stderr. Implements run.Watch."""
+
+    def __init__(self, wanted: int | None) -> None:
+        self._wanted = wanted
+        self._terminal = sys.stderr.isatty()
+        self._bar: Bar | None = None
+        self._task: Any = None
+        self._next_s = 0.0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def started(self, source: Source, nets: Sequence[Network]) -> None:
+        """Say what runs, and for every backend that was passed over, why."""
+        for net in nets:
+            backend = net.selection.backend
+            say(f"{net.card.name}: {backend.name} ({backend.detail})")
+            for tried in net.selection.tried:
+                if not tried.ok:
+                    say(f"  not {tried.name}: {tried.reason}")
+        self._next_s = time.monotonic() + PLAIN_EVERY_S
+
+    def frame(self, summary: Summary, info: SourceInfo) -> None:
+        """Move on by one frame."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        total = self._wanted or info.frames
+        if self._terminal:
+            self._next_s = now_s + 0.1
+            self._draw(summary, total)
+        else:
+            self._next_s = now_s + PLAIN_EVERY_S
+            of = f" of {total}" if total else ""
+            say(f"{summary.processed}{of} frames, {summary.fps or 0:.1f} fps")
+
+    def _draw(self, summary: Summary, total: int | None) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"), TimeRemainingColumn())
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._task = self._bar.add_task("", total=total, fps="")
+            self._bar.start()
+        fps = f"{summary.fps or 0:.1f} fps"
+        self._bar.update(self._task, completed=summary.processed, total=total, fps=fps, refresh=True)
+
+    def finish(self, outcome: Outcome) -> None:
+        """The table of the run, and what a reader of the outputs should know."""
+        from rich.console import Console
+
+        from pipeline.cli.table import run_table
+
+        Console().print(run_table(outcome.report))
+        for note in outcome.report["notes"]:
+            say(f"note: {note}")
+        if outcome.interrupted:
+            say("stopped before the end; what was written up to here is whole")
+
+
+def say(line: str) -> None:
+    """One line for people, on stderr: stdout is for what was asked for."""
+    print(line, file=sys.stderr, flush=True)

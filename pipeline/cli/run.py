@@ -1,0 +1,107 @@
+"""`dashmask run`: segment a source into a video, records, masks, a window."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, listed
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A video, an image, a folder or glob of images, a KITTI raw drive, a camera (0, /dev/video0), "
+        "an address (rtsp://, http://) or `demo`, a drawn drive.",
+        metavar="SOURCE",
+    ),
+]
+Path = Annotated[str | None, typer.Option(metavar="PATH")]
+
+
+def run(
+    source: Source,
+    model: Models = None,
+    backend: Backend = None,
+    require: Require = None,
+    save: Annotated[str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.")
+    ] = None,
+    masks: Annotated[str | None, typer.Option(metavar="DIR", help="Write PNG masks and classes.json.")] = None,
+    mask_ids: Annotated[
+        str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
+    ] = None,
+    pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    summary: Annotated[
+        str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
+    start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
+    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
+    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
+    imgsz: IMGSZ = None,
+    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
+    iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
+    view: Annotated[str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.")] = None,
+    blur: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")
+    ] = None,
+    cutout: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Keep these classes on a plain ground.")
+    ] = None,
+    ground: Annotated[
+        str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
+    ] = None,
+    no_timing: Annotated[
+        bool, typer.Option("--no-timing", help="Leave measured times out of the records.")
+    ] = False,
+    config: ConfigFile = None,
+    set: Set = None,
+) -> None:
+    """Segment every frame of a source.
+
+    Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
+    """
+    began_s = time.monotonic()
+    from pipeline.cli.progress import Progress
+    from pipeline.config_file import load
+
+    whole = load(
+        config,
+        set or (),
+        {
+            "model": tuple(model) if model else None,
+            "backend.name": backend,
+            "backend.require": require,
+            "source.start_s": start,
+            "source.frames": frames,
+            "source.every": every,
+            "input.long_side": imgsz,
+            "decode.conf": conf,
+            "decode.iou": iou,
+            "decode.classes": listed(classes),
+            "render.view": view,
+            "render.blur": listed(blur),
+            "render.cutout": listed(cutout),
+            "render.ground": ground,
+            "output.save": save,
+            "output.json": json,
+            "output.masks": masks,
+            "output.mask_ids": mask_ids,
+            "output.pictures": pictures,
+            "output.summary": summary,
+            "output.show": show or None,
+            "output.timing": False if no_timing else None,
+        },
+    )
+    import cv2
+
+    from pipeline.run import run as execute
+
+    cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
+    with Progress(whole.source.frames) as progress:
+        outcome = execute(source, whole, progress, began_s)
+    progress.finish(outcome)

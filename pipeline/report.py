@@ -1,0 +1,79 @@
+"""What is said of a run when it is over: the summary, as a dictionary for JSON and for the table."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import __version__
+from pipeline.assemble import Network
+from pipeline.errors import SinkError
+from pipeline.timing import Summary
+from pipeline.types import SourceInfo
+
+
+def report(
+    info: SourceInfo,
+    nets: Sequence[Network],
+    summary: Summary,
+    *,
+    undecodable: int,
+    first_frame_s: float | None,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Everything that a reader of the figures should know.
+
+    Args:
+        info: of the source.
+        nets: that ran.
+        summary: of the frames that came out.
+        undecodable: frames of the source that could not be decoded.
+        first_frame_s: seconds from the start of the command's work to the first result.
+        notes: of the sinks.
+    """
+    return {
+        "dashmask": __version__,
+        "source": {
+            "name": info.name,
+            "size_hw": info.size_hw,
+            "fps": info.fps,
+            "live": info.live,
+            "codec": info.codec,
+            "undecodable": undecodable,
+        },
+        "models": [_model(net) for net in nets],
+        **summary.as_dict(),
+        "first_frame_s": first_frame_s,
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "notes": list(notes),
+        "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()},
+    }
+
+
+def _model(net: Network) -> dict[str, Any]:
+    backend = net.selection.backend
+    return {
+        "name": net.card.name,
+        "sha256": net.card.sha256,
+        "licence": net.card.licence,
+        "backend": backend.name,
+        "backend_detail": backend.detail,
+        "workers": backend.workers,
+        "tried": [{"name": t.name, "ok": t.ok, "reason": t.reason} for t in net.selection.tried],
+        "input_hw": sorted(net.preprocessor.sizes),
+    }
+
+
+def write_report(path: Path, what: Mapping[str, Any]) -> None:
+    """Write it as JSON, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(what, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise SinkError(f"{path}: the summary could not be written: {error.strerror}") from error

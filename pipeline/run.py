@@ -1,0 +1,134 @@
+"""Run networks over a source to its end, into files and a window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.assemble import Network, build, networks, open_configured
+from pipeline.config import Config
+from pipeline.flow import Flow, Pool, drain_on_interrupt
+from pipeline.outputs import all_names, sinks
+from pipeline.report import report, write_report
+from pipeline.timing import Summary
+from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
+
+
+class Watch(Protocol):
+    """Who wants to know how a run goes on; called in the caller's thread."""
+
+    def started(self, source: Source, nets: Sequence[Network]) -> None:
+        """The networks are loaded; frames come next."""
+
+    def frame(self, summary: Summary, info: SourceInfo) -> None:
+        """One more frame came out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    report: dict[str, Any]  # what --summary writes
+    interrupted: bool  # stopped before the source's end; what was under way came out
+
+
+def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -> Outcome:
+    """Run to the end of the source, into the outputs of the configuration.
+
+    Args:
+        spec: names the source.
+        config: of the run.
+        watch: is told of the start and of every frame.
+        began_s: time.monotonic() when the command began, for the time to the first frame.
+
+    Raises:
+        UserError: anything a user can mend; what was written by then is kept under a name that says so.
+    """
+    from pipeline.sinks import check_outputs
+
+    began_s = time.monotonic() if began_s is None else began_s
+    out = config.output
+    source = open_configured(spec, config)
+    check_outputs(spec, [p for p in (out.save, out.json, out.masks, out.pictures, out.summary) if p])
+    with ExitStack() as closing:
+        nets = networks(config)
+        for net in nets:
+            closing.callback(net.selection.backend.close)
+        window = _window(spec) if out.show else None
+        if window is not None:
+            closing.callback(window.close)
+        opened: list[Sink] = []
+        flow: Flow[Picture]
+        flow = build(
+            config,
+            source,
+            nets,
+            dropped=lambda: flow.drops,
+            render=_renderer(config, nets, source.live) if out.save or out.pictures or window else None,
+            sinks=sinks(out, spec, source, config.source.start_s, opened),
+        )
+        watch.started(source, nets)
+        summary, first_frame_s = Summary(), None
+        with flow, drain_on_interrupt(flow):
+            for picture in flow:
+                done_s = time.monotonic()
+                if first_frame_s is None:
+                    first_frame_s = round(done_s - began_s, 3)
+                summary.add(picture.scene.frame, done_s)
+                watch.frame(summary, source.info)
+                if window is not None and not window.show(picture):
+                    flow.end()
+    what = report(
+        source.info,
+        nets,
+        summary,
+        undecodable=getattr(source, "undecodable", 0),
+        first_frame_s=first_frame_s,
+        notes=[note for sink in opened for note in getattr(sink, "notes", ())],
+    )
+    if out.summary:
+        write_report(Path(out.summary), what)
+    return Outcome(what, flow.ended_early)
+
+
+def _window(spec: str) -> Any:
+    from pipeline.sinks.window import Window
+
+    return Window(f"dashmask {spec}")
+
+
+def _renderer(config: Config, nets: Sequence[Network], live: bool) -> Callable[[Scene], Picture]:
+    from pipeline.render import Renderer, check_names
+
+    check_names(config.render, all_names([net.card.classes for net in nets]))
+    renderer, status = Renderer(config.render, Pool), StatusLine(live)
+    return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+
+
+class StatusLine:
+    """The line on the picture: rate, age and drops, smoothed so that they can be read."""
+
+    def __init__(self, live: bool) -> None:
+        self._live = live
+        self._last_s: float | None = None
+        self._interval_s = 0.0
+
+    def line(self, scene: Scene) -> str:
+        """What to write on the picture of a scene that is drawn now."""
+        now_s = time.monotonic()
+        if self._last_s is not None:
+            interval_s = now_s - self._last_s
+            self._interval_s += (0.05 if self._interval_s else 1.0) * (interval_s - self._interval_s)
+        self._last_s = now_s
+        parts = [f"{1 / self._interval_s:.1f} fps" if self._interval_s else "- fps"]
+        if self._live:
+            parts.append(f"age {(now_s - scene.frame.captured_s) * 1e3:.0f} ms")
+        else:
+            parts.append(f"{scene.frame.pts_s:.2f} s")
+        if dropped := sum(scene.dropped.values()):
+            parts.append(f"dropped {dropped}")
+        return "   ".join(parts)
