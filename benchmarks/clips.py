@@ -20,9 +20,7 @@ def make_clip(source: Path, out: Path, size_wh: tuple[int, int] = (1280, 720), f
     x, y = (w - crop_w) // 2, (h - crop_h) // 2
     there_and_back = list(range(len(pictures))) + list(range(len(pictures) - 2, 0, -1))
     with av.open(str(out), "w", format="mp4") as container:
-        stream = container.add_stream(
-            "libx264", rate=Fraction(25), options={"crf": "20", "preset": "veryfast"}
-        )
+        stream = container.add_stream("libx264", rate=Fraction(25), options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index in range(frames):
             picture = pictures[there_and_back[index % len(there_and_back)]][y : y + crop_h, x : x + crop_w]

@@ -26,9 +26,7 @@ HERE = Path(__file__).parent / "peers"
 
 def call(script: str, *args: str) -> dict[str, Any]:
     """Run one side and give what it measured."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / script), *args], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, str(HERE / script), *args], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{script} {' '.join(args)} failed:\n{done.stderr[-3000:]}")
     measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -44,17 +42,13 @@ def compare(clip: str, model: str, conf: float, rounds: int, square: str | None)
     for number in range(rounds):
         results["model_only"].append(call("model_only.py", model, "--input", shape))
         results["dashmask"].append(call("dashmask_run.py", clip, model, *ours))
-        results["ultralytics"].append(
-            call("ultralytics_predict.py", clip, square or model, "--conf", str(conf))
-        )
+        results["ultralytics"].append(call("ultralytics_predict.py", clip, square or model, "--conf", str(conf)))
         shapes = {str(results[side][-1]["input_hw"]) for side in ("dashmask", "ultralytics", "model_only")}
         if len(shapes) != 1:
             raise SystemExit(f"the sides do not run at the same input shape: {shapes}")
         row = {side: round(results[side][-1]["fps"], 1) for side in results}
         print(f"  round {number + 1}: {row} fps at {shapes.pop()}", flush=True)
-    own, peer, ceiling = (
-        [r["fps"] for r in results[side]] for side in ("dashmask", "ultralytics", "model_only")
-    )
+    own, peer, ceiling = ([r["fps"] for r in results[side]] for side in ("dashmask", "ultralytics", "model_only"))
     return {
         "conf": conf,
         "detections": {side: results[side][0]["detections"] for side in ("dashmask", "ultralytics")},
@@ -74,14 +68,10 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip")
     parser.add_argument("model")
-    parser.add_argument(
-        "--square-model", help="the same network exported with fixed 640x640 input, for the peer"
-    )
+    parser.add_argument("--square-model", help="the same network exported with fixed 640x640 input, for the peer")
     parser.add_argument("--conf", type=float, nargs="+", default=[0.33, 0.05])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)

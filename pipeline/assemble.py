@@ -1,112 +1,22 @@
-"""Put the stages of a run together. With `workbench`, the only module that knows both pipeline and engines."""
+"""Put the stages of a run together: source, preprocess, infer, postprocess, render and a thread for each sink."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 from engines.backends.base import Backend, Ticket
-from engines.card import find_card
-from engines.select import Selection, select
-from pipeline.config import Config, InputConfig
-from pipeline.config_file import config_dirs
-from pipeline.errors import ConfigError, ModelError
-from pipeline.flow import Flow, Pool, Stage
-from pipeline.postprocess import Decoder, decoder
-from pipeline.preprocess import Preprocessor
+from pipeline.config import Config
+from pipeline.flow import Flow, Stage
+from pipeline.networks import Network
 from pipeline.sources import SourceOptions, open_source
 from pipeline.timing import timed
-from pipeline.types import Card, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
+from pipeline.types import Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """One network of a run, with what stands before and behind it."""
-
-    card: Card
-    selection: Selection
-    preprocessor: Preprocessor
-    decoder: Decoder
-
-
-def networks(config: Config) -> tuple[Network, ...]:
-    """Read the cards, choose the backends and load the models.
-
-    Raises:
-        ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
-    """
-    if not config.model:
-        raise ConfigError("no model was given", hint="add --model MODEL.onnx (a YOLO-seg or a semantic network)")
-    cards = [find_card(name, card_dirs=[d / "cards" for d in config_dirs()]) for name in config.model]
-    families = [card.family for card in cards]
-    if len(set(families)) < len(families):
-        raise ModelError(
-            f"{len(cards)} models of the same family ({', '.join(families)}) cannot share one picture",
-            hint="give one semantic and one instance network, or run them apart",
-        )
-    cards = [replace(card, input=_input(card, config.input)) for card in cards]
-    made = []
-    for card in cards:
-        decode = decoder(card, config.decode)
-        selection = select(
-            card,
-            backend=config.backend.name,
-            require=config.backend.require,
-            workers=config.backend.workers,
-            threads=config.backend.threads,
-            precision=config.backend.precision,
-        )
-        made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
-    return tuple(made)
-
-
-def _input(card: Card, wanted: InputConfig) -> Any:
-    if wanted.long_side is None and not wanted.square:
-        return card.input
-    spec, long_side = card.input, wanted.long_side or card.input.long_side
-    if None not in spec.size_hw:
-        if wanted.long_side is not None and max(n for n in spec.size_hw if n) != long_side:
-            height, width = spec.size_hw
-            raise ConfigError(
-                f"{card.path.name} takes {width}x{height} only, {long_side} was asked for",
-                hint="leave --imgsz out, or export the model with free sizes",
-            )
-        return spec
-    if long_side % spec.stride:
-        near = max(1, round(long_side / spec.stride)) * spec.stride
-        raise ConfigError(
-            f"{card.path.name} takes multiples of {spec.stride}, {long_side} was asked for", hint=f"try {near}"
-        )
-    return replace(spec, long_side=long_side, size_hw=(long_side, long_side) if wanted.square else spec.size_hw)
-
-
-class _Infer:
-    """The step that keeps every slot of the backends busy; frames come out in the order they went in."""
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = backends
-        self._slots = min(backend.slots for backend in backends)
-        self._waiting: deque[list[Ticket]] = deque()
-
-    def __call__(self, batch: list[Messages]) -> Iterator[Messages]:
-        columns = zip(*batch, strict=True)  # one column of Prepared per network
-        self._waiting.append(
-            [backend.submit(list(column)) for backend, column in zip(self._backends, columns, strict=True)]
-        )
-        while len(self._waiting) >= self._slots:
-            yield from self._oldest()
-
-    def drain(self) -> Iterator[Messages]:
-        while self._waiting:
-            yield from self._oldest()
-
-    def _oldest(self) -> Iterator[Messages]:
-        yield from zip(*(ticket.result() for ticket in self._waiting.popleft()), strict=True)
 
 
 def build(
@@ -114,7 +24,7 @@ def build(
     source: Source,
     nets: Sequence[Network],
     *,
-    dropped: Callable[[], dict[str, int]],
+    dropped: Callable[[], Mapping[str, int]],
     render: Callable[[Scene], Picture] | None = None,
     sinks: Sequence[tuple[str, Callable[[], Sink]]] = (),
 ) -> Flow[Picture]:
@@ -171,6 +81,30 @@ def open_configured(spec: str, config: Config) -> Source:
     )
 
 
+class _Infer:
+    """The step that keeps every slot of the backends busy; frames come out in the order they went in."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self._backends = backends
+        self._slots = min(backend.slots for backend in backends)
+        self._waiting: deque[list[Ticket]] = deque()
+
+    def __call__(self, batch: list[Messages]) -> Iterator[Messages]:
+        columns = zip(*batch, strict=True)  # one column of Prepared per network
+        self._waiting.append(
+            [backend.submit(list(column)) for backend, column in zip(self._backends, columns, strict=True)]
+        )
+        while len(self._waiting) >= self._slots:
+            yield from self._oldest()
+
+    def drain(self) -> Iterator[Messages]:
+        while self._waiting:
+            yield from self._oldest()
+
+    def _oldest(self) -> Iterator[Messages]:
+        yield from zip(*(ticket.result() for ticket in self._waiting.popleft()), strict=True)
+
+
 def frame_of(message: Any) -> Frame:
     """The frame that a message is about."""
     if isinstance(message, tuple):
@@ -197,13 +131,11 @@ def leases(message: Any) -> Iterable[Any]:
 @contextmanager
 def _capture(source: Source, config: Config) -> Iterator[Iterable[Frame]]:
     with source as frames:
-        yield _chosen(timed_source(frames), config)
+        yield _chosen(_timed(frames), config)
 
 
-def timed_source(frames: Iterator[Frame]) -> Iterator[Frame]:
+def _timed(frames: Iterator[Frame]) -> Iterator[Frame]:
     """The frames with the time that the source took for each, stamped as `capture`."""
-    from time import monotonic
-
     began = monotonic()
     for frame in frames:
         frame.stamps.spans["capture"] = (began, monotonic())
@@ -224,7 +156,7 @@ def _chosen(frames: Iterable[Frame], config: Config) -> Iterator[Frame]:
                 return
 
 
-def _scene(message: Messages, nets: Sequence[Network], dropped: Callable[[], dict[str, int]]) -> Scene:
+def _scene(message: Messages, nets: Sequence[Network], dropped: Callable[[], Mapping[str, int]]) -> Scene:
     instances: Instances | None = None
     labels: Labels | None = None
     for inferred, net in zip(message, nets, strict=True):

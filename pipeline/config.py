@@ -18,9 +18,7 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     start_s: Seconds = 0.0  # skip what comes before, seconds
     frames: Count | None = None  # stop after so many
     every: Count = 1  # take every k-th
-    fps: Annotated[float, msgspec.Meta(gt=0)] | None = (
-        None  # for image folders and streams without timestamps
-    )
+    fps: Annotated[float, msgspec.Meta(gt=0)] | None = None  # for image folders and streams without timestamps
     open_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 5.0
 
@@ -80,8 +78,8 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     timing: bool = True  # measured times in the records
     show: bool = False  # a window
     codec: str = "libx264"
-    crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
-    preset: str = "ultrafast"
+    crf: Annotated[int, msgspec.Meta(ge=0, le=51)] | None = None  # quality, less is better; None: as is cheapest
+    preset: str | None = None  # of the encoder
 
 
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,9 +21,7 @@ def config_dirs() -> tuple[Path, ...]:
     return tuple(folder for folder in (here / "configs", here.parent / "configs") if folder.is_dir())
 
 
-def load(
-    path: str | None = None, sets: Sequence[str] = (), options: Mapping[str, object] | None = None
-) -> Config:
+def load(path: str | None = None, sets: Sequence[str] = (), options: Mapping[str, object] | None = None) -> Config:
     """The configuration of a YAML file (or the name of a preset) with other words put over it.
 
     Args:

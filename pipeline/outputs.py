@@ -26,7 +26,8 @@ def sinks(
         wanted.append((name, opener))
 
     if out.save is not None:
-        from pipeline.sinks.video import VideoConfig, VideoSink
+        from pipeline.sinks.codecs import VideoConfig
+        from pipeline.sinks.video import VideoSink
 
         path, video = Path(out.save), VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
         sound = Path(spec) if not source.live and Path(spec).is_file() else None

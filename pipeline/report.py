@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.assemble import Network
 from pipeline.errors import SinkError
+from pipeline.networks import Network
 from pipeline.timing import Summary
 from pipeline.types import SourceInfo
 
@@ -21,6 +21,7 @@ def report(
     info: SourceInfo,
     nets: Sequence[Network],
     summary: Summary,
+    dropped: Mapping[str, int],
     *,
     undecodable: int,
     first_frame_s: float | None,
@@ -32,6 +33,7 @@ def report(
         info: of the source.
         nets: that ran.
         summary: of the frames that came out.
+        dropped: frames that did not, by cause.
         undecodable: frames of the source that could not be decoded.
         first_frame_s: seconds from the start of the command's work to the first result.
         notes: of the sinks.
@@ -47,7 +49,7 @@ def report(
             "undecodable": undecodable,
         },
         "models": [_model(net) for net in nets],
-        **summary.as_dict(),
+        **summary.as_dict(dropped),
         "first_frame_s": first_frame_s,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "notes": list(notes),
@@ -65,7 +67,7 @@ def _model(net: Network) -> dict[str, Any]:
         "backend_detail": backend.detail,
         "workers": backend.workers,
         "tried": [{"name": t.name, "ok": t.ok, "reason": t.reason} for t in net.selection.tried],
-        "input_hw": sorted(net.preprocessor.sizes),
+        "input_hw": net.preprocessor.network_sizes,
     }
 
 

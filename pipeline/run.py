@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.assemble import Network, build, networks, open_configured
+from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.flow import Flow, Pool, drain_on_interrupt
+from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.report import report, write_report
 from pipeline.timing import Summary
@@ -53,7 +54,8 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
     began_s = time.monotonic() if began_s is None else began_s
     out = config.output
     source = open_configured(spec, config)
-    check_outputs(spec, [p for p in (out.save, out.json, out.masks, out.pictures, out.summary) if p])
+    files, folders = (out.save, out.json, out.summary), (out.masks, out.pictures)
+    check_outputs(spec, [name for name in files if name], [name for name in folders if name])
     with ExitStack() as closing:
         nets = networks(config)
         for net in nets:
@@ -86,6 +88,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         source.info,
         nets,
         summary,
+        flow.drops,
         undecodable=getattr(source, "undecodable", 0),
         first_frame_s=first_frame_s,
         notes=[note for sink in opened for note in getattr(sink, "notes", ())],

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.assemble import Network, build, networks, open_configured
+from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.flow import Flow
+from pipeline.networks import Network, networks
 from pipeline.types import Picture, Scene, Source
 
 

@@ -117,9 +117,7 @@ def replace_output(config: Any, records: str) -> Any:
     """The same run with records instead of a video: to count what was found, outside the timed run."""
     import msgspec
 
-    return msgspec.structs.replace(
-        config, output=msgspec.structs.replace(config.output, save=None, json=records)
-    )
+    return msgspec.structs.replace(config, output=msgspec.structs.replace(config.output, save=None, json=records))
 
 
 if __name__ == "__main__":

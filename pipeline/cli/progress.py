@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from pipeline.assemble import Network
+    from pipeline.networks import Network
     from pipeline.run import Outcome
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo

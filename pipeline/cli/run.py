@@ -46,18 +46,14 @@ def run(
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
     view: Annotated[str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.")] = None,
-    blur: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")
-    ] = None,
+    blur: Annotated[str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")] = None,
     cutout: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Keep these classes on a plain ground.")
     ] = None,
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
-    no_timing: Annotated[
-        bool, typer.Option("--no-timing", help="Leave measured times out of the records.")
-    ] = False,
+    no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
     config: ConfigFile = None,
     set: Set = None,
 ) -> None:

@@ -1,0 +1,1 @@
+"""What runs a network: one file per runtime, all behind the contract in `base`."""

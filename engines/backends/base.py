@@ -1,0 +1,130 @@
+"""The contract of every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pipeline.errors import ModelError
+from pipeline.types import Card, Inferred, InputSpec, Prepared
+
+Precision = Literal["f32", "bf16"]
+MOST_WORKERS = 8  # more in flight only adds latency and memory; further cores go into each run
+
+
+class Ticket(Protocol):
+    """Work handed to a backend."""
+
+    def result(self) -> list[Inferred]:
+        """Wait for it; one Inferred per Prepared, in their order.
+
+        Raises:
+            ModelError: the network does not take these inputs.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """Runs one network.
+
+    Memory: an input tensor may be reused by its owner once `result` has returned. The arrays in `Inferred` are the
+    receiver's alone: the backend never writes to them again, they stay valid after `close`, and they may be read
+    only. Nothing is shared between two results.
+
+    Results: the same input gives the same bytes, in every run, in every worker.
+    """
+
+    name: str  # a key of select.BACKENDS
+    detail: str  # for people: runtime, version, precision, threads
+    precision: Precision  # f32: the network's own types
+    slots: int  # tickets that each submitting thread may hold open; 1 where submit itself does the work
+    max_batch: int  # frames that are worth giving at once; more are legal
+    workers: int  # threads that may be inside submit at once
+    threads: int  # that one run of the network uses
+
+    def submit(self, batch: Sequence[Prepared]) -> Ticket:
+        """Begin; may return at once or when the work is done.
+
+        Raises:
+            ModelError: the network does not take these inputs.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the model; legal twice. No thread may be inside submit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a backend may be told."""
+
+    workers: int | None = None  # None: by rule, see share_cores
+    threads: int | None = None
+    precision: Precision = "f32"
+    shape_hw: tuple[int, int] | None = None  # of the inputs to come, if known; others are taken as well
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The ticket of a backend that finishes inside submit."""
+
+    inferred: list[Inferred]
+
+    def result(self) -> list[Inferred]:
+        """What was computed."""
+        return self.inferred
+
+
+def share_cores(workers: int | None, threads: int | None, cores: int) -> tuple[int, int]:
+    """How many workers run the network at once, and with how many threads each.
+
+    One-thread workers lose nothing to waiting for each other, so they come first; what is given stays.
+    """
+    if workers is None:
+        workers = min(max(1, cores // threads), MOST_WORKERS) if threads else min(cores, MOST_WORKERS)
+    return workers, threads or max(1, cores // workers)
+
+
+def usual_hw(spec: InputSpec) -> tuple[int, int]:
+    """The input's height and width for footage of 16:9, pixels; what the network fixes is taken as given."""
+    height, width = spec.size_hw
+    if width is None:
+        width = _up(round(height * 16 / 9) if height else spec.long_side, spec.stride)
+    return height or _up(round(width * 9 / 16), spec.stride), width
+
+
+def _up(side: int, stride: int) -> int:
+    return -(-side // stride) * stride
+
+
+def crew(workers: int, threads: int) -> str:
+    """For people: `2 workers of 1 thread`."""
+    return f"{workers} worker{'s' * (workers > 1)} of {threads} thread{'s' * (threads > 1)}"
+
+
+def check_input(card: Card, prepared: Prepared) -> tuple[int, int]:
+    """Height and width of an input that the network takes, pixels.
+
+    Raises:
+        ModelError: another rank, number of channels, type or size than the card says.
+    """
+    spec, tensor = card.input, prepared.tensor
+    shape = tensor.shape
+    if len(shape) == 4:
+        height, width, channels = (shape[2], shape[3], shape[1]) if spec.layout == "nchw" else shape[1:]
+        fixed_h, fixed_w = spec.size_hw
+        if (
+            shape[0] == 1
+            and channels == 3
+            and fixed_h in (None, height)
+            and fixed_w in (None, width)
+            and tensor.dtype == spec.dtype
+        ):
+            return height, width
+    sides = tuple(
+        name if side is None else str(side) for side, name in zip(spec.size_hw, ("height", "width"), strict=True)
+    )
+    wanted = ", ".join(("1", "3", *sides) if spec.layout == "nchw" else ("1", *sides, "3"))
+    raise ModelError(f"{card.path.name}: expected an input ({wanted}) {spec.dtype}, got {shape} {tensor.dtype}")

@@ -1,0 +1,59 @@
+"""From what a user typed to an ONNX file, or a sentence that helps."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import ModelError
+
+_ULTRALYTICS = "with Ultralytics (AGPL-3.0, and so is what it exports)"
+
+
+def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
+    """The ONNX file that was meant; the suffix may be left out.
+
+    Args:
+        name: a path.
+        card_dirs: folders with cards, whose names are known even where the weights are missing.
+
+    Raises:
+        ModelError: missing (with the nearest name there is), a folder, or a format that must be exported first.
+    """
+    path = Path(name)
+    suffix = path.suffix.lower()
+    try:
+        if path.is_dir():
+            models = sorted(file.name for file in path.glob("*.onnx"))
+            hint = f"it holds {', '.join(models[:8])}" if models else "no .onnx file is in it"
+            raise ModelError(f"{path}: a folder, expected an .onnx file", hint=hint)
+        if not path.exists() and suffix != ".onnx" and path.with_name(f"{path.name}.onnx").is_file():
+            return path.with_name(f"{path.name}.onnx")
+        if not path.exists():
+            raise ModelError(f"{path}: there is no such model", hint=_nearest(path, card_dirs))
+    except (OSError, ValueError) as error:  # ValueError: a name without a last part, or with a null byte
+        raise ModelError(f"{str(name)!r}: not a path of a model: {error}") from error
+    if suffix in (".pt", ".pth"):
+        raise ModelError(
+            f"{path}: a PyTorch checkpoint, expected an .onnx file",
+            hint=f"export it: `yolo export model={path} format=onnx dynamic=True` {_ULTRALYTICS}",
+        )
+    if suffix in (".engine", ".plan", ".trt"):
+        raise ModelError(
+            f"{path}: a TensorRT plan, which fits one GPU and one version; expected the .onnx file it was built from",
+            hint=f"from a checkpoint: `yolo export model={path.stem}.pt format=onnx dynamic=True` {_ULTRALYTICS}",
+        )
+    return path
+
+
+def _nearest(path: Path, card_dirs: Sequence[Path]) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder} either"
+    there = sorted(file.name for file in folder.glob("*.onnx"))
+    if near := difflib.get_close_matches(path.name, there, 1):
+        return f"did you mean {folder / near[0]}?"
+    if any((cards / f"{path.stem}.yaml").is_file() for cards in card_dirs):
+        return f"its card is part of this package, its weights are not: put {path.stem}.onnx there"
+    return f"{folder} holds {', '.join(there[:8])}" if there else f"{folder} holds no .onnx file"

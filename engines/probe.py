@@ -1,0 +1,150 @@
+"""What this machine can run and why not, found out without importing or crashing anything."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+from engines.machine import available_cores, cpu_name
+
+GPU = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
+MODULES = {  # backend -> module it imports, how to install it
+    "tensorrt": ("tensorrt", "pip install tensorrt"),
+    "tensorrt-rtx": ("tensorrt_rtx", "pip install tensorrt-rtx"),
+    "onnxruntime-cuda": ("onnxruntime", "pip install onnxruntime-gpu"),
+    "openvino": ("openvino", "pip install openvino"),
+    "onnxruntime-cpu": ("onnxruntime", "pip install onnxruntime"),
+}
+_DISTRIBUTIONS = (  # what doctor lists; the name on the package index
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+    "cuda-python",
+    "pycuda",
+    "numpy",
+    "opencv-python",
+    "av",
+)
+_LIBCUDA = "libcuda.so.1"
+_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What the NVIDIA driver says."""
+
+    version: str = ""  # newest CUDA that it runs, such as 13.0
+    gpus: tuple[str, ...] = ()  # names
+    reason: str = ""  # why there is no GPU to use; empty where there is
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line for people who wonder what this machine can run."""
+
+    topic: str
+    state: Literal["yes", "no", "problem"]
+    detail: str
+    hint: str = ""
+
+
+def nvidia_driver(library: str = _LIBCUDA) -> Driver:
+    """Ask the NVIDIA driver for its GPUs; under a millisecond where there is none.
+
+    Only functions of libcuda's stable C interface are called, each after it was found; a library that lacks one is a
+    reason, not a crash.
+
+    Args:
+        library: name or path of libcuda.
+    """
+    try:
+        cuda = ctypes.CDLL(library)
+    except OSError:
+        return Driver(reason=f"no NVIDIA driver ({library} was not found)")
+    number = ctypes.c_int(0)
+    try:
+        if status := cuda.cuInit(ctypes.c_uint(0)):
+            return Driver(reason=_meaning(cuda, status))
+        cuda.cuDriverGetVersion(ctypes.byref(number))
+        version = f"{number.value // 1000}.{number.value % 1000 // 10}"
+        number.value = 0
+        if status := cuda.cuDeviceGetCount(ctypes.byref(number)):
+            return Driver(version, reason=_meaning(cuda, status))
+        names = []
+        for ordinal in range(number.value):
+            device, text = ctypes.c_int(0), ctypes.create_string_buffer(256)
+            if not cuda.cuDeviceGet(ctypes.byref(device), ctypes.c_int(ordinal)):
+                cuda.cuDeviceGetName(text, ctypes.c_int(255), device)
+                names.append(text.value.decode(errors="replace"))
+    except AttributeError as error:
+        return Driver(reason=f"{library} is not NVIDIA's driver: {error}")
+    return Driver(version, tuple(names), "" if names else "an NVIDIA driver, but no GPU")
+
+
+def _meaning(cuda: ctypes.CDLL, status: int) -> str:
+    if status == _NO_DEVICE:
+        return "an NVIDIA driver, but no GPU that it can use"
+    text = ctypes.c_char_p()
+    if hasattr(cuda, "cuGetErrorString") and not cuda.cuGetErrorString(ctypes.c_int(status), ctypes.byref(text)):
+        return f"the NVIDIA driver does not start: {(text.value or b'').decode(errors='replace')} ({status})"
+    return f"the NVIDIA driver does not start: CUDA error {status}"
+
+
+def why_not(backend: str) -> str:
+    """Why a backend cannot run here, as far as a glance tells; empty: try it."""
+    if backend in GPU and (reason := nvidia_driver().reason):
+        return reason
+    if backend in ("tensorrt", "tensorrt-rtx"):
+        return "engines for TensorRT are not part of this version yet"
+    module, install = MODULES.get(backend, ("", ""))
+    return f"not installed ({install})" if module and not installed(module) else ""
+
+
+def installed(module: str) -> bool:
+    """Whether a top-level module is there; it is not imported."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: something put a module without a spec into sys.modules
+        return False
+
+
+def facts() -> list[Fact]:
+    """Everything about this machine that decides what runs."""
+    driver = nvidia_driver()
+    gpus = f"{', '.join(driver.gpus)} (driver for CUDA {driver.version} and older)"
+    return [
+        Fact("system", "yes", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+        Fact("processor", "yes", f"{cpu_name()}, {available_cores()} cores to use"),
+        Fact("gpu", "no" if driver.reason else "yes", driver.reason or gpus),
+        *_packages(),
+        *(
+            Fact(f"backend {name}", "no" if why_not(name) else "yes", why_not(name) or "can be tried")
+            for name in MODULES
+        ),
+    ]
+
+
+def _packages() -> Iterator[Fact]:
+    from importlib.metadata import PackageNotFoundError, version  # takes 30 ms, which a run does not have
+
+    found = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            yield Fact(name, "no", "not installed")
+        else:
+            yield Fact(name, "yes", found[name])
+    if "onnxruntime" in found and "onnxruntime-gpu" in found:
+        yield Fact(
+            "onnxruntime",
+            "problem",
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
+            "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu",
+        )

@@ -1,0 +1,143 @@
+"""Which backend runs a network: the first that can, and why not the others."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from types import MappingProxyType
+from typing import cast
+
+from engines.backends.base import Backend, Options, Precision
+from engines.probe import GPU, why_not
+from engines.tune_store import Stored, stored_choice
+from pipeline.errors import BackendError, ModelError, UserError
+from pipeline.types import Card
+
+Opener = Callable[[Card, Options], Backend]
+
+BACKENDS: Mapping[str, str] = MappingProxyType(
+    {
+        "onnxruntime-cuda": "engines.backends.onnxruntime:open_cuda",
+        "openvino": "engines.backends.openvino:open_openvino",
+        "onnxruntime-cpu": "engines.backends.onnxruntime:open_cpu",
+        "null": "engines.backends.null:open_null",
+    }
+)
+AUTO = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "openvino", "onnxruntime-cpu")
+NAMES = (*AUTO, "null")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one backend."""
+
+    name: str
+    ok: bool  # it runs the network
+    reason: str  # what runs exactly, or why it does not
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The backend that runs, and one line for each that was considered."""
+
+    backend: Backend
+    tried: tuple[Tried, ...]  # in the order of preference
+    notes: tuple[str, ...] = ()  # what else the user should know
+
+    def lines(self) -> list[str]:
+        """One line a backend, then the notes."""
+        return [f"{'+' if t.ok else '-'} {t.name}: {t.reason}" for t in self.tried] + list(self.notes)
+
+
+def opener(name: str) -> Opener:
+    """The function that opens a backend of BACKENDS."""
+    module, _, function = BACKENDS[name].partition(":")
+    return cast(Opener, getattr(import_module(module), function))
+
+
+def select(
+    card: Card,
+    *,
+    backend: str = "auto",
+    require: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    precision: Precision = "f32",
+    shape_hw: tuple[int, int] | None = None,
+) -> Selection:
+    """Open the backend that shall run a network.
+
+    Args:
+        card: of the network.
+        backend: a name, or `auto` for the first of AUTO that can.
+        require: a name, or `gpu`: anything else running is an error.
+        workers, threads: None: as `dashmask tune` measured it here, else by rule.
+        precision: bf16 only where it was asked for.
+        shape_hw: of the inputs to come, if known.
+
+    Raises:
+        BackendError: an unknown name, or nothing that was allowed can run it; with all reasons.
+        ModelError: the model is broken.
+    """
+    _check_name(backend, "auto")
+    _check_name(require or "gpu", "gpu")
+    allowed = [name for name in NAMES if _allowed(name, backend, require)]
+    if not allowed:
+        raise BackendError(f"{backend} was asked for and {require} required: both cannot be")
+    options = Options(workers, threads, precision, shape_hw)
+    stored = stored_choice(card, shape_hw, precision) if workers is None and threads is None else Stored()
+    order = sorted(allowed, key=lambda name: name != stored.best)  # stable: the measured best, then by preference
+    tried: dict[str, Tried] = {}
+    running: Backend | None = None
+    errors: list[UserError] = []
+    for name in order:
+        if running is not None:
+            tried[name] = Tried(name, False, f"not needed: {running.name} runs")
+            continue
+        if reason := why_not(name):
+            tried[name] = Tried(name, False, reason)
+            continue
+        crew = stored.crews.get(name)
+        try:
+            running = opener(name)(card, replace(options, workers=crew[0], threads=crew[1]) if crew else options)
+        except (BackendError, ModelError) as error:
+            errors.append(error)
+            tried[name] = Tried(name, False, str(error))
+        else:
+            tried[name] = Tried(name, True, f"{running.detail}{', as tuned here' if crew else ''}")
+    in_order = tuple(tried[name] for name in allowed)
+    if running is None:
+        raise _nothing(card, in_order, errors, backend, require)
+    return Selection(running, in_order, (stored.note,) if stored.note else ())
+
+
+def _check_name(name: str, also: str) -> None:
+    if name not in (also, *NAMES):
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join((also, *NAMES))}"
+        raise BackendError(f"there is no backend `{name}`", hint=hint)
+
+
+def _allowed(name: str, backend: str, require: str | None) -> bool:
+    asked = name == backend or (backend == "auto" and (name in AUTO or name == require))
+    return asked and (require in (None, name) or (require == "gpu" and name in GPU))
+
+
+def _nothing(
+    card: Card, tried: Sequence[Tried], errors: Sequence[UserError], backend: str, require: str | None
+) -> UserError:
+    """The error where none of the backends that were allowed runs."""
+    for error in errors:
+        if isinstance(error, ModelError):
+            return error
+    considered = {t.name for t in tried}
+    others = [name for name in AUTO if name not in considered and not why_not(name)]
+    option = "--require" if require else "--backend"
+    hint = f"{others[0]} can be tried: leave {option} out" if others else "`dashmask doctor` shows what is here"
+    if len(tried) == 1:
+        return BackendError(f"{tried[0].name} cannot run {card.path.name}: {tried[0].reason}", hint=hint)
+    which = "GPU backend" if require == "gpu" else "backend"
+    reasons = "; ".join(f"{t.name}: {t.reason}" for t in tried)
+    return BackendError(f"no {which} can run {card.path.name}: {reasons}", hint=hint)

@@ -1,0 +1,25 @@
+"""Threads, bounded channels and shutdown: how messages go from a source through stages to the caller."""
+
+from __future__ import annotations
+
+from pipeline.flow.channel import Cancelled
+from pipeline.flow.flow import Flow
+from pipeline.flow.interrupt import drain_on_interrupt
+from pipeline.flow.pool import Lease, Pool, Releasable, lease_of
+from pipeline.flow.source import Stopping
+from pipeline.flow.stage import Stage, Step
+from pipeline.flow.watchdog import StallError
+
+__all__ = [
+    "Cancelled",
+    "Flow",
+    "Lease",
+    "Pool",
+    "Releasable",
+    "Stage",
+    "StallError",
+    "Step",
+    "Stopping",
+    "drain_on_interrupt",
+    "lease_of",
+]

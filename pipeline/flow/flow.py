@@ -1,0 +1,241 @@
+"""A source, its stages, and the caller who takes what comes out.
+
+Standard library only: knows nothing of frames, models or devices. No other module starts threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from pipeline.flow.channel import Cancelled, Channel
+from pipeline.flow.failure import Failure
+from pipeline.flow.outlet import Outlet
+from pipeline.flow.pool import Releasable, lease_of
+from pipeline.flow.source import Source, Stopping, read
+from pipeline.flow.stage import Stage, Worker, frames_of
+from pipeline.flow.watchdog import watch
+
+T = TypeVar("T")
+
+
+class Flow(Generic[T]):
+    """Run a source and its stages, each in threads of its own, and iterate over what comes out.
+
+        with Flow(source, stages) as flow:
+            for item in flow:
+                ...
+
+    The first error of any thread cancels all the others and is raised once: by the loop, or on leaving
+    the `with`. Leaving joins every thread. Everything is used once; the caller is one thread.
+
+    Leases of a message are released once it has left the last stage (the caller asks for the next one, or
+    leaves), when it is lost, or when the step that got it raises. A step that lets go of a message
+    for any other reason releases them itself; one that holds messages back does it when it is closed.
+
+    Args:
+        source: opened, read and closed in a thread of its own, called `source_name`.
+        stages: in the order of the way.
+        live: the source never waits; the newest message is kept, older ones are dropped.
+        in_flight: most messages of the source behind that drop point (or, where the source may wait, behind
+            its channel). Default for live: one more than the workers of the stage that has most.
+        leases: what a message has borrowed.
+        stall_s: a stage that works on one batch for longer ends the flow with a StallError. A source is not
+            watched: its read has a deadline of its own.
+        join_timeout_s: how long all threads together may take to stop.
+        capacity: most messages that wait behind the source; 1 for live.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stages: Sequence[Stage],
+        *,
+        live: bool = False,
+        in_flight: int | None = None,
+        leases: Callable[[Any], Iterable[Releasable]] = lease_of,
+        stall_s: float | None = None,
+        join_timeout_s: float = 5.0,
+        source_name: str = "capture",
+        capacity: int = 2,
+    ) -> None:
+        names = [source_name, *(stage.name for stage in stages)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"stages need names of their own, got {', '.join(names)}")
+        if capacity < 1 or (in_flight is not None and in_flight < 1):
+            raise ValueError(f"capacity and in_flight must be at least 1, got {capacity} and {in_flight}")
+        if live and in_flight is None:
+            in_flight = max((stage.workers for stage in stages), default=0) + 1
+        self.stopping = Stopping()
+        self._source, self._leases, self._join_timeout_s = source, leases, join_timeout_s
+        self._lock = threading.Lock()
+        self._drops: dict[str, int] = {}
+        self._failure = Failure()
+        self._entered = self._ending = self._complete = self._cut = False
+        self._held: list[T] = []  # what the caller has
+        self._closed = threading.Event()
+
+        self._first = Channel(1 if live else capacity, self._discard, newest=live, credits=in_flight)
+        self._last = self._first
+        self._stoppable: list[Channel | Outlet] = [self._first]
+        self._threads = [self._thread(source_name, source_name, self._read)]
+        workers: list[Worker] = []
+        for stage in stages:
+            inbox, self._last = self._last, Channel(stage.capacity, self._discard)
+            outlet = Outlet(self._last, stage.workers)
+            self._stoppable += [self._last, outlet]
+            for number in range(stage.workers):
+                workers.append(Worker(stage, inbox, outlet, self._first.give_back, self._step_failed))
+                name = stage.name if stage.workers == 1 else f"{stage.name}-{number}"
+                self._threads.append(self._thread(name, stage.name, workers[-1].run))
+        if stall_s is not None:
+            dog = partial(watch, workers, stall_s, self._closed, self._fail)
+            self._threads.append(self._thread("watchdog", "watchdog", dog))
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Messages lost so far, by cause: "newest" (live, too slow), "cancelled", "failed" (with its step)."""
+        with self._lock:
+            return dict(self._drops)
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether something stopped the flow before the caller had seen the end of the source."""
+        return self._cut
+
+    def count_drop(self, cause: str, count: int = 1) -> None:
+        """A stage lets go of messages for a reason of its own."""
+        with self._lock:
+            self._drops[cause] = self._drops.get(cause, 0) + count
+
+    def end(self) -> None:
+        """Read no more from the source; what is under way still comes out.
+
+        Legal at any time, from any thread and from a signal handler. A source that is
+        inside a read stops after it; one that waits can look at `stopping`.
+        """
+        if not self._ending:  # set first: a signal may come while this thread has the event's lock
+            self._ending = True
+            self.stopping.set()
+
+    def cancel(self) -> None:
+        """Stop now: everyone who waits wakes, what is under way is discarded.
+
+        Legal at any time and from any thread, but not from a signal handler: this takes locks.
+        """
+        self.end()
+        self._closed.set()
+        if not self._complete:
+            self._cut = True
+        # All of them first: whatever happens in a release, everyone wakes.
+        lost = [item for stoppable in self._stoppable for item in stoppable.cancel()]
+        for item in lost:
+            self._discard(item, "cancelled")
+
+    def __enter__(self) -> Flow[T]:
+        if self._entered:
+            raise RuntimeError("a flow is used once: make a new one")
+        self._entered = True
+        if not self._closed.is_set():
+            try:
+                for thread in self._threads:
+                    thread.start()
+            except BaseException:
+                self.cancel()
+                self._join()
+                raise
+        return self
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        if not self._entered:
+            raise RuntimeError("a flow runs inside its `with`")
+        self._let_go()
+        try:
+            _, self._held = self._last.get()
+            self._complete |= not self._held
+        except Cancelled:
+            pass
+        if not self._held:
+            self._failure.raise_once()
+            raise StopIteration
+        return self._held[0]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.cancel()
+            self._let_go()
+        finally:
+            stuck = self._join()
+        inside = self._failure.pending()
+        if stuck:
+            message = f"still running {self._join_timeout_s:g} s after the stop: {', '.join(stuck)}"
+            if error is None and inside is None:
+                raise TimeoutError(message)
+            for failed in (error, inside):
+                if failed is not None:
+                    failed.add_note(message)
+        if error is None:
+            self._failure.raise_once()
+        elif inside is not None:
+            error.add_note(f"before it: {inside!r} {', '.join(getattr(inside, '__notes__', []))}".rstrip())
+
+    def _let_go(self) -> None:
+        """The caller is done with what it has."""
+        held, self._held = self._held, []
+        self._release(held)
+        self._first.give_back(len(held))
+
+    def _release(self, items: Iterable[Any]) -> None:
+        for item in items:
+            for lease in self._leases(item):
+                lease.release()
+
+    def _discard(self, item: Any, cause: str) -> None:
+        self.count_drop(cause)
+        self._release([item])
+
+    def _join(self) -> list[str]:
+        """Wait for the threads; the names of those that do not stop."""
+        until_s = time.monotonic() + self._join_timeout_s
+        started = [thread for thread in self._threads if thread.ident is not None]
+        for thread in started:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        return [thread.name for thread in started if thread.is_alive()]
+
+    # What follows runs in the threads.
+
+    def _thread(self, name: str, stage: str, work: Callable[[], None]) -> threading.Thread:
+        def body() -> None:
+            try:
+                work()
+            except Cancelled:
+                pass
+            except BaseException as error:  # raised in the caller
+                self._fail(error, f"raised in stage {stage!r}")
+
+        return threading.Thread(target=body, name=name, daemon=True)
+
+    def _read(self) -> None:
+        read(self._source, self._first, self.stopping)
+        if self.stopping.is_set():
+            self._cut = True
+        self._first.end()
+
+    def _step_failed(self, error: BaseException, stage: str, inputs: Sequence[Any], results: Sequence[Any]) -> None:
+        self._fail(error, f"raised in stage {stage!r}{frames_of(inputs)}")
+        for item in inputs:
+            self._discard(item, "failed")
+        self._release(results)
+
+    def _fail(self, error: BaseException, note: str = "") -> None:
+        if self._failure.set(error, note):
+            self.cancel()

@@ -1,0 +1,43 @@
+"""Names the stage that hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pipeline.flow.stage import Worker, frames_of
+
+
+class StallError(TimeoutError):
+    """A stage had work and made no progress."""
+
+
+def watch(
+    workers: Sequence[Worker],
+    stall_s: float,
+    closed: threading.Event,
+    fail: Callable[[BaseException], None],
+) -> None:
+    """Report the first worker that is inside its stage's own code for longer than `stall_s` seconds.
+
+    Waiting for input, for room or for an earlier result is not a stall, and neither is opening before
+    any input has come. Sleeps until the next moment at which somebody could be late.
+    """
+    while not closed.is_set():
+        now_s = time.monotonic()
+        next_s = now_s + stall_s
+        for worker in workers:
+            since_s, opening_since_s = worker.busy_since_s, worker.opening_since_s
+            came_s = worker.inbox.first_put_s
+            if opening_since_s is not None and came_s is not None and worker.inbox.waiting():
+                since_s = max(opening_since_s, came_s)
+            if since_s is None:
+                continue
+            if since_s + stall_s <= now_s:
+                name = worker.stage.name
+                at = frames_of(worker.in_hand)
+                fail(StallError(f"stage {name!r} made no progress for {stall_s:g} s{at}"))
+                return
+            next_s = min(next_s, since_s + stall_s)
+        closed.wait(next_s - now_s)

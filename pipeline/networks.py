@@ -1,0 +1,81 @@
+"""From model files to networks that are ready to run: card, backend, what stands before and behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engines.card import find_card
+from engines.select import Selection, select
+from pipeline.config import Config, InputConfig
+from pipeline.config_file import config_dirs
+from pipeline.errors import ConfigError, ModelError
+from pipeline.flow import Pool
+from pipeline.postprocess import Decoder, decoder
+from pipeline.preprocess import Preprocessor
+from pipeline.types import Card, InputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network of a run, with what stands before and behind it."""
+
+    card: Card
+    selection: Selection
+    preprocessor: Preprocessor
+    decoder: Decoder
+
+
+def networks(config: Config) -> tuple[Network, ...]:
+    """Read the cards, choose the backends and load the models.
+
+    Raises:
+        ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
+    """
+    if not config.model:
+        raise ConfigError("no model was given", hint="add --model MODEL.onnx (a YOLO-seg or a semantic network)")
+    cards = [find_card(name, card_dirs=[d / "cards" for d in config_dirs()]) for name in config.model]
+    families = [card.family for card in cards]
+    if len(set(families)) < len(families):
+        raise ModelError(
+            f"{len(cards)} models of the same family ({', '.join(families)}) cannot share one picture",
+            hint="give one semantic and one instance network, or run them apart",
+        )
+    cards = [replace(card, input=input_for(card, config.input)) for card in cards]
+    made = []
+    for card in cards:
+        decode = decoder(card, config.decode)
+        selection = select(
+            card,
+            backend=config.backend.name,
+            require=config.backend.require,
+            workers=config.backend.workers,
+            threads=config.backend.threads,
+            precision=config.backend.precision,
+        )
+        made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
+    return tuple(made)
+
+
+def input_for(card: Card, wanted: InputConfig) -> InputSpec:
+    """The input of a network as a user wants it.
+
+    Raises:
+        ConfigError: the network does not take that size.
+    """
+    if wanted.long_side is None and not wanted.square:
+        return card.input
+    spec, long_side = card.input, wanted.long_side or card.input.long_side
+    if None not in spec.size_hw:
+        if wanted.long_side is not None and max(n for n in spec.size_hw if n) != long_side:
+            height, width = spec.size_hw
+            raise ConfigError(
+                f"{card.path.name} takes {width}x{height} only, {long_side} was asked for",
+                hint="leave --imgsz out, or export the model with free sizes",
+            )
+        return spec
+    if long_side % spec.stride:
+        near = max(1, round(long_side / spec.stride)) * spec.stride
+        raise ConfigError(
+            f"{card.path.name} takes multiples of {spec.stride}, {long_side} was asked for", hint=f"try {near}"
+        )
+    return replace(spec, long_side=long_side, size_hw=(long_side, long_side) if wanted.square else spec.size_hw)

@@ -1,0 +1,99 @@
+"""From a picture's planes into the frame that an encoder reads."""
+
+from __future__ import annotations
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.image import Image, Matrix, rgb_to_yuv
+from pipeline.sinks.opaque import opaque
+
+U8 = NDArray[np.uint8]
+Hw = tuple[int, int]
+
+
+class EncoderFrame:
+    """Fills frames of one size and format, in one matrix and range.
+
+    Pictures in that format are copied plane by plane, 0.08 ms at 1280x720. Handing over the planes
+    themselves would save that, but PyAV 18 cuts the last rows off (from_numpy_buffer) unless the height
+    is a multiple of 4. Any other picture is converted; one of another size is shrunk or grown to fit,
+    with black beside it.
+
+    Args:
+        size_hw: height and width, pixels.
+        pix_fmt: of the encoder, yuv420p or yuv444p.
+        matrix, full_range: of the encoder's colours.
+        reuse: whether the encoder is done with a frame when encode() returns, so that one is enough.
+    """
+
+    def __init__(
+        self,
+        size_hw: Hw,
+        pix_fmt: str,
+        matrix: Matrix,
+        full_range: bool,
+        reuse: bool,
+    ) -> None:
+        self._size_hw, self._pix_fmt, self._reuse = size_hw, pix_fmt, reuse
+        self._colours = (matrix, full_range)
+        # rgb_to_yuv takes R, G, B, 1; OpenCV has B, G, R
+        self._bgr_to_yuv = np.ascontiguousarray(rgb_to_yuv(matrix, full_range)[:, [2, 1, 0, 3]])
+        self._frame: av.VideoFrame | None = None
+        self._planes: list[U8] = []
+
+    def fill(self, image: Image) -> av.VideoFrame:
+        """A frame that holds the picture, without a time; the last one may be written over."""
+        if self._frame is None or not self._reuse:
+            height, width = self._size_hw
+            self._frame = av.VideoFrame(width, height, self._pix_fmt)
+            self._planes = [
+                np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+                for plane in self._frame.planes
+            ]
+        if image.size_hw != self._size_hw:
+            self._fill_bgr(_fitted(opaque(image), self._size_hw))
+        elif image.format in ("bgr24", "bgra32") or (image.matrix, image.full_range) != self._colours:
+            self._fill_bgr(opaque(image))
+        else:
+            np.copyto(self._planes[0], image.planes[0])
+            for chroma, target in zip(_chroma(image), self._planes[1:], strict=True):
+                _fill_chroma(chroma, target)
+        return self._frame
+
+    def _fill_bgr(self, bgr: U8) -> None:
+        yuv = cv2.transform(bgr, self._bgr_to_yuv)
+        cv2.extractChannel(yuv, 0, dst=self._planes[0])
+        for channel in (1, 2):
+            _fill_chroma(np.asarray(cv2.extractChannel(yuv, channel), np.uint8), self._planes[channel])
+
+
+def _chroma(image: Image) -> list[U8]:
+    if image.format == "nv12":
+        return [np.asarray(cv2.extractChannel(image.planes[1], i), np.uint8) for i in (0, 1)]
+    return list(image.planes[1:])
+
+
+def _fill_chroma(chroma: U8, target: U8) -> None:
+    if chroma.shape == target.shape:
+        np.copyto(target, chroma)
+    elif chroma.shape > target.shape:
+        cv2.resize(chroma, target.shape[::-1], dst=target, interpolation=cv2.INTER_AREA)
+    else:  # repeated, as Image.bgr does: sample i covers luma 2i and 2i + 1
+        height, width = chroma.shape
+        doubled = cv2.resize(chroma, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
+        np.copyto(target, doubled[: target.shape[0], : target.shape[1]])
+
+
+def _fitted(bgr: U8, size_hw: Hw) -> U8:
+    """The picture as large as it fits, in the middle of a black one."""
+    ratio = min(size_hw[0] / bgr.shape[0], size_hw[1] / bgr.shape[1])
+    height, width = (max(1, round(side * ratio)) for side in bgr.shape[:2])
+    top, left = (size_hw[0] - height) // 2, (size_hw[1] - width) // 2
+    canvas = np.zeros((*size_hw, 3), np.uint8)
+    cv2.resize(
+        bgr, (width, height), dst=canvas[top : top + height, left : left + width], interpolation=cv2.INTER_AREA
+    )
+    return canvas

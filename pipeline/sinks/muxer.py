@@ -1,0 +1,108 @@
+"""A video file that is being written: the container, the encoder and the sound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from pipeline.image import Image
+from pipeline.sinks.codecs import EVEN_ONLY, VideoConfig, encoder_options
+from pipeline.sinks.sound import Sound
+
+_MATRIX = {"bt601": 6, "bt709": 1, "bt2020": 9}  # AVCOL_SPC_SMPTE170M, BT709, BT2020_NCL
+# Without delay_moov the times in a file that was not closed are late by one fragment.
+_FRAGMENTS = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "500000"}
+_PIECES = {  # options that bring what was encoded to the disk at least every half second
+    "mp4": _FRAGMENTS,
+    "mov": _FRAGMENTS,
+    "matroska": {"cluster_time_limit": "500"},
+    "webm": {"cluster_time_limit": "500"},
+}
+
+
+class Muxer:
+    """Encodes frames and interleaves them with the sound.
+
+    An mp4 or mov is written in fragments of half a second: it plays up to the last of them when the process is
+    killed, and becomes an ordinary file when it is closed (FFmpeg's hybrid_fragmented).
+
+    Args:
+        path: where to write.
+        container: FFmpeg's muxer.
+        codec: FFmpeg's encoder.
+        config: of the encoder.
+        first: the first picture, which decides the size and the colours.
+        clock: the length of a tick, seconds.
+        rate: frames a second as far as known; a tag only.
+        sound: copied beside the pictures.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: the encoder, the container or the system refuses.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: str,
+        codec: str,
+        config: VideoConfig,
+        first: Image,
+        clock: Fraction,
+        rate: Fraction | None,
+        sound: Sound | None,
+    ) -> None:
+        height, width = first.size_hw
+        odd = height % 2 or width % 2
+        self.pix_fmt = "yuv444p" if odd and codec in EVEN_ONLY else "yuv420p"
+        self._sound, self._clock, self._duration = sound, clock, 0
+        options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000", "flush_packets": "1"}
+        options |= _PIECES.get(container, {})
+        self._container = av.open(f"file:{path}", "w", format=container, options=options)
+        try:
+            stream: Any = self._container.add_stream(
+                codec, rate=rate or Fraction(25), options=encoder_options(config, codec)
+            )
+            stream.width, stream.height, stream.pix_fmt = width, height, self.pix_fmt
+            stream.time_base = clock
+            context = stream.codec_context
+            context.time_base = clock
+            context.thread_count = config.threads
+            context.colorspace = _MATRIX[first.matrix]
+            context.color_range = 2 if first.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+            self._stream = stream
+            if sound is not None:
+                sound.add_to(self._container)
+            self._container.start_encoding()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def write(self, frame: av.VideoFrame, ticks: int, duration: int) -> None:
+        """Encode a frame that is shown at `ticks` of the clock, for about `duration`, and the sound up to it."""
+        frame.time_base, frame.pts, self._duration = self._clock, ticks, duration
+        if self._sound is not None:
+            self._copy_sound(float(ticks * self._clock))
+        self._encode(frame)
+
+    def close(self, end_s: float | None) -> None:
+        """Write what the encoder still holds and the sound until `end_s`; None: as little as possible."""
+        try:
+            if end_s is not None:
+                if self._sound is not None:
+                    self._copy_sound(end_s)
+                self._encode(None)
+        finally:
+            self._container.close()
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        for packet in self._stream.encode(frame):
+            packet.duration = self._duration  # counts for the last one; the others last until the next begins
+            self._container.mux_one(packet)
+
+    def _copy_sound(self, end_s: float) -> None:
+        assert self._sound is not None
+        for packet in self._sound.until(end_s):
+            self._container.mux_one(packet)

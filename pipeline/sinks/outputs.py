@@ -1,0 +1,175 @@
+"""Names of outputs: what may be written where, and names for what is not whole yet."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import SinkError
+
+Name = str | os.PathLike[str]
+
+
+def check_outputs(source: Name | None, files: Iterable[Name], folders: Iterable[Name] = ()) -> None:
+    """Refuse outputs that could not be written, or would destroy what is read, before any work is done.
+
+    Args:
+        source: what the frames come from: a file, a folder, a glob, or no path at all (a camera, an address).
+        files: each is written as a whole; its folder must be there.
+        folders: filled with files; made where they are missing.
+
+    Raises:
+        SinkError: names the output and what is wrong with it.
+    """
+    taken: dict[Path, Name] = {}
+    for name in files:
+        path = Path(name)
+        _check_file(path)
+        _check_source(source, path)
+        _check_once(taken, path)
+    for name in folders:
+        path = Path(name)
+        _check_folder(path)
+        _check_source(source, path)
+        _check_once(taken, path)
+
+
+class PartFile:
+    """An output under a temporary name beside it, until it is whole.
+
+    OUT.mp4 is written as OUT.part.mp4 and renamed at the end; an older OUT.mp4 stays until then. After an
+    error it becomes OUT.partial.mp4. A link is followed. What is no ordinary file (a pipe, /dev/null) is
+    written to as it is.
+
+    Raises:
+        SinkError: the path is a folder, or its folder is not there or cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _check_file(path)
+        self.name = path  # as it was given
+        self.special = path.exists() and not path.is_file()
+        self._final = path if self.special else path.resolve()
+        self.path = path if self.special else self._beside("part")  # where to write
+
+    def publish(self, whole: bool) -> Path:
+        """Give the file the name it now deserves, and say which.
+
+        Raises:
+            SinkError: it cannot be renamed.
+        """
+        if self.special:
+            return self.name
+        target = self._final if whole else self.partial
+        try:
+            self.path.replace(target)
+        except OSError as error:
+            raise unwritable(self.name, error, kept=self.path) from error
+        return target
+
+    def discard(self) -> None:
+        """Remove it; legal where there is none."""
+        if not self.special:
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def partial(self) -> Path:
+        """Its name when it did not become whole."""
+        return self._beside("partial")
+
+    def _beside(self, word: str) -> Path:
+        return self._final.with_name(f"{self._final.stem}.{word}{self._final.suffix}")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; SinkError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Write a small file so that there is either all of it under its name or what was there before.
+
+    Raises:
+        SinkError: it cannot be written; nothing of it is left.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+class SystemRefusal(Protocol):
+    """An OSError, or FFmpeg's own kind of it."""
+
+    errno: int | None
+    strerror: str | None
+
+
+def unwritable(path: Path, error: SystemRefusal, kept: Path | None = None) -> SinkError:
+    """The error for a path that the system refused to write.
+
+    Args:
+        path: as the user gave it.
+        error: what the system said.
+        kept: where that which was written before is to be found.
+    """
+    hint = "free some space, or write somewhere else" if error.errno in _FULL else "write somewhere else"
+    so_far = f"; what was written before is kept in {kept}" if kept else ""
+    return SinkError(f"{path} cannot be written: {error.strerror or error}{so_far}", hint=hint)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise SinkError(f"{path} is a folder, expected a file", hint=f"try {path / 'out'}{path.suffix}")
+        folder = path.resolve().parent
+        if not folder.is_dir():
+            raise SinkError(f"{path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
+        if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+            raise SinkError(f"{path}: nothing can be written in {path.parent}", hint="write somewhere else")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _check_folder(path: Path) -> None:
+    try:
+        above = path.resolve()
+        while not above.exists():
+            above = above.parent
+        if not above.is_dir():
+            raise SinkError(f"{path}: {above} is a file, expected a folder", hint="give the name of a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise SinkError(f"{path}: nothing can be written in {above}", hint="write somewhere else")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _check_source(source: Name | None, path: Path) -> None:
+    if source is None:
+        return
+    read = Path(source)
+    if any(letter in str(source) for letter in "*?[") and not read.exists():
+        read = read.parent  # a glob: its folder must not be filled with pictures
+    if read.exists() and path.resolve() == read.resolve():
+        raise SinkError(f"{path} is what is read: it would be overwritten", hint="give the output another name")
+
+
+def _check_once(taken: dict[Path, Name], path: Path) -> None:
+    first = taken.setdefault(path.resolve(), path)
+    if first is not path:
+        raise SinkError(f"{path} is asked for twice", hint="give each output a name of its own")

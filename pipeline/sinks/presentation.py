@@ -1,0 +1,70 @@
+"""When the pictures of a video are shown: the source's times as ticks of the file's clock."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pipeline.types import Frame
+
+_FINEST = 1_000_000  # ticks a second; an mp4 counts them in 32 bits
+
+
+class Presentation:
+    """Ticks that only grow.
+
+    Args:
+        first: the first frame; its time base becomes the clock where the file can hold it.
+        start_s: what becomes time zero, seconds. A first frame before that is moved there, with all others.
+        rate: frames a second as far as known.
+        fixed: the file has no times of its own, so that every tick is a frame (AVI).
+        finest: ticks a second at most; None: no limit of the codec's.
+    """
+
+    def __init__(
+        self,
+        first: Frame,
+        start_s: float,
+        rate: Fraction | None,
+        *,
+        fixed: bool = False,
+        finest: int | None = None,
+    ) -> None:
+        finest = finest or _FINEST
+        if fixed:
+            self.clock = 1 / (rate or Fraction(25))
+        elif first.time_base.denominator <= finest:
+            self.clock = first.time_base
+        else:
+            self.clock = Fraction(1, finest)
+        self.exact = self.clock == first.time_base
+        self.interval = max(1, round(1 / (rate * self.clock))) if rate else 0  # ticks, between the last two
+        self.last = -1  # ticks, of the last frame
+        self.moved = 0  # frames whose time did not come after that of the one before
+        origin = round(Fraction(start_s) / self.clock)
+        self._origin = origin + min(0, self._in_source(first) - origin)
+
+    @property
+    def origin(self) -> Fraction:
+        """The time of the source that is time zero of the file, seconds."""
+        return self._origin * self.clock
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ends, seconds; it is taken to last as long as the one before."""
+        return float((self.last + self.interval) * self.clock)
+
+    def ticks(self, frame: Frame) -> int:
+        """When a frame is shown; at least one tick after the frame before."""
+        ticks = self._in_source(frame) - self._origin
+        if ticks <= self.last:
+            ticks = self.last + 1
+            self.moved += 1
+        if self.last >= 0:
+            self.interval = ticks - self.last
+        self.last = ticks
+        return ticks
+
+    def _in_source(self, frame: Frame) -> int:
+        if frame.time_base == self.clock:
+            return frame.pts
+        return round(frame.pts * frame.time_base / self.clock)

@@ -1,0 +1,116 @@
+"""From an open container to decoded pictures: broken packets, seeking, deadlines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+Pictures = Iterator[tuple[av.VideoFrame, float]]
+
+BROKEN_READS = 64  # so many in a row without a packet, and a damaged file is taken to end there
+STEPS_BACK_S = (0, 2, 10)  # how much earlier to look for a key frame, where the nearest lay too late
+
+
+class Reading:
+    """The pictures of one video stream, in the order they are shown, each with when it came in.
+
+    Args:
+        container, stream: open, ready to decode.
+        live: pictures are stamped by the arrival of their packets, and the first error ends it; a recording
+            is stamped when a picture is decoded, and what is broken inside is left out.
+        silence_s: live streams: the longest time without a picture, although data come; seconds.
+        wait: called before each read; raises where nothing will come.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        live: bool,
+        silence_s: float,
+        wait: Callable[[], None],
+    ) -> None:
+        self.undecodable = 0  # packets left out, because they are broken
+        self._container = container
+        self._stream = stream
+        self._live = live
+        self._silence_s = silence_s
+        self._wait = wait
+
+    def pictures(self) -> Pictures:
+        """Decode from where the container stands.
+
+        Raises:
+            av.FFmpegError: reading failed.
+            TimeoutError: a live stream sends data but no picture.
+        """
+        heard_s = time.monotonic()
+        for packet, arrived_s in self._packets():
+            if packet is not None:
+                try:
+                    decoded = packet.decode()
+                except av.FFmpegError:
+                    self.undecodable += 1
+                    continue
+                for picture in decoded:
+                    if self._live:
+                        heard_s = arrived_s
+                        came_s = picture.opaque
+                        yield picture, came_s if isinstance(came_s, float) else arrived_s
+                    else:
+                        yield picture, time.monotonic()
+            if self._live and arrived_s - heard_s > self._silence_s:
+                raise TimeoutError
+
+    def pictures_from(self, start_s: Fraction) -> Pictures:
+        """Decode from the last key frame that is not behind `start_s`, seconds from the stream's start."""
+        start, time_base = self._stream.start_time, self._stream.time_base
+        if start is None or time_base is None:
+            return self.pictures()  # without timestamps there is nothing to seek by
+        wanted = start + int(start_s / time_base)
+        for back in (*(int(s / time_base) for s in STEPS_BACK_S), wanted - start):
+            try:
+                self._container.seek(max(start, wanted - back), stream=self._stream)
+            except av.FFmpegError:  # cannot be sought in: go there frame by frame
+                return self.pictures()
+            pictures = self.pictures()
+            first = next(pictures, None)
+            if first is not None and (first[0].pts or start) <= wanted:
+                break
+        return pictures if first is None else chain((first,), pictures)
+
+    def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, float]]:
+        """Packets of the stream, with their arrival; None for one of another stream, of live sources."""
+        index, broken = self._stream.index, 0
+        while True:
+            # of a live stream all packets, so that video that stops under running sound is noticed
+            packets: Iterator[Packet[Any]] = (
+                self._container.demux() if self._live else self._container.demux(self._stream)
+            )
+            try:
+                while True:
+                    self._wait()
+                    packet = next(packets, None)
+                    if packet is None:
+                        return
+                    broken, arrived_s = 0, time.monotonic()
+                    if packet.stream_index == index:
+                        packet.opaque = arrived_s if self._live else None
+                        yield packet, arrived_s
+                    else:
+                        yield None, arrived_s
+            except av.error.InvalidDataError:
+                broken += 1
+                self.undecodable += 1
+                if self._live:
+                    raise
+                if broken >= BROKEN_READS:
+                    return

@@ -1,0 +1,368 @@
+"""Every backend behind the one contract: right answers, the same bytes each time, memory of their own."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import tiny_models
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from engines.backends.base import MOST_WORKERS, Backend, Options, share_cores, usual_hw
+from engines.backends.null import NullBackend
+from engines.card import read_card
+from engines.machine import available_cores, cpu_name
+from engines.select import opener
+from pipeline.errors import BackendError, ModelError
+from pipeline.image import Image
+from pipeline.types import Card, Frame, InputSpec, Letterbox, Prepared
+
+CPU = ("onnxruntime-cpu", "openvino")
+SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
+
+
+def open_backend(name: str, card: Card, options: Options | None = None) -> Backend:
+    if name != "null":
+        pytest.importorskip(name.partition("-")[0], reason=f"{name} is not installed")
+    return opener(name)(card, options or Options())
+
+
+def card_of(path: Path, more: str = "") -> Card:
+    path.with_suffix(".yaml").write_text(SEMANTIC + more)
+    return read_card(path)
+
+
+def prepared(tensor: NDArray[Any]) -> Prepared:
+    frame = Frame(0, 0, Fraction(1, 25), 0.0, Image((np.zeros((8, 8, 3), np.uint8),), "bgr24"))
+    return Prepared(frame, tensor, Letterbox((8, 8), (8, 8), (8, 8), 0, 0))
+
+
+def noise(shape: Sequence[int], seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def run(backend: Backend, tensor: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    (inferred,) = backend.submit([prepared(tensor)]).result()
+    return inferred.outputs
+
+
+@pytest.fixture(params=CPU)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_an_fcn_answers_the_means_of_its_cells(name: str, tmp_path: Path) -> None:
+    backend = open_backend(name, card_of(tiny_models.fcn(tmp_path / "m.onnx")))
+    for height, width in ((64, 96), (32, 40), (64, 96)):
+        image = noise((1, 3, height, width))
+        (scores,) = run(backend, image)
+        expected = image.reshape(1, 3, height // 8, 8, width // 8, 8).mean((3, 5))
+        np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    backend.close()
+
+
+def test_a_unet_with_channels_last_answers_labels(name: str, tmp_path: Path) -> None:
+    backend = open_backend(name, card_of(tiny_models.unet(tmp_path / "m.onnx")))
+    x = noise((1, 48, 64, 3))
+    (labels,) = run(backend, x)
+    means = x.reshape(1, 24, 2, 32, 2, 3).mean((2, 4)).repeat(2, 1).repeat(2, 2)
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, (x + means).argmax(3))
+
+
+def test_outputs_come_in_the_order_of_the_card(name: str, tmp_path: Path) -> None:
+    arrays = {"a": noise((1, 4, 7)), "b": noise((1, 2, 3, 5), 1), "c": noise((1, 2), 2)}
+    card = card_of(tiny_models.fixed(tmp_path / "m.onnx", arrays), "outputs: [c, a]")
+    got = run(open_backend(name, card), noise((1, 3, 32, 32)))
+    assert len(got) == 2
+    np.testing.assert_array_equal(got[0], arrays["c"])
+    np.testing.assert_array_equal(got[1], arrays["a"])
+
+
+def test_a_batch_is_answered_frame_by_frame(name: str, tmp_path: Path) -> None:
+    backend = open_backend(name, card_of(tiny_models.fcn(tmp_path / "m.onnx")))
+    frames = [prepared(noise((1, 3, 64, 64), seed)) for seed in range(3)]
+    inferred = backend.submit(frames).result()
+    assert [one.prepared for one in inferred] == frames
+    for one in inferred:
+        np.testing.assert_array_equal(one.outputs[0], run(backend, one.prepared.tensor)[0])
+
+
+def test_workers_at_once_give_the_same_bytes_as_one_alone(name: str, tmp_path: Path) -> None:
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    sizes = [(64, 64), (384, 640), (72, 40), (64, 128)]
+    tensors = [noise((1, 3, *sizes[i % 4]), i) for i in range(60)]
+    alone = open_backend(name, card, Options(workers=1, threads=1))
+    expected = [run(alone, tensor)[0].tobytes() for tensor in tensors]
+    together = open_backend(name, card, Options(workers=4, threads=1))
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda tensor: run(together, tensor)[0], tensors))
+    # Compared only now: an array that a later run had written to would show.
+    assert [array.tobytes() for array in kept] == expected
+
+
+def test_outputs_live_on_after_the_backend_is_closed(name: str, tmp_path: Path) -> None:
+    backend = open_backend(name, card_of(tiny_models.fcn(tmp_path / "m.onnx")))
+    tensor = noise((1, 3, 384, 640))
+    (scores,) = run(backend, tensor)
+    before = scores.copy()
+    backend.close()
+    backend.close()
+    del backend
+    gc.collect()
+    np.testing.assert_array_equal(scores, before)
+
+
+def test_the_input_is_left_as_it_was(name: str, tmp_path: Path) -> None:
+    backend = open_backend(name, card_of(tiny_models.fcn(tmp_path / "m.onnx")))
+    tensor = noise((1, 3, 64, 64))
+    before = tensor.copy()
+    run(backend, tensor)
+    np.testing.assert_array_equal(tensor, before)
+
+
+@pytest.mark.parametrize("backend_name", [*CPU, "null"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((1, 3, 64, 64), np.float64),
+        ((1, 4, 64, 64), np.float32),
+        ((3, 64, 64), np.float32),
+        ((1, 3, 60, 64), np.float32),
+    ],
+)
+def test_a_wrong_input_is_a_sentence(backend_name: str, shape: tuple[int, ...], dtype: Any, tmp_path: Path) -> None:
+    backend = open_backend(backend_name, card_of(tiny_models.fcn(tmp_path / "m.onnx", hw=(64, "width"))))
+    with pytest.raises(ModelError, match=r"m\.onnx: expected an input \(1, 3, 64, width\) float32, got \("):
+        run(backend, np.zeros(shape, dtype))
+
+
+def test_a_size_that_only_the_network_refuses_is_a_sentence(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    backend = open_backend(name, card_of(tiny_models.unet(tmp_path / "m.onnx")))
+    with pytest.raises(ModelError, match=r"m\.onnx does not run on an input of 1x33x64x3: ") as caught:
+        run(backend, noise((1, 33, 64, 3)))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def unknown_operator(path: Path) -> Card:
+    node = helper.make_node("Frobnicate", ["x"], ["y"])
+    tensors = [tiny_models.floats(name, (1, 3, "h", "w")) for name in "xy"]
+    return card_of(tiny_models.save(path, [node], tensors[:1], tensors[1:]))
+
+
+def test_an_operator_that_nobody_knows_is_a_sentence(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(BackendError, match=r"cannot load m\.onnx: .*Frobnicate") as caught:
+        open_backend(name, unknown_operator(tmp_path / "m.onnx"))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_model_that_is_broken_inside_is_a_sentence(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_models.fcn(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.graph.initializer[0].raw_data = b"too short"
+    onnx.save(model, path)
+    with pytest.raises((BackendError, ModelError), match=r"m\.onnx") as caught:
+        open_backend(name, card_of(path))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_onnxruntime_has_to_complain_about_stays_off_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Declares another output shape than it gives: ONNX Runtime warns at loading and at running.
+    path = tmp_path / "m.onnx"
+    node = helper.make_node("Identity", ["x"], ["y"])
+    tiny_models.save(
+        path, [node], [tiny_models.floats("x", (1, 3, "h", "w"))], [tiny_models.floats("y", (1, 3, 9, 9))]
+    )
+    run(open_backend("onnxruntime-cpu", card_of(path)), noise((1, 3, 32, 32)))
+    assert capfd.readouterr().err == ""
+
+
+def test_onnxruntime_has_f32_only(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="has no bf16, only f32"):
+        open_backend("onnxruntime-cpu", card_of(tiny_models.fcn(tmp_path / "m.onnx")), Options(precision="bf16"))
+
+
+def test_openvino_runs_bf16_only_when_told(tmp_path: Path) -> None:
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    image = noise((1, 3, 64, 64))
+    exact = open_backend("openvino", card)
+    assert "f32" in exact.detail
+    np.testing.assert_allclose(run(exact, image)[0], image.reshape(1, 3, 8, 8, 8, 8).mean((3, 5)), rtol=1e-5)
+    try:
+        rough = open_backend("openvino", card, Options(precision="bf16"))
+    except BackendError as error:
+        pytest.skip(str(error))
+    assert "bf16" in rough.detail
+    np.testing.assert_allclose(run(rough, image)[0], run(exact, image)[0], rtol=0.02)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_real_networks_answer_alike_on_both_runtimes(shared: Path, workers: int) -> None:
+    for model, size in (("yolo11n-seg", (256, 320)), ("enet_cityscapes_512x1024", (512, 1024))):
+        path = shared / "weights" / f"{model}.onnx"
+        card = read_card(path, card_dirs=[Path(__file__).parents[1] / "configs" / "cards"])
+        tensor = noise((1, 3, *size)) * np.float32(255 * card.input.scale)
+        answers = []
+        for runtime in CPU:
+            backend = open_backend(runtime, card, Options(workers=workers, shape_hw=size))
+            answers.append(run(backend, tensor))
+            backend.close()
+        for ours, theirs in zip(*answers, strict=True):
+            assert np.abs(ours - theirs).max() <= 1e-4 * max(1, np.abs(ours).max())
+
+
+def test_null_answers_the_shapes_of_the_real_network(shared: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    card = read_card(shared / "weights" / "yolo11n-seg.onnx")
+    tensor = noise((1, 3, 96, 160))
+    real, null = run(open_backend("onnxruntime-cpu", card), tensor), run(open_backend("null", card), tensor)
+    assert [(a.shape, a.dtype) for a in null] == [(a.shape, a.dtype) for a in real]
+    assert not any(array.any() for array in null)
+
+
+def test_null_answers_what_it_was_given(tmp_path: Path) -> None:
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    scores = noise((1, 3, 8, 8))
+    (got,) = run(NullBackend(card, outputs=[scores]), noise((1, 3, 64, 64)))
+    np.testing.assert_array_equal(got, scores)
+    with pytest.raises(ValueError, match="read-only"):
+        got[:] = 0
+    with pytest.raises(BackendError, match="expected 1 outputs"):
+        NullBackend(card, outputs=[])
+
+
+@pytest.mark.parametrize("layout", ["fcn", "unet"])
+def test_null_fills_free_dimensions_from_the_input(layout: str, tmp_path: Path) -> None:
+    card = card_of(getattr(tiny_models, layout)(tmp_path / "m.onnx"))
+    shape = (1, 3, 64, 96) if layout == "fcn" else (1, 64, 96, 3)
+    (array,) = run(open_backend("null", card), noise(shape))
+    assert array.shape == ((1, 3, 64, 96) if layout == "fcn" else (1, 64, 96))
+
+
+@pytest.mark.parametrize(
+    ("given", "cores", "expected"),
+    [
+        ((None, None), 1, (1, 1)),
+        ((None, None), 2, (2, 1)),
+        ((None, None), 32, (MOST_WORKERS, 4)),
+        ((1, None), 4, (1, 4)),
+        ((3, None), 4, (3, 1)),
+        ((None, 2), 8, (4, 2)),
+        ((None, 16), 8, (1, 16)),
+        ((5, 3), 2, (5, 3)),
+    ],
+)
+def test_cores_are_shared_by_a_fixed_rule(
+    given: tuple[int | None, int | None], cores: int, expected: tuple[int, int]
+) -> None:
+    assert share_cores(*given, cores) == expected
+
+
+def test_backends_do_as_they_are_told(name: str, tmp_path: Path) -> None:
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    backend = open_backend(name, card, Options(workers=3, threads=2))
+    assert (backend.workers, backend.threads, backend.slots) == (3, 2, 1)
+    assert "3 workers of 2 threads" in backend.detail
+
+
+def test_the_usual_size_is_that_of_wide_footage() -> None:
+    assert usual_hw(InputSpec("x")) == (384, 640)
+    assert usual_hw(InputSpec("x", size_hw=(512, 1024))) == (512, 1024)
+    assert usual_hw(InputSpec("x", size_hw=(360, None), stride=8)) == (360, 640)
+    assert usual_hw(InputSpec("x", size_hw=(None, 1280))) == (736, 1280)
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, 4),
+        (
+            {
+                f"sys/devices/system/cpu/cpu{i}/topology/thread_siblings_list": f"{i % 2},{i % 2 + 2}"
+                for i in range(4)
+            },
+            2,
+        ),
+        ({"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/cpu.max": "250000 100000"}, 2),
+        (
+            {
+                "proc/self/cgroup": "0::/a",
+                "sys/fs/cgroup/a/cpu.max": "max 100000",
+                "sys/fs/cgroup/cpu.max": "50000 100000",
+            },
+            1,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/x\n1:cpu,cpuacct:/x",
+                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
+                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us": "100000",
+            },
+            3,
+        ),
+        (
+            {
+                "proc/self/cgroup": "1:cpu:/",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            4,
+        ),
+    ],
+)
+def test_cores_are_what_this_process_may_use(
+    files: dict[str, str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    assert available_cores(tree(tmp_path, files)) == expected
+
+
+def test_this_machine_has_a_processor() -> None:
+    assert available_cores() >= 1
+    assert cpu_name()
+
+
+def test_importing_the_backends_imports_no_runtime() -> None:
+    code = (
+        "import sys; import engines.select, engines.tune, engines.probe;"
+        "from engines.select import BACKENDS, opener; [opener(n) for n in BACKENDS];"
+        "assert not {'onnxruntime', 'openvino', 'onnx', 'torch', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_half_precision_networks_run(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    tensors = [tiny_models.floats(name, (1, 3, "h", "w"), TensorProto.FLOAT16) for name in "xy"]
+    tiny_models.save(path, [helper.make_node("Neg", ["x"], ["y"])], tensors[:1], tensors[1:])
+    x = noise((1, 3, 32, 32)).astype(np.float16)
+    (y,) = run(open_backend("onnxruntime-cpu", card_of(path)), x)
+    np.testing.assert_array_equal(y, -x)

@@ -1,0 +1,484 @@
+"""Video files: every frame, at its own time, in the decoder's own memory; and what is said of a file that is none."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import shutil
+import struct
+import subprocess
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import numpy as np
+import pytest
+from clips import bars, read_bars, scene, write_clip
+
+from pipeline.errors import SourceError
+from pipeline.image import Image, yuv_to_rgb
+from pipeline.sources import SOURCES, SourceOptions, open_source
+from pipeline.types import Frame
+
+CLIPS = {
+    "camvid_val_0016E5_15fps_h264.mp4": 101,
+    "intel_car-detection.mp4": 377,
+    "kitti_2011_09_26_10fps_h264_bframes.mp4": 78,
+    "kitti_2011_09_26_10fps_hevc.mp4": 78,
+    "kitti_2011_09_26_10fps_vp9.webm": 78,
+    "kitti_2011_09_26_raw.h264": 78,
+    "kitti_2011_09_26_rotate90_h264.mp4": 78,
+    "kitti_2011_09_26_vfr_h264.mp4": 78,
+    "paroque_road.avi": 38,
+    "udacity_solidWhiteRight.mp4": 221,
+    "udacity_test_video.mp4": 38,
+}
+
+
+def read(path: Path | str, **options: object) -> list[Frame]:
+    with open_source(str(path), SourceOptions(**options)) as frames:  # type: ignore[arg-type]
+        return list(frames)
+
+
+def digest(frame: Frame) -> str:
+    return hashlib.sha256(b"".join(plane.tobytes() for plane in frame.image.planes)).hexdigest()
+
+
+def refusal(spec: Path | str, **options: object) -> SourceError:
+    """The error of a source that cannot be read: one sentence, nothing of FFmpeg's or Python's in it."""
+    with pytest.raises(SourceError) as caught:
+        read(spec, **options)
+    assert "\n" not in caught.value.message
+    message = caught.value.message.replace(str(spec), "")
+    for jargon in ("Errno", "Invalid data", "moov", "AVERROR", "Traceback", "av.error"):
+        assert jargon not in message
+    return caught.value
+
+
+# real clips
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_every_frame_of_a_real_clip_comes_at_its_own_time(shared: Path, name: str) -> None:
+    path = shared / "data/video" / name
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        time_base = stream.time_base
+        packets = [p for p in container.demux(stream) if p.size]
+        stored = [p.pts for p in packets]
+    source = open_source(str(path))
+    with source as frames:
+        seen = [(f.index, f.pts, f.time_base) for f in frames]
+    assert [index for index, _, _ in seen] == list(range(CLIPS[name]))
+    if None in stored:
+        assert [pts for _, pts, _ in seen] == list(range(CLIPS[name]))
+        assert {base for _, _, base in seen} == {Fraction(1, 10)}
+    else:
+        assert [pts for _, pts, _ in seen] == sorted(stored)  # B-frames are stored in another order
+        assert {base for _, _, base in seen} == {time_base}
+        assert source.info.frames == CLIPS[name]
+    assert source.undecodable == 0
+    assert not source.live
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
+@pytest.mark.parametrize("name", ["kitti_2011_09_26_10fps_h264_bframes.mp4", "paroque_road.avi"])
+def test_times_are_those_that_ffprobe_shows(shared: Path, name: str) -> None:
+    path = shared / "data/video" / name
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts", "-of", "csv=p=0"]
+    shown = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True).stdout
+    times = [int(line.strip(",")) for line in shown.split()]
+    assert [f.pts for f in read(path)] == times
+
+
+def test_a_variable_frame_rate_stays_variable(shared: Path) -> None:
+    frames = read(shared / "data/video/kitti_2011_09_26_vfr_h264.mp4")
+    steps_ms = [round(1000 * (b.pts_s - a.pts_s)) for a, b in pairwise(frames)]
+    assert set(steps_ms) == {100, 70, 30}
+    assert steps_ms[:30] == [100] * 30
+    assert {steps_ms[-1], steps_ms[-2]} == {70, 30}
+
+
+def test_a_stated_frame_rate_times_a_stream_without_timestamps(shared: Path) -> None:
+    source = open_source(str(shared / "data/video/kitti_2011_09_26_raw.h264"), SourceOptions(fps=29.97))
+    with source as frames:
+        times = [f.pts_s for f in frames]
+    assert times == pytest.approx(np.arange(78) / 29.97)
+    assert source.info.fps == pytest.approx(29.97)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_rotated_clip_is_shown_as_ffmpeg_shows_it(shared: Path) -> None:
+    path = shared / "data/video/kitti_2011_09_26_rotate90_h264.mp4"
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-frames:v",
+        "3",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "yuv420p",
+        "-",
+    ]
+    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    source = open_source(str(path))
+    with source as frames:
+        ours = [next(frames) for _ in range(3)]
+    assert source.info.size_hw == ours[0].image.size_hw == (1242, 374)
+    assert b"".join(plane.tobytes() for frame in ours for plane in frame.image.planes) == raw
+
+
+@pytest.mark.parametrize("name", [n for n in CLIPS if "rotate" not in n])
+def test_colours_are_those_of_ffmpeg(shared: Path, name: str) -> None:
+    path = shared / "data/video" / name
+    with av.open(str(path)) as container, open_source(str(path)) as frames:
+        for _, picture, frame in zip(range(3), container.decode(video=0), frames, strict=False):
+            theirs = picture.to_ndarray(format="bgr24").astype(np.int16)
+            difference = np.abs(frame.image.bgr() - theirs)
+            assert difference.mean() < 2  # FFmpeg's fast converter cuts where ours rounds: 1.1 levels
+            assert np.percentile(difference, 99) <= 6
+
+
+@pytest.mark.parametrize(
+    ("name", "start_s"),
+    [
+        ("camvid_val_0016E5_15fps_h264.mp4", 3.0),
+        ("kitti_2011_09_26_10fps_h264_bframes.mp4", 4.35),
+        ("kitti_2011_09_26_10fps_hevc.mp4", 7.7),
+        ("kitti_2011_09_26_10fps_vp9.webm", 0.1),
+        ("kitti_2011_09_26_raw.h264", 2.0),
+        ("kitti_2011_09_26_vfr_h264.mp4", 5.0),
+        ("paroque_road.avi", 0.6),
+        ("intel_car-detection.mp4", 21.0),
+    ],
+)
+def test_starting_later_gives_the_very_frames_from_there_on(shared: Path, name: str, start_s: float) -> None:
+    path = shared / "data/video" / name
+    everything = read(path)
+    begin = everything[0].pts * everything[0].time_base
+    wanted = [f for f in everything if f.pts * f.time_base - begin >= Fraction(str(start_s))]
+    ours = read(path, start_s=start_s)
+    assert [f.pts for f in ours] == [f.pts for f in wanted]
+    assert [f.index for f in ours] == list(range(len(wanted)))
+    assert [digest(f) for f in ours] == [digest(f) for f in wanted]
+
+
+def test_the_truncated_clip_is_refused_with_one_sentence(shared: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    error = refusal(shared / "data/video/broken_truncated_no_moov.mp4")
+    assert "cut off" in error.message
+    assert error.hint
+    assert capfd.readouterr().err == ""
+
+
+# memory
+
+
+def test_planes_are_the_decoders_own_memory_and_nobody_can_write_to_them(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", size_hw=(90, 118))
+    with open_source(str(path)) as frames:
+        for frame in frames:
+            for plane, shape in zip(frame.image.planes, [(90, 118), (45, 59), (45, 59)], strict=True):
+                assert plane.shape == shape
+                assert not plane.flags.owndata
+                assert plane.strides[0] > plane.shape[1]  # the decoder's padded rows, not a copy's
+                with pytest.raises(ValueError, match="read-only"):
+                    plane[0, 0] = 1
+
+
+def test_planes_live_as_long_as_their_frame_even_when_the_source_is_closed(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", frames=60, options={"bf": "2"})
+    with open_source(str(path)) as frames:
+        early = [(frame, digest(frame)) for frame in frames]
+    assert [digest(frame) for frame, _ in early] == [told for _, told in early]
+    del frames
+    assert len({told for _, told in early}) == 60
+
+
+def test_an_iteration_may_be_left_early_and_a_source_opened_again(tmp_path: Path) -> None:
+    source = open_source(str(write_clip(tmp_path / "clip.mp4")))
+    with source as frames:
+        first = digest(next(frames))
+    with source as frames:
+        assert digest(next(frames)) == first
+        assert sum(1 for _ in frames) == 19
+    with source as frames:
+        next(frames)
+    assert list(frames) == []  # closed
+
+
+# pixel formats
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "form", "full_range"),
+    [
+        ("mpeg4", "yuv420p", "yuv420p", False),
+        ("mjpeg", "yuvj420p", "yuv420p", True),
+        ("mjpeg", "yuvj422p", "yuv420p", True),
+        ("rawvideo", "nv12", "nv12", False),
+        ("rawvideo", "bgr24", "bgr24", False),
+        ("ffv1", "yuv420p10le", "yuv420p", False),
+        ("ffv1", "yuv422p", "yuv420p", False),
+        ("ffv1", "yuv444p", "yuv420p", False),
+        ("ffv1", "yuva420p", "yuv420p", False),
+        ("ffv1", "gray", "yuv420p", True),
+        ("ffv1", "gray16le", "yuv420p", True),
+        ("ffv1", "gbrp10le", "bgr24", False),
+        ("ffv1", "bgr0", "bgr24", False),
+        ("png", "rgb24", "bgr24", False),
+        ("gif", "rgb8", "bgr24", False),
+    ],
+)
+@pytest.mark.parametrize("size_hw", [(96, 128), (95, 127)])
+def test_every_pixel_format_shows_the_picture_that_was_encoded(
+    tmp_path: Path, codec: str, pix_fmt: str, form: str, full_range: bool, size_hw: tuple[int, int]
+) -> None:
+    path = tmp_path / ("clip.gif" if codec == "gif" else "clip.nut")
+    options = {"qmin": "1", "qmax": "1"} if codec in ("mpeg4", "mjpeg") else {}
+    try:
+        write_clip(path, codec, pix_fmt, 2, size_hw, options=options)
+    except (av.FFmpegError, ValueError) as error:
+        pytest.skip(f"this FFmpeg cannot write {codec} {pix_fmt} of {size_hw}: {error}")
+    truth = scene(0, size_hw).astype(np.float64)
+    if pix_fmt.startswith("gray"):
+        truth = np.repeat((truth @ [0.114, 0.587, 0.299])[..., None], 3, 2)
+    for wanted in ("native", "bgr24"):
+        image = read(path, pixel_format=wanted)[0].image
+        assert image.format == (form if wanted == "native" else "bgr24")
+        assert image.full_range == (full_range and wanted == "native")
+        assert image.size_hw == size_hw
+        assert not any(plane.flags.writeable for plane in image.planes)
+        assert abs(image.bgr() - truth).mean() < (30 if codec == "gif" else 4)
+        assert abs((image.bgr() - truth).mean()) < (12 if codec == "gif" else 3)  # not a shade brighter or darker
+
+
+@pytest.mark.parametrize(("matrix", "name"), [(1, "bt709"), (9, "bt2020"), (5, "bt601"), (2, "bt601")])
+def test_the_matrix_a_stream_states_is_the_matrix_of_its_images(tmp_path: Path, matrix: int, name: str) -> None:
+    path = write_clip(tmp_path / "clip.mkv", "ffv1", frames=1, matrix=matrix)
+    assert read(path)[0].image.matrix == name
+
+
+@pytest.mark.parametrize("form", ["yuv420p", "nv12", "yuv444p"])
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020"])
+@pytest.mark.parametrize("size_hw", [(6, 8), (7, 9), (1, 1)])
+def test_bgr_is_the_exact_map_of_the_standards(
+    form: str, full_range: bool, matrix: str, size_hw: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(3)
+    low, high = (0, 256) if full_range else (16, 236)
+    height, width = size_hw
+    small = size_hw if form == "yuv444p" else ((height + 1) // 2, (width + 1) // 2)
+    y = rng.integers(low, high, size_hw, np.uint8)
+    u, v = rng.integers(low, high, (2, *small), np.uint8)
+    planes = (y, np.stack([u, v], 2)) if form == "nv12" else (y, u, v)
+    if form != "yuv444p":
+        u, v = (np.kron(plane, np.ones((2, 2), np.uint8))[:height, :width] for plane in (u, v))
+    table = yuv_to_rgb(matrix, full_range)  # type: ignore[arg-type]
+    exact = np.stack([y, u, v, np.ones_like(y)], 2) @ table.T
+    exact = np.clip(exact[..., ::-1], 0, 255)
+    image = Image(planes, form, matrix, full_range)  # type: ignore[arg-type]
+    assert np.abs(image.bgr() - exact).max() <= 1.01
+    assert not image.bgr().flags.writeable
+
+
+# orientation, size
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d"),
+    [
+        (1, 0, 0, 1),
+        (-1, 0, 0, 1),
+        (1, 0, 0, -1),
+        (-1, 0, 0, -1),
+        (0, 1, -1, 0),
+        (0, -1, 1, 0),
+        (0, 1, 1, 0),
+        (0, -1, -1, 0),
+    ],
+)
+def test_a_display_matrix_moves_each_pixel_where_it_says(tmp_path: Path, a: int, b: int, c: int, d: int) -> None:
+    path = write_clip(tmp_path / "clip.mp4", frames=2)
+    stored = read(path)[0].image
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # the matrix of the track's header, ISO/IEC 14496-12
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    shown = read(path)[0].image
+    for before, after in zip(stored.planes, shown.planes, strict=True):
+        y, x = np.indices(before.shape)
+        right, down = a * x + c * y, b * x + d * y
+        expected = np.empty(after.shape, np.uint8)
+        expected[down - down.min(), right - right.min()] = before
+        assert np.array_equal(after, expected)
+        assert after.flags.c_contiguous or (a, d) == (1, 1)
+
+
+def test_a_change_of_size_in_mid_stream_changes_the_frames_and_nothing_else(tmp_path: Path) -> None:
+    parts = [
+        write_clip(tmp_path / f"{h}.h264", "libx264", frames=5, size_hw=(h, w)) for h, w in ((96, 128), (64, 80))
+    ]
+    joined = tmp_path / "joined.h264"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames = read(joined)
+    assert [f.image.size_hw for f in frames] == [(96, 128)] * 5 + [(64, 80)] * 5
+    assert [f.index for f in frames] == list(range(10))
+    assert np.abs(frames[-1].image.bgr() - scene(4, (64, 80)).astype(np.int16)).mean() < 12
+
+
+def test_frames_between_far_key_frames_are_found_from_the_key_frame_before(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "clip.mp4", "libx264", frames=60, draw=lambda i, hw: bars(i, hw), options={"g": "50", "bf": "3"}
+    )
+    assert [read_bars(f.image.bgr()) for f in read(path, start_s=4.7)] == list(range(47, 60))
+
+
+# what is broken
+
+
+def test_packets_that_do_not_decode_are_left_out_and_counted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_clip(tmp_path / "clip.avi", "png", "rgb24", frames=12, draw=lambda i, hw: bars(i, hw))
+    data = bytearray(path.read_bytes())
+    starts = [at for at in range(len(data)) if data.startswith(b"\x89PNG", at)]
+    assert len(starts) == 12
+    for broken in (3, 4, 9):
+        data[starts[broken] + 16 : starts[broken] + 24] = bytes(8)  # a picture of 0 x 0
+    path.write_bytes(data)
+    source = open_source(str(path))
+    with source as frames:
+        seen = [(f.index, read_bars(f.image.bgr()), f.pts_s) for f in frames]
+    assert [number for _, number, _ in seen] == [0, 1, 2, 5, 6, 7, 8, 10, 11]
+    assert [index for index, _, _ in seen] == list(range(9))
+    assert [pts_s for _, _, pts_s in seen] == pytest.approx([n / 10 for _, n, _ in seen])
+    assert source.undecodable == 3
+    assert capfd.readouterr().err == ""
+
+
+def test_a_clip_of_which_nothing_decodes_is_an_error(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.avi", "png", "rgb24", frames=3)
+    path.write_bytes(path.read_bytes().replace(b"IHDR", b"IHXR"))
+    assert "no picture" in refusal(path).message
+
+
+def test_a_clip_that_stops_in_mid_file_gives_what_is_there(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", "ffv1", frames=20)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 5 <= len(read(path)) < 20
+
+
+def test_what_is_no_video_is_refused_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.mp4").write_text("not a video\n" * 900 + "ä" * 3000)
+    (tmp_path / "art.txt").write_text("FFmpeg would draw this text as a film\n")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(20_000))
+    (tmp_path / "page.mp4").write_text("<!DOCTYPE html><html><body>404</body></html>")
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    for name, says in {
+        "missing.mp4": "no such file",
+        "text.mp4": "holds text",
+        "art.txt": "holds text",
+        "page.mp4": "holds text",
+        "empty.mp4": "empty",
+        "noise.mp4": "damaged, or not a video",
+        "sound.wav": "only sound",
+        "nul\0.mp4": "cannot be opened",
+        "n" * 300 + ".mp4": "cannot be opened",
+    }.items():
+        error = refusal(tmp_path / name)
+        assert says in error.message
+        assert name in error.message
+        assert error.hint
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_may_not_be_read_is_refused_in_one_sentence() -> None:
+    user = os.geteuid()
+    with TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        path = write_clip(Path(folder) / "clip.mp4")
+        path.chmod(0)
+        Path(folder).chmod(0o755)
+        try:
+            if user == 0:
+                os.seteuid(65534)  # root may read everything
+            assert "may not be read" in refusal(path).message
+        finally:
+            os.seteuid(user)
+
+
+def test_a_start_behind_the_end_says_where_the_end_is(tmp_path: Path) -> None:
+    error = refusal(write_clip(tmp_path / "clip.mp4"), start_s=7)
+    assert "1.9 s" in error.message
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"start_s": -1}, "-1"), ({"fps": 0}, "0"), ({"fps": float("nan")}, "nan")]
+)
+def test_options_out_of_range_are_refused(options: dict[str, float], says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        open_source("clip.mp4", SourceOptions(**options))  # type: ignore[arg-type]
+
+
+# the table
+
+
+@pytest.mark.parametrize("kind", SOURCES, ids=lambda kind: kind.reader)
+def test_every_line_of_the_table_names_a_class_that_exists(kind: object) -> None:
+    module, name = kind.reader.split(":")  # type: ignore[attr-defined]
+    assert isinstance(getattr(importlib.import_module(module), name), type)
+
+
+def test_a_name_says_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "odd[1].mp4").touch()
+    for spec, reader in {
+        "clip.mp4": "File",
+        "a:b.mp4": "File",
+        str(tmp_path / "odd[1].mp4"): "File",
+        "demo.mp4": "File",
+        "0": "Camera",
+        "/dev/video2": "Camera",
+        "lavfi:testsrc": "Camera",
+        "RTSP://camera/1": "Network",
+        "http://host/clip.mp4": "Network",
+        "udp://@:5000": "Network",
+        str(tmp_path): "Images",
+        "drive/*.png": "Images",
+        "a.JPG": "Images",
+        "demo": "Demo",
+        "demo:seed=3": "Demo",
+    }.items():
+        kind = next(kind for kind in SOURCES if kind.matches(spec))
+        assert kind.reader.endswith(f":{reader}"), spec
+
+
+def test_the_settings_of_a_demo_are_read() -> None:
+    kind = SOURCES[0]
+    settings = kind.arguments("demo:seed=3,frames=100,size=1280x720,fps=12.5", SourceOptions())
+    assert settings == {"seed": 3, "frames": 100, "size_hw": (720, 1280), "fps": 12.5}
+    assert kind.arguments("demo", SourceOptions()) == {}
+    assert kind.arguments("demo:seed=0", SourceOptions(fps=5)) == {"seed": 0, "fps": 5}
+    for spec, says in {
+        "demo:sed=3": "seed",
+        "demo:size=1280": "1280",
+        "demo:size=0x4": "0x4",
+        "demo:frames=0": "frames",
+        "demo:frames=-1": "frames",
+        "demo:fps=0.0": "fps",
+        "demo:seed": "seed",
+        "demo:seed=x": "seed",
+    }.items():
+        with pytest.raises(SourceError, match=says):
+            kind.arguments(spec, SourceOptions())
