@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from engines.backends.base import MOST_WORKERS, Backend, Options, Precision, crew, usual_hw
+from engines.backends.base import MOST_WORKERS, Backend, Options, Precision, crew, share_cores, usual_hw
 from engines.machine import available_cores
 from engines.probe import GPU, why_not
 from engines.select import AUTO, opener
@@ -22,6 +22,7 @@ from pipeline.image import Image
 from pipeline.types import Card, Frame, Letterbox, Prepared
 
 ROUNDS = 5
+CLEAR_GAIN = 1.03  # and faster in all rounds but one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,13 @@ class TuneRow:
 
 @dataclass(frozen=True, slots=True)
 class TuneResult:
-    """All combinations, best first."""
+    """All combinations, fastest first, and what was chosen."""
 
     shape_hw: tuple[int, int]  # of the network's input
     rows: tuple[TuneRow, ...]
+    best: TuneRow  # what runs would do without tune, unless another one is clearly faster
     passed_over: tuple[str, ...]  # backends that cannot run here, with the reason
     stored: str  # where the choice is kept, or why it is not
-
-    @property
-    def best(self) -> TuneRow:
-        """The fastest."""
-        return self.rows[0]
 
 
 def tune(
@@ -103,10 +100,32 @@ def tune(
             say(f"round {turn + 1} of {ROUNDS}")
             for backend, results in zip(backends, measured, strict=True):
                 results.append(_measure(backend, prepared, slice_s))
-    rows = sorted(map(_row, backends, measured), key=lambda row: -row.fps)
-    crews = {row.backend: (row.workers, row.threads) for row in reversed(rows)}
-    stored = store_choice(card, shape_hw, precision, crews, rows[0].backend)
-    return TuneResult(shape_hw, tuple(rows), tuple(passed_over), stored)
+    rows = [_row(backend, results) for backend, results in zip(backends, measured, strict=True)]
+    rates = dict(zip(rows, ([rate for rate, _ in results] for results in measured), strict=True))
+    usual = share_cores(None, None, available_cores())
+    chosen = []
+    for name in dict.fromkeys(row.backend for row in rows):
+        own = sorted(
+            (row for row in rows if row.backend == name), key=lambda row: (row.workers, row.threads) != usual
+        )
+        chosen.append(choose(own, rates))
+    best = choose(chosen, rates)
+    crews = {row.backend: (row.workers, row.threads) for row in chosen}
+    stored = store_choice(card, shape_hw, precision, crews, best.backend)
+    return TuneResult(shape_hw, tuple(sorted(rows, key=lambda row: -row.fps)), best, tuple(passed_over), stored)
+
+
+def choose(rows: Sequence[TuneRow], rates: Mapping[TuneRow, Sequence[float]]) -> TuneRow:
+    """The fastest of several, if it is clearly faster than the first; on a busy machine most differences are noise.
+
+    Args:
+        rows: the usual choice first.
+        rates: of each row, one a round; the rounds of all rows ran side by side.
+    """
+    usual, fastest = rows[0], max(rows, key=lambda row: row.fps)
+    gains = [ours / theirs for ours, theirs in zip(rates[fastest], rates[usual], strict=True)]
+    clear = median(gains) > CLEAR_GAIN and sum(gain > 1 for gain in gains) >= len(gains) - 1
+    return fastest if clear else usual
 
 
 def combinations(cores: int) -> list[tuple[int, int]]:
@@ -116,7 +135,7 @@ def combinations(cores: int) -> list[tuple[int, int]]:
 
 
 def _noise(card: Card, shape_hw: tuple[int, int]) -> Prepared:
-    """A frame of noise, the same every time. The time that a network takes does not depend on what it sees."""
+    """A frame of noise in the range of pixels, the same every time; what it shows changes a network's time little."""
     spec = card.input
     height, width = shape_hw
     shape = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)

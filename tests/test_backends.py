@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -18,16 +16,16 @@ import tiny_models
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from engines.backends.base import MOST_WORKERS, Backend, Options, share_cores, usual_hw
-from engines.backends.null import NullBackend
+from engines.backends.base import Backend, Options
 from engines.card import read_card
-from engines.machine import available_cores, cpu_name
 from engines.select import opener
 from pipeline.errors import BackendError, ModelError
 from pipeline.image import Image
-from pipeline.types import Card, Frame, InputSpec, Letterbox, Prepared
+from pipeline.types import Card, Frame, Letterbox, Prepared
 
 CPU = ("onnxruntime-cpu", "openvino")
+
+
 SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
 
 
@@ -232,131 +230,11 @@ def test_real_networks_answer_alike_on_both_runtimes(shared: Path, workers: int)
             assert np.abs(ours - theirs).max() <= 1e-4 * max(1, np.abs(ours).max())
 
 
-def test_null_answers_the_shapes_of_the_real_network(shared: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    card = read_card(shared / "weights" / "yolo11n-seg.onnx")
-    tensor = noise((1, 3, 96, 160))
-    real, null = run(open_backend("onnxruntime-cpu", card), tensor), run(open_backend("null", card), tensor)
-    assert [(a.shape, a.dtype) for a in null] == [(a.shape, a.dtype) for a in real]
-    assert not any(array.any() for array in null)
-
-
-def test_null_answers_what_it_was_given(tmp_path: Path) -> None:
-    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
-    scores = noise((1, 3, 8, 8))
-    (got,) = run(NullBackend(card, outputs=[scores]), noise((1, 3, 64, 64)))
-    np.testing.assert_array_equal(got, scores)
-    with pytest.raises(ValueError, match="read-only"):
-        got[:] = 0
-    with pytest.raises(BackendError, match="expected 1 outputs"):
-        NullBackend(card, outputs=[])
-
-
-@pytest.mark.parametrize("layout", ["fcn", "unet"])
-def test_null_fills_free_dimensions_from_the_input(layout: str, tmp_path: Path) -> None:
-    card = card_of(getattr(tiny_models, layout)(tmp_path / "m.onnx"))
-    shape = (1, 3, 64, 96) if layout == "fcn" else (1, 64, 96, 3)
-    (array,) = run(open_backend("null", card), noise(shape))
-    assert array.shape == ((1, 3, 64, 96) if layout == "fcn" else (1, 64, 96))
-
-
-@pytest.mark.parametrize(
-    ("given", "cores", "expected"),
-    [
-        ((None, None), 1, (1, 1)),
-        ((None, None), 2, (2, 1)),
-        ((None, None), 32, (MOST_WORKERS, 4)),
-        ((1, None), 4, (1, 4)),
-        ((3, None), 4, (3, 1)),
-        ((None, 2), 8, (4, 2)),
-        ((None, 16), 8, (1, 16)),
-        ((5, 3), 2, (5, 3)),
-    ],
-)
-def test_cores_are_shared_by_a_fixed_rule(
-    given: tuple[int | None, int | None], cores: int, expected: tuple[int, int]
-) -> None:
-    assert share_cores(*given, cores) == expected
-
-
 def test_backends_do_as_they_are_told(name: str, tmp_path: Path) -> None:
     card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
     backend = open_backend(name, card, Options(workers=3, threads=2))
     assert (backend.workers, backend.threads, backend.slots) == (3, 2, 1)
     assert "3 workers of 2 threads" in backend.detail
-
-
-def test_the_usual_size_is_that_of_wide_footage() -> None:
-    assert usual_hw(InputSpec("x")) == (384, 640)
-    assert usual_hw(InputSpec("x", size_hw=(512, 1024))) == (512, 1024)
-    assert usual_hw(InputSpec("x", size_hw=(360, None), stride=8)) == (360, 640)
-    assert usual_hw(InputSpec("x", size_hw=(None, 1280))) == (736, 1280)
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, 4),
-        (
-            {
-                f"sys/devices/system/cpu/cpu{i}/topology/thread_siblings_list": f"{i % 2},{i % 2 + 2}"
-                for i in range(4)
-            },
-            2,
-        ),
-        ({"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/cpu.max": "250000 100000"}, 2),
-        (
-            {
-                "proc/self/cgroup": "0::/a",
-                "sys/fs/cgroup/a/cpu.max": "max 100000",
-                "sys/fs/cgroup/cpu.max": "50000 100000",
-            },
-            1,
-        ),
-        (
-            {
-                "proc/self/cgroup": "4:memory:/x\n1:cpu,cpuacct:/x",
-                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
-                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us": "100000",
-            },
-            3,
-        ),
-        (
-            {
-                "proc/self/cgroup": "1:cpu:/",
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-            },
-            4,
-        ),
-    ],
-)
-def test_cores_are_what_this_process_may_use(
-    files: dict[str, str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2, 3})
-    assert available_cores(tree(tmp_path, files)) == expected
-
-
-def test_this_machine_has_a_processor() -> None:
-    assert available_cores() >= 1
-    assert cpu_name()
-
-
-def test_importing_the_backends_imports_no_runtime() -> None:
-    code = (
-        "import sys; import engines.select, engines.tune, engines.probe;"
-        "from engines.select import BACKENDS, opener; [opener(n) for n in BACKENDS];"
-        "assert not {'onnxruntime', 'openvino', 'onnx', 'torch', 'cv2'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
 def test_half_precision_networks_run(tmp_path: Path) -> None:

@@ -62,6 +62,10 @@ def test_of_equal_scores_the_earlier_row_wins() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [51, 0, 61, 10]], np.float32)
     scores = np.full(4, 0.5, np.float32)
     assert nms(boxes, scores, None, iou=0.5, max_det=10).tolist() == [0, 2]
+    apart = np.arange(0, 1200, 4, dtype=np.float32)[:, None] * 100 + np.array([0, 0, 9, 9], np.float32)
+    equal = np.repeat(np.array([0.2, 0.4, 0.3], np.float32), 100)
+    expected = [*range(100, 200), *range(200, 300), *range(100)]
+    assert nms(apart, equal, None, iou=0.5, max_det=300).tolist() == expected
 
 
 def test_an_overlap_of_just_the_limit_is_allowed() -> None:
@@ -69,6 +73,14 @@ def test_an_overlap_of_just_the_limit_is_allowed() -> None:
     scores = np.array([0.9, 0.8], np.float32)
     assert nms(boxes, scores, None, iou=0.7, max_det=10).tolist() == [0, 1]
     assert nms(boxes, scores, None, iou=0.69, max_det=10).tolist() == [0]
+
+
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_the_limit_is_compared_as_it_was_given(tenths: int) -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, tenths]], np.float32)
+    scores = np.array([0.9, 0.8], np.float32)
+    limit = tenths / 10  # its float32, which the overlap is, lies a little above or below
+    assert nms(boxes, scores, None, iou=limit, max_det=10).tolist() == greedy(boxes, scores, None, limit, 10)
 
 
 def test_two_classes_do_not_suppress_each_other() -> None:

@@ -100,13 +100,13 @@ def some(height: int, width: int) -> Instances:
 
 
 def stripes(height: int, width: int, void: bool = True) -> Labels:
-    ids = (np.arange(width) // 7 % (4 if void else 3) + 0 * np.arange(height)[:, None]).astype(np.uint8)
+    ids = ((np.arange(width) // 7 + np.arange(height)[:, None]) % (4 if void else 3)).astype(np.uint8)
     ids[ids == 3] = VOID
     return Labels(ids, CITY)
 
 
-def render(scene: Scene, status: str | None = None, **config: Any) -> Picture:
-    return Renderer(RenderConfig(**config), Pool).render(scene, status)
+def render(scene: Scene, line: str | None = None, **config: Any) -> Picture:
+    return Renderer(RenderConfig(**config), Pool).render(scene, line)
 
 
 def planes_of(picture: Picture) -> tuple[U8, ...]:
@@ -295,7 +295,7 @@ def test_blur_destroys_detail_inside_and_leaves_the_rest(size_hw: tuple[int, int
     head = (y1 - y0) // 8  # a face is about an eighth of a standing person
     for old, new in zip(image.planes, planes_of(picture), strict=True):
         assert new[inside].var() < 0.6 * old[inside].var()
-        assert detail(new, inside, max(3, head // 2)) < 0.01 * detail(old, inside, max(3, head // 2))
+        assert detail(new, inside, max(3, head // 2)) < 0.02 * detail(old, inside, max(3, head // 2))
 
 
 def test_what_is_blurred_is_lost_not_hidden() -> None:
@@ -342,8 +342,9 @@ def test_the_left_side_shows_the_picture_and_the_right_side_the_overlay() -> Non
 def test_blur_holds_on_both_sides() -> None:
     scene = Scene(frame(yuv(120, 160)), some(120, 160))
     names = ("person", "car", "truck")
-    left = planes_of(render(scene, **UNTOUCHED | {"view": "side-by-side", "blur": names}))[0][:, :160]
-    np.testing.assert_array_equal(left, planes_of(render(scene, **UNTOUCHED | {"blur": names}))[0])
+    both = planes_of(render(scene, **UNTOUCHED | {"view": "side-by-side", "blur": names}))
+    for wide, alone in zip(both, planes_of(render(scene, **UNTOUCHED | {"blur": names})), strict=True):
+        np.testing.assert_array_equal(wide, np.hstack([alone, alone]))
 
 
 def test_the_masks_view_shows_class_colours_on_black_and_nothing_of_the_picture() -> None:

@@ -1,10 +1,9 @@
-"""Which backend runs and why not the others; what tune measures and keeps; what the machine is asked."""
+"""Which backend runs a network, and why not the others."""
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,15 @@ from onnx import helper
 from engines import probe
 from engines.card import read_card
 from engines.select import AUTO, BACKENDS, NAMES, Selection, opener, select
-from engines.tune import combinations, tune
-from engines.tune_store import store_choice, store_path, stored_choice
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card
 
 SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
+
+
 NO_GPU = bool(probe.nvidia_driver().reason)
+
+
 needs_no_gpu = pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 
 
@@ -153,146 +154,10 @@ def test_bf16_goes_to_the_backend_that_has_it(card: Card) -> None:
     assert "bf16" in selection.backend.detail
 
 
-def test_a_tuned_choice_is_used_unless_something_else_is_asked_for(card: Card) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2), "openvino": (5, 1)}, "onnxruntime-cpu")
-    selection = select(card)
-    assert (close(selection), selection.backend.workers, selection.backend.threads) == ("onnxruntime-cpu", 3, 2)
-    assert any(tried.ok and "as tuned here" in tried.reason for tried in selection.tried)
-    assert select(card, workers=1).backend.workers == 1
-    assert stored_choice(card, (64, 64), "f32").best is None
-    assert stored_choice(card, None, "bf16").best is None
-
-
-def test_a_tuned_choice_is_for_these_very_bytes_and_this_machine(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
-    assert stored_choice(card, None, "f32").best == "onnxruntime-cpu"
-    with monkeypatch.context() as patched:
-        patched.setattr("engines.tune_store.available_cores", lambda: 1000)
-        assert stored_choice(card, None, "f32").best is None
-    tiny_models.fcn(card.path, metadata={"another": "file"})
-    assert stored_choice(read_card(card.path), None, "f32").best is None
-
-
-@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"format": 1, "choices": 3}', "\xff"])
-def test_a_broken_cache_is_ignored_with_a_note(card: Card, text: str) -> None:
-    store_path().parent.mkdir(parents=True)
-    store_path().write_bytes(text.encode("latin-1"))
-    selection = select(card, backend="onnxruntime-cpu")
-    close(selection)
-    assert "is broken" in selection.notes[0]
-    assert selection.lines()[-1] == selection.notes[0]
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
-    assert stored_choice(card, None, "f32").crews == {"onnxruntime-cpu": (3, 2)}
-
-
-def test_an_entry_that_makes_no_sense_is_ignored_with_a_note(card: Card) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
-    whole = json.loads(store_path().read_text())
-    for nonsense in (
-        5,
-        {},
-        {"best": "x", "crews": {}},
-        {"best": "onnxruntime-cpu", "crews": {"onnxruntime-cpu": {"workers": 0, "threads": "many"}}},
-    ):
-        (key,) = whole["choices"]
-        store_path().write_text(json.dumps({"format": 1, "choices": {key: nonsense}}))
-        stored = stored_choice(card, None, "f32")
-        assert stored.best is None
-        assert "did not write" in stored.note
-
-
-def test_a_cache_that_cannot_be_written_is_said(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert store_choice(card, (64, 64), "f32", {"null": (1, 1)}, "null").startswith("not stored: ")
-    assert stored_choice(card, (64, 64), "f32").best is None
-
-
-def test_tune_measures_every_combination_and_keeps_the_best(card: Card) -> None:
-    said: list[str] = []
-    result = tune(card, (64, 64), 0.3, say=said.append)
-    names = {row.backend for row in result.rows}
-    assert "onnxruntime-cpu" in names
-    assert [row.fps for row in result.rows] == sorted((row.fps for row in result.rows), reverse=True)
-    assert len(result.rows) == len(names) * len(combinations(probe.available_cores()))
-    assert all(row.fps > 0 and row.latency_ms > 0 and row.backend in str(row) for row in result.rows)
-    assert said
-    stored = stored_choice(card, (64, 64), "f32")
-    assert stored.best == result.best.backend
-    assert stored.crews[result.best.backend] == (result.best.workers, result.best.threads)
-    assert result.stored == f"stored in {store_path()}"
-    assert [file.name for file in store_path().parent.iterdir()] == ["tune.json"]  # no file left over
-
-
-def test_combinations_use_all_cores() -> None:
-    assert combinations(1) == [(1, 1)]
-    assert combinations(2) == [(1, 2), (2, 1)]
-    assert combinations(6) == [(1, 6), (2, 3), (4, 1), (6, 1)]
-    assert combinations(16) == [(1, 16), (2, 8), (4, 4), (8, 2)]
-
-
-def test_no_driver_is_a_reason() -> None:
-    driver = probe.nvidia_driver("libcuda-that-is-nowhere.so.1")
-    assert driver.gpus == ()
-    assert "was not found" in driver.reason
-
-
-def test_a_library_that_is_no_driver_is_a_reason_not_a_crash() -> None:
-    assert "is not NVIDIA's driver" in probe.nvidia_driver("libc.so.6").reason
-
-
-DRIVER = """
-int cuInit(unsigned flags) {{ return {init}; }}
-int cuDriverGetVersion(int *version) {{ *version = 13010; return 0; }}
-int cuDeviceGetCount(int *count) {{ *count = {count}; return 0; }}
-int cuDeviceGet(int *device, int ordinal) {{ *device = ordinal; return 0; }}
-int cuDeviceGetName(char *name, int length, int device) {{
-    name[0] = 'G'; name[1] = '0' + device; name[2] = 0; return 0;
-}}
-int cuGetErrorString(int status, const char **text) {{ *text = "out of order"; return 0; }}
-"""
-
-
-@pytest.mark.parametrize(
-    ("init", "count", "gpus", "reason"),
-    [
-        (0, 2, ("G0", "G1"), ""),
-        (0, 0, (), "an NVIDIA driver, but no GPU"),
-        (100, 0, (), "an NVIDIA driver, but no GPU that it can use"),
-        (999, 0, (), "the NVIDIA driver does not start: out of order (999)"),
-    ],
-)
-def test_what_a_driver_answers_is_understood(
-    init: int, count: int, gpus: tuple[str, ...], reason: str, tmp_path: Path
-) -> None:
-    compiler = shutil.which("cc") or pytest.skip("no C compiler for a driver that answers as told")
-    source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so"
-    source.write_text(DRIVER.format(init=init, count=count))
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
-    driver = probe.nvidia_driver(str(library))
-    assert (driver.gpus, driver.reason) == (gpus, reason)
-    assert driver.version == ("13.1" if init == 0 else "")
-
-
-def test_tensorrt_is_said_to_come_later_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "nvidia_driver", lambda: probe.Driver("13.0", ("H200",)))
-    assert probe.why_not("tensorrt") == "engines for TensorRT are not part of this version yet"
-
-
-def test_two_onnxruntimes_that_overwrite_each_other_are_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("onnxruntime", "onnxruntime_gpu"):
-        folder = tmp_path / f"{name}-9.9.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 9.9\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    (problem,) = [fact for fact in probe.facts() if fact.state == "problem"]
-    assert "overwrite each other" in problem.detail
-    assert problem.hint == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
-
-
-def test_the_facts_name_every_backend() -> None:
-    topics = {fact.topic for fact in probe.facts()}
-    assert {f"backend {name}" for name in AUTO} <= topics
-    assert {"system", "processor", "gpu", "numpy"} <= topics
+def test_importing_the_backends_imports_no_runtime() -> None:
+    code = (
+        "import sys; import engines.select, engines.tune, engines.probe;"
+        "from engines.select import BACKENDS, opener; [opener(n) for n in BACKENDS];"
+        "assert not {'onnxruntime', 'openvino', 'onnx', 'torch', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

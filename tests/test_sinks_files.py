@@ -407,9 +407,9 @@ def display(tmp_path: Path) -> Iterator[str]:
     if server is None:
         pytest.skip("no Xvfb here, an X server without a screen")
     reading, writing = os.pipe()
+    screen = ["-screen", "0", "640x480x24", "-fbdir", str(tmp_path)]
     process = subprocess.Popen(
-        [server, "-displayfd", str(writing), "-screen", "0", "640x480x24", "-nolisten", "tcp"]
-        + ["-fbdir", str(tmp_path)],
+        [server, "-displayfd", str(writing), "-nolisten", "tcp", *screen],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )

@@ -464,6 +464,12 @@ def test_a_name_says_what_it_is(tmp_path: Path) -> None:
         assert kind.reader.endswith(f":{reader}"), spec
 
 
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4").rename("drive 12:30.mp4")
+    assert len(read("drive 12:30.mp4")) == 20
+
+
 def test_the_settings_of_a_demo_are_read() -> None:
     kind = SOURCES[0]
     settings = kind.arguments("demo:seed=3,frames=100,size=1280x720,fps=12.5", SourceOptions())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -25,6 +27,7 @@ from clips import bars, read_bars, write_clip
 
 from pipeline.errors import SourceError
 from pipeline.sources import SourceOptions, container, open_source
+from pipeline.sources.clock import Clock
 from pipeline.sources.deadline import within
 from pipeline.sources.network import masked
 from pipeline.types import Frame, Source
@@ -130,6 +133,73 @@ def test_a_camera_that_is_not_there_and_a_filter_that_is_none_are_errors() -> No
     assert "lavfi:nonsense" in until_lost("lavfi:nonsense=1")[1].message
 
 
+USE_CAMERA = """
+import os, sys, threading, time
+from pipeline.errors import SourceError
+from pipeline.sources import SourceOptions
+from pipeline.sources.camera import Camera
+
+path, pictures, then = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+os.mkfifo(path)
+fifo = os.open(path, os.O_RDWR)
+
+def run():
+    for number in range(pictures):
+        os.write(fifo, bytes([100 + number]))
+        time.sleep(0.01)
+    if then == "unplug":
+        os.write(fifo, b"x")
+
+threading.Thread(target=run, daemon=True).start()
+source = Camera(path, SourceOptions(open_timeout_s=1, read_timeout_s=0.5))
+try:
+    with source as frames:
+        for frame in frames:
+            print(int(frame.image.planes[0].mean()), frame.image.format, *frame.image.size_hw)
+            if then == "stop" and frame.index == pictures - 1:
+                break
+except SourceError as error:
+    print(error.message)
+os._exit(0)  # a thread may still wait in the driver
+"""
+
+
+@pytest.fixture(scope="module")
+def fake_v4l2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("the fake camera needs a C compiler and Linux")
+    library = tmp_path_factory.mktemp("v4l2") / "fake.so"
+    code = Path(__file__).with_name("fake_v4l2.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(code), "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.parametrize(
+    ("pictures", "then", "busy", "says"),
+    [
+        (20, "stop", False, None),
+        (20, "unplug", False, "it was unplugged"),
+        (20, "hang", False, "nothing came for 0.5 s"),
+        (0, "hang", False, "gave no picture within 1 s"),
+        (20, "stop", True, "is in use by another program"),
+    ],
+)
+def test_a_video4linux_camera_gives_every_picture_and_each_end_has_its_sentence(
+    tmp_path: Path, fake_v4l2: Path, pictures: int, then: str, busy: bool, says: str | None
+) -> None:
+    environment = {**os.environ, "LD_PRELOAD": str(fake_v4l2)} | ({"FAKE_V4L2_BUSY": "1"} if busy else {})
+    command = [sys.executable, "-c", USE_CAMERA, str(tmp_path / "video0"), str(pictures), then]
+    root = Path(__file__).parents[1]
+    told = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True)
+    lines = told.stdout.splitlines()
+    assert told.stderr == ""
+    if says is not None:
+        assert says in lines.pop()
+    # YUYV has a limited range: what is given is the plane's own value
+    assert lines == ([] if busy else [f"{100 + number} yuv420p 240 320" for number in range(pictures)])
+
+
 def test_a_live_source_cannot_start_later() -> None:
     for spec in ("0", "lavfi:testsrc", "rtsp://127.0.0.1/x"):
         with pytest.raises(SourceError, match="live"):
@@ -146,10 +216,23 @@ def test_a_call_that_never_comes_back_is_given_up() -> None:
         within(5, lambda: {}["x"])
 
 
+@pytest.mark.parametrize(("live", "expected"), [(True, [0, 3, 4, 5, 20]), (False, [90, 93, 93, 80, 110])])
+def test_live_times_begin_at_0_and_increase_and_recorded_ones_are_left_alone(
+    tmp_path: Path, live: bool, expected: list[int]
+) -> None:
+    with av.open(str(write_clip(tmp_path / "clip.mp4"))) as film:
+        clock = Clock(film.streams.video[0], None, live)
+        pictures = [av.VideoFrame(16, 16) for _ in range(5)]
+        for picture, pts in zip(pictures, (90, 93, 93, 80, 110), strict=True):
+            picture.pts = pts
+        assert [clock.time(picture, 7.0) for picture in pictures] == expected
+
+
 # HTTP
 
 
 def test_motion_jpeg_over_http_is_timed_by_its_arrival() -> None:
+    began_s = time.monotonic()
     with http(motion_jpeg(30)) as address:
         source = open_source(f"{address}/video?user=me", QUICK)
         assert source.live
@@ -159,6 +242,7 @@ def test_motion_jpeg_over_http_is_timed_by_its_arrival() -> None:
     assert frames[0].pts == 0
     assert all(b.pts > a.pts and b.captured_s >= a.captured_s for a, b in pairwise(frames))
     assert frames[-1].pts_s == pytest.approx(frames[-1].captured_s - frames[0].captured_s, abs=1e-3)
+    assert began_s < frames[0].captured_s < frames[-1].captured_s < time.monotonic()
     assert frames[0].image.full_range
     assert source.info.codec == "mjpeg"
 
@@ -174,11 +258,9 @@ def test_a_server_that_stops_sending_is_given_up_in_time() -> None:
     stop = threading.Event()
     with http(motion_jpeg(12, lambda: stop.wait(20))) as address:
         frames, error = until_lost(f"{address}/video")
-        waited_s = time.monotonic() - frames[-1].captured_s
         stop.set()
     assert len(frames) >= 11
     assert "nothing came for 0.6 s" in error.message
-    assert 0.5 < waited_s < 15
 
 
 def test_a_server_that_never_answers_is_given_up_in_time() -> None:

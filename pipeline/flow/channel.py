@@ -41,8 +41,8 @@ class Channel:
         self._messages: deque[Any] = deque()
         self._taken = 0  # how often somebody took messages
         self._ended = self._cancelled = False
-        # A lock for each thread that waits, released to wake it. Does what threading.Condition does in a
-        # third of the time, and wakes one reader or writer, not all.
+        # A lock for each thread that waits, released to wake it: what threading.Condition does, but
+        # in a third of the time, and only where somebody waits.
         self._readers: deque[threading.Lock] = deque()
         self._writers: deque[threading.Lock] = deque()
         self._lock = threading.Lock()
@@ -54,89 +54,90 @@ class Channel:
         Raises:
             Cancelled: the flow stops now; what did not go in is discarded.
         """
-        queue, done = self._messages, 0
-        lost: list[Any] = []
+        queue, done, count = self._messages, 0, len(messages)
+        lost: list[Any] | None = None
         if self.first_put_s is None:
             self.first_put_s = time.monotonic()
-        with self._lock:
-            for message in messages:
-                while len(queue) >= self._capacity and not self._cancelled:
-                    if self._newest:
+        while True:
+            with self._lock:
+                while done < count and not self._cancelled:
+                    if len(queue) >= self._capacity:
+                        if not self._newest:
+                            break
+                        lost = lost or []
                         lost.append(queue.popleft())
-                    else:
-                        self._sleep(self._writers)
-                if self._cancelled:
+                    queue.append(messages[done])
+                    done += 1
+                    if self._readers:
+                        _wake_one(self._readers)
+                if done == count or self._cancelled:
                     break
-                done += 1
-                queue.append(message)
-                if self._readers:
-                    self._readers.popleft().release()
-        if lost:
-            for message in lost:
-                self._discard(message, "newest")
-        if done < len(messages):
+                gate = _line_up(self._writers)
+            gate.acquire()
+        for message in lost or ():
+            self._discard(message, "newest")
+        if done < count:
             for message in messages[done:]:
                 self._discard(message, "cancelled")
             raise Cancelled
 
-    def get(self, limit: int = 1, wait: bool = True) -> tuple[int, list[Any]]:
+    def get(self, into: list[Any], limit: int = 1, wait: bool = True) -> int:
         """Take up to `limit` of the messages that wait.
 
+        Args:
+            into: takes the messages. None are added: the channel has ended or, without `wait`, there is
+                nothing to take now.
+
         Returns:
-            A ticket (0, 1, 2 ... in the order of taking) and the messages. No messages: the channel has
-            ended or, without `wait`, there is nothing to take now.
+            A ticket: 0, 1, 2 ... in the order of taking.
 
         Raises:
             Cancelled: the flow stops now.
         """
         queue = self._messages
-        with self._lock:
-            while not self._cancelled:
-                ready = len(queue)
-                if self._credits is not None:
-                    ready = min(ready, self._credits)
-                if ready > 0:
-                    return self._take(ready if ready < limit else limit)
-                if not wait or (self._ended and not queue):
-                    return -1, []
-                self._sleep(self._readers)
-        raise Cancelled
+        gate: threading.Lock | None = None
+        try:
+            while True:
+                with self._lock:
+                    if self._cancelled:
+                        raise Cancelled
+                    ready = len(queue) if self._credits is None else min(len(queue), self._credits)
+                    if ready > 0:
+                        return self._take(into, ready if ready < limit else limit)
+                    if not wait or (self._ended and not queue):
+                        return -1
+                    gate = _line_up(self._readers)
+                gate.acquire()
+        except BaseException:
+            if gate is not None:
+                with self._lock:
+                    if gate in self._readers:  # Ctrl-C in the caller's thread: nobody woke it
+                        self._readers.remove(gate)
+            raise
 
-    def _take(self, count: int) -> tuple[int, list[Any]]:
-        queue, ticket = self._messages, self._taken
-        taken = [queue.popleft()] if count == 1 else [queue.popleft() for _ in range(count)]
-        self._taken += 1
+    def _take(self, into: list[Any], count: int) -> int:
+        # Ctrl-C may strike the caller's thread after any call, so writers are woken before there is room
+        # rather than not at all, and nothing is called between taking a message out and putting it in.
+        queue = self._messages
+        if self._writers:
+            _wake_one(self._writers)
+        if self._ended and len(queue) == count:
+            _wake_all(self._readers)  # the others have nothing to wait for any more
         if self._credits is not None:
             self._credits -= count
-        if self._writers:
-            self._writers.popleft().release()
-        if self._ended and not queue:
-            self._wake(self._readers)  # the others have nothing to wait for any more
-        return ticket, taken
+        self._taken += 1
+        for _ in range(count):
+            message = queue[0]
+            del queue[0]
+            into.append(message)
+        return self._taken - 1
 
     def give_back(self, credits: int) -> None:
         """So many messages are no longer under way behind this channel; less than 0: so many more are."""
         if self._credits is not None and credits:
             with self._lock:
                 self._credits += credits
-                self._wake(self._readers)
-
-    def _sleep(self, sleepers: deque[threading.Lock]) -> None:
-        """Let go of the channel's lock, wait to be woken, take the lock again."""
-        gate = threading.Lock()
-        gate.acquire()
-        sleepers.append(gate)
-        try:
-            self._lock.release()
-            gate.acquire()
-        finally:
-            self._lock.acquire()
-            if gate in sleepers:  # Ctrl-C in the main thread, nobody woke us
-                sleepers.remove(gate)
-
-    def _wake(self, sleepers: deque[threading.Lock]) -> None:
-        while sleepers:
-            sleepers.popleft().release()
+                _wake_all(self._readers)
 
     def check(self) -> None:
         """Raises Cancelled if the flow stops now."""
@@ -151,7 +152,7 @@ class Channel:
         """Nothing more comes: readers take what is left and then find the end."""
         with self._lock:
             self._ended = True
-            self._wake(self._readers)
+            _wake_all(self._readers)
 
     def cancel(self) -> list[Any]:
         """Everyone who waits here wakes now. Returns what was left; later messages are discarded."""
@@ -159,6 +160,25 @@ class Channel:
             self._cancelled = True
             left = list(self._messages)
             self._messages.clear()
-            self._wake(self._readers)
-            self._wake(self._writers)
+            _wake_all(self._readers)
+            _wake_all(self._writers)
         return left
+
+
+def _line_up(waiting: deque[threading.Lock]) -> threading.Lock:
+    """A closed gate, which the next to wake somebody opens."""
+    gate = threading.Lock()
+    gate.acquire()
+    waiting.append(gate)
+    return gate
+
+
+def _wake_one(waiting: deque[threading.Lock]) -> None:
+    gate = waiting[0]
+    del waiting[0]  # no call, so no Ctrl-C, before it is open
+    gate.release()
+
+
+def _wake_all(waiting: deque[threading.Lock]) -> None:
+    while waiting:
+        _wake_one(waiting)

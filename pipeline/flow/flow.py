@@ -158,8 +158,8 @@ class Flow(Generic[T]):
             raise RuntimeError("a flow runs inside its `with`")
         self._let_go()
         try:
-            _, self._held = self._last.get()
-            self._complete |= not self._held
+            self._last.get(self._held)
+            self._complete = not self._held
         except Cancelled:
             pass
         if not self._held:
@@ -190,9 +190,10 @@ class Flow(Generic[T]):
 
     def _let_go(self) -> None:
         """The caller is done with what it has."""
-        held, self._held = self._held, []
-        self._release(held)
-        self._first.give_back(len(held))
+        if self._held:
+            self._release(self._held)
+            self._first.give_back(len(self._held))
+            self._held.clear()
 
     def _release(self, items: Iterable[Any]) -> None:
         for item in items:

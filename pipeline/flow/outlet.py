@@ -20,8 +20,7 @@ class Outlet:
     """
 
     def __init__(self, channel: Channel, workers: int) -> None:
-        self._channel = channel
-        self._in_order = workers == 1
+        self.channel = channel
         self._working = workers
         self._window = 2 * workers
         self._next = 0  # the ticket whose results leave next
@@ -36,9 +35,6 @@ class Outlet:
         Raises:
             Cancelled: the flow stops now; the results are discarded.
         """
-        if self._in_order:
-            self._channel.put(results)
-            return
         with self._lock:
             if not self._cancelled:
                 self._early[ticket] = results
@@ -49,11 +45,11 @@ class Outlet:
             due = None if self._someone_sends else self._early.pop(self._next, None)
             self._someone_sends |= due is not None
         if cancelled:
-            self._channel.put(results)  # cancelled as well: discards them and raises
+            self.channel.put(results)  # cancelled as well: discards them and raises
             raise Cancelled
         # One worker sends all that is due, the others' results too, and they go on working.
         while due is not None:
-            self._channel.put(due)
+            self.channel.put(due)
             with self._lock:
                 self._next += 1
                 self._moved.notify_all()
@@ -66,7 +62,7 @@ class Outlet:
             self._working -= 1
             last = self._working == 0
         if last:
-            self._channel.end()
+            self.channel.end()
 
     def cancel(self) -> list[Any]:
         """Workers that wait here wake now. Returns what waited."""

@@ -80,14 +80,15 @@ class Worker:
         self._outlet.finish()
 
     def _serve(self, step: Step) -> None:
-        inbox, limit = self.inbox, self.stage.batch
+        inbox, limit, send = self.inbox, self.stage.batch, self._outlet.channel.put
         drain: Callable[[], Iterable[Any]] | None = getattr(step, "drain", None)
         several = self.stage.workers > 1
         holds = False  # whether the step may hold messages back
         ended = 0  # messages that went in and did not come out; less than 0: came out of nothing
         while True:
-            ticket, batch = inbox.get(limit, not holds)
+            batch: list[Any] = []
             results: list[Any] = []
+            ticket = inbox.get(batch, limit, not holds)
             if batch:
                 self._call(results, step, batch)
                 holds = drain is not None
@@ -101,16 +102,20 @@ class Worker:
             if ended and not holds:
                 self._give_back(ended)
                 ended = 0
-            if results or several:
+            if several:
                 self._outlet.put(ticket, results)
+            elif results:
+                send(results)
             del batch, results  # a frame is large: nobody keeps it while waiting for the next
 
-    def _call(self, results: list[Any], work: Callable[..., Iterable[Any]], *batch: list[Any]) -> bool:
-        """Let the step work, add what it gives to the results, and say whether that was anything."""
+    def _call(self, results: list[Any], work: Callable[..., Iterable[Any]], batch: list[Any] | None = None) -> bool:
+        """Let the step work, or drain it; add what it gives to the results; say whether that was anything."""
         before = len(results)
-        self.in_hand, self.busy_since_s = batch[0] if batch else [], time.monotonic()
+        if batch:
+            self.in_hand = batch
+        self.busy_since_s = time.monotonic()
         try:
-            results.extend(work(*batch))  # keeps what a generator gave before it raised
+            results.extend(work(batch) if batch else work())  # keeps what a generator gave before it raised
         except BaseException as error:
             self._fail(error, self.stage.name, self.in_hand, results)
             raise

@@ -53,8 +53,9 @@ def masks_in_boxes(
             if not size:
                 continue
             window, fine = place[:4], place[4:]
+            # Not `@`: that copies the window first, and its library may wake threads for so little.
             cells = prototypes[:, window[1] : window[3], window[0] : window[2]]
-            logits = (coefficients[row] @ cells.reshape(len(cells), -1)).reshape(cells.shape[1:])
+            logits: NDArray[np.float32] = np.einsum("k,kvu->vu", coefficients[row], cells)
             mask = arena[offset[-1] : offset[-1] + size].reshape(crop[3] - crop[1], crop[2] - crop[0])
             values = sampler.sample(logits, window, fine, crop)
             cv2.compare(values, 0, cv2.CMP_GT, dst=mask)  # type: ignore[call-overload]  # the stub knows no number

@@ -8,7 +8,7 @@ Rgb = tuple[int, int, int]
 
 DARK: Rgb = (14, 16, 20)
 LIGHT: Rgb = (255, 255, 255)
-_DIM = 80.0  # colours with less luma than this are lifted
+_DIM = 64.0  # colours with less luma than this are lifted
 _LEVELS = 8  # steps of lightness up and down
 _SPAN = 0.2  # how far the last step goes towards white or black
 
@@ -18,12 +18,12 @@ def legible(rgb: Rgb) -> Rgb:
     """A class colour as it is drawn: the same hue, lifted where it would drown in a dark street or on black.
 
     Cityscapes' navy blues have a luma of 8 to 30 of 255. They become stronger, then lighter, to a luma of at
-    least 60; the darker one stays the darker one. Colours of a luma from 80 on stay as they are.
+    least 48; the darker one stays the darker one. Colours of a luma from 64 on stay as they are.
     """
     if luma(rgb) >= _DIM:
         return rgb
     goal = 0.75 * _DIM + 0.25 * luma(rgb)
-    factor = min(1.5, 255 / max(*rgb, 1))
+    factor = min(1.5, 255 / max(*rgb, 1), goal / max(luma(rgb), 1.0))
     strong = (rgb[0] * factor, rgb[1] * factor, rgb[2] * factor)
     return _mixed(strong, 255.0, max(0.0, (goal - luma(strong)) / (255 - luma(strong))))
 

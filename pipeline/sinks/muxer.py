@@ -60,7 +60,9 @@ class Muxer:
         self._sound, self._clock, self._duration = sound, clock, 0
         options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000", "flush_packets": "1"}
         options |= _PIECES.get(container, {})
-        self._container = av.open(f"file:{path}", "w", format=container, options=options)
+        if container in ("mp4", "mov"):
+            options["movie_timescale"] = str(clock.denominator)  # or a late start is rounded to 1 ms
+        self._container = av.open(f"file:{path}", "w", format=container, container_options=options)
         try:
             stream: Any = self._container.add_stream(
                 codec, rate=rate or Fraction(25), options=encoder_options(config, codec)

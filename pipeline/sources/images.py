@@ -152,7 +152,7 @@ def _stamps(file: Path, paths: list[Path]) -> list[int]:
     try:
         stamps = [_nanoseconds(lines[row]) for row in rows]
         return [stamp - stamps[0] for stamp in stamps]
-    except (ValueError, InvalidOperation):
+    except (ValueError, OverflowError, InvalidOperation):
         raise SourceError(
             f"{file} holds something else than times", hint="a line is 2011-09-26 13:02:25.594360375, or seconds"
         ) from None
@@ -172,7 +172,8 @@ def _read(path: Path) -> NDArray[np.uint8] | None:
         data = np.fromfile(path, np.uint8)
         content = data.tobytes()
         end = ENDS.get(content[:2])
-        # decoders fill what is missing with grey; a preview in the metadata ends early, so look behind the middle
+        # OpenCV 4 shows a JPEG that is cut off with grey for the rest, 4 and 5 write to stderr. A preview in the
+        # metadata has an end of its own, early: look behind the middle.
         if not content or (end and content.rfind(end) < len(content) // 2):
             return None
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 Pictures = Iterator[tuple[av.VideoFrame, float]]
 
-BROKEN_READS = 64  # so many in a row without a packet, and a damaged file is taken to end there
+BROKEN_READS = 64  # so many in a row without a packet are the end of what is damaged
 STEPS_BACK_S = (0, 2, 10)  # how much earlier to look for a key frame, where the nearest lay too late
 
 
@@ -24,8 +24,7 @@ class Reading:
 
     Args:
         container, stream: open, ready to decode.
-        live: pictures are stamped by the arrival of their packets, and the first error ends it; a recording
-            is stamped when a picture is decoded, and what is broken inside is left out.
+        live: pictures are stamped by the arrival of their packets; those of a recording when they are decoded.
         silence_s: live streams: the longest time without a picture, although data come; seconds.
         wait: called before each read; raises where nothing will come.
     """
@@ -54,19 +53,13 @@ class Reading:
         """
         heard_s = time.monotonic()
         for packet, arrived_s in self._packets():
-            if packet is not None:
-                try:
-                    decoded = packet.decode()
-                except av.FFmpegError:
-                    self.undecodable += 1
-                    continue
-                for picture in decoded:
-                    if self._live:
-                        heard_s = arrived_s
-                        came_s = picture.opaque
-                        yield picture, came_s if isinstance(came_s, float) else arrived_s
-                    else:
-                        yield picture, time.monotonic()
+            for picture in () if packet is None else self._decode(packet):
+                heard_s = arrived_s
+                if self._live:
+                    came_s = picture.opaque
+                    yield picture, came_s if isinstance(came_s, float) else arrived_s
+                else:
+                    yield picture, time.monotonic()
             if self._live and arrived_s - heard_s > self._silence_s:
                 raise TimeoutError
 
@@ -86,6 +79,13 @@ class Reading:
             if first is not None and (first[0].pts or start) <= wanted:
                 break
         return pictures if first is None else chain((first,), pictures)
+
+    def _decode(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            self.undecodable += 1
+            return []
 
     def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, float]]:
         """Packets of the stream, with their arrival; None for one of another stream, of live sources."""
@@ -110,7 +110,7 @@ class Reading:
             except av.error.InvalidDataError:
                 broken += 1
                 self.undecodable += 1
-                if self._live:
-                    raise
                 if broken >= BROKEN_READS:
+                    if self._live:
+                        raise
                     return

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sources.demo.mesh import Corner, Mesh, MeshBuilder
-
-Paint = tuple[float, float, float]
+from pipeline.sources.demo.mesh import Corner, MeshBuilder, Paint
 
 TYRE: Paint = (26, 26, 27)
 RIM: Paint = (150, 150, 152)
@@ -86,7 +84,7 @@ SHAPES: dict[str, Shape] = {
 }  # fmt: skip
 
 
-def build_car(shape: Shape) -> Mesh:
+def build_car(shape: Shape) -> MeshBuilder:
     """A car of this shape."""
     builder = MeshBuilder()
     _under(builder, shape)
@@ -95,7 +93,7 @@ def build_car(shape: Shape) -> Mesh:
     for side in (-1.0, 1.0):
         _side_details(builder, shape, side)
     _cabin(builder, shape)
-    return builder.build()
+    return builder
 
 
 def _under(builder: MeshBuilder, shape: Shape) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pipeline.sources.demo.camera import View
 from pipeline.sources.demo.canvas import F32, Canvas
 from pipeline.sources.demo.surface import draw_quad
@@ -23,8 +25,7 @@ class Building:
         u: float,
         height_m: float,
         depth_m: float,
-        facade: Texture,
-        end: Texture | None,
+        paint: Callable[[], tuple[Texture, Texture]],
         roof_m: float,
         roof_bgr: F32,
         chimneys: tuple[float, ...] = (),
@@ -33,8 +34,8 @@ class Building:
         self.key_m = s1  # what stands in front of the facade is drawn after it
         self._height_m = height_m
         self._depth_m = depth_m
-        self._facade = facade
-        self._end = end
+        self._paint = paint  # its facade and its end; painted when it first comes into sight
+        self._textures: tuple[Texture, Texture] | None = None
         self._roof_m = roof_m
         self._roof_bgr = roof_bgr
         self._chimneys = chimneys
@@ -44,6 +45,9 @@ class Building:
         near, far = max(self.s0 - view.s_m, _NEAREST_M), self.s1 - view.s_m
         if far <= near:
             return
+        if self._textures is None:
+            self._textures = self._paint()
+        facade, end = self._textures
         side = 1.0 if self.u > 0 else -1.0
         xn, xf = view.across(self.u, near), view.across(self.u, far)
         top_n, foot_n = view.down(self._height_m, near), view.down(0, near)
@@ -52,7 +56,7 @@ class Building:
             self._draw_roof(canvas, view, near, far, side)
         if self.s0 - view.s_m > _NEAREST_M:
             x_end = view.across(self.u + side * self._depth_m, near)
-            self._draw_end(canvas, view, near, side, (xn, x_end, top_n, foot_n))
+            self._draw_end(canvas, view, end, near, side, (xn, x_end, top_n, foot_n))
         if (xn - xf) * side <= 0:
             return
         begins = (near - (self.s0 - view.s_m)) / (self.s1 - self.s0)
@@ -63,16 +67,21 @@ class Building:
         else:
             corners = ((xn, top_n), (xf, top_f), (xf, foot_f), (xn, foot_n))
             part = (begins, 1.0)
-        draw_quad(canvas, view, self._facade, corners, distance, _BUILDING, part)
+        draw_quad(canvas, view, facade, corners, distance, _BUILDING, part)
 
     def _draw_end(
-        self, canvas: Canvas, view: View, near: float, side: float, box: tuple[float, float, float, float]
+        self,
+        canvas: Canvas,
+        view: View,
+        end: Texture,
+        near: float,
+        side: float,
+        box: tuple[float, float, float, float],
     ) -> None:
         x_street, x_end, top, foot = box
         left, right = (x_street, x_end) if side > 0 else (x_end, x_street)
-        if self._end is not None:
-            corners = ((left, top), (right, top), (right, foot), (left, foot))
-            draw_quad(canvas, view, self._end, corners, near, _BUILDING)
+        corners = ((left, top), (right, top), (right, foot), (left, foot))
+        draw_quad(canvas, view, end, corners, near, _BUILDING)
         if self._roof_m:  # the gable
             ridge = ((left + right) / 2, view.down(self._height_m + self._roof_m, near))
             tone = view.fade(self._roof_bgr * 0.8, near)

@@ -11,20 +11,20 @@ import math
 
 import numpy as np
 
-from pipeline.sources.demo.canvas import F32
+from pipeline.sources.demo.canvas import F32, U8
 from pipeline.sources.demo.conditions import Conditions
 
 KNOT_M = 2.0
 FAR_M = 320.0
 NEAR_M = 0.5
-HAZE_STEPS = 16
+HAZE_STEPS = 32
 
 
 class View:
     """One picture's projection. Pixel i has its centre at i."""
 
     __slots__ = (
-        "conditions", "focal_px", "haze_bgr", "height_m", "horizon_px", "lamps_lit", "middle_px", "offsets_m",
+        "conditions", "fades", "focal_px", "haze_bgr", "height_m", "horizon_px", "lamps_lit", "middle_px", "offsets_m",
         "s_m", "time_s", "turned_rad", "_haze_m", "_shift",
     )  # fmt: skip
 
@@ -39,6 +39,7 @@ class View:
         time_s: float,
         turned_rad: float,
         offsets_m: F32,
+        fades: list[U8 | None],
     ) -> None:
         self.conditions = conditions
         self.focal_px = focal_px
@@ -49,6 +50,7 @@ class View:
         self.time_s = time_s
         self.turned_rad = turned_rad  # to the right since the start; turns the far distance
         self.offsets_m = offsets_m  # of the middle line to the right of the optical axis, every KNOT_M
+        self.fades = fades
         self.haze_bgr = conditions.haze_bgr
         self.lamps_lit = conditions.lamps_lit
         self._haze_m = conditions.haze_m
@@ -78,9 +80,9 @@ class View:
         """How much of a thing at distance z is haze, 0..1."""
         return 1.0 - math.exp(-z / self._haze_m)
 
-    def haze_step(self, z: float) -> int:
-        """The haze at distance z in steps of 1 / HAZE_STEPS."""
-        return int(self.haze(z) * HAZE_STEPS + 0.5)
+    def fade_table(self, z: float) -> U8 | None:
+        """The lookup (1, 256, 4) that fades pixels at distance z, or None where there is no haze to see."""
+        return self.fades[int(self.haze(z) * HAZE_STEPS + 0.5)]
 
     def fade(self, bgr: F32, z: float) -> tuple[float, float, float]:
         """A colour (3,) as it is seen at distance z."""
@@ -103,6 +105,7 @@ class Camera:
         self._bend = rng.uniform(0.6, 1.0) / rng.uniform(160, 420)  # 1 / metres
         self._length = rng.uniform(90, 260, 3)
         self._bumpiness = rng.uniform(0.5, 1.2)
+        self._fades = fade_tables(conditions)
         self._at_m, self._turned_rad = 0.0, 0.0
         self._ahead = np.arange(0, FAR_M + 3 * KNOT_M, KNOT_M)
 
@@ -134,4 +137,18 @@ class Camera:
             time_s,
             self._turned_rad + yaw,
             offsets.astype(np.float32),
+            self._fades,
         )
+
+
+def fade_tables(conditions: Conditions) -> list[U8 | None]:
+    """Lookups (1, 256, 4) that move B, G and R towards the haze, in HAZE_STEPS steps; the fourth byte stays."""
+    ramp = np.arange(256, dtype=np.float32)[:, None]
+    tables: list[U8 | None] = [None]
+    for step in range(1, HAZE_STEPS + 1):
+        haze = step / HAZE_STEPS
+        table = np.empty((1, 256, 4), np.uint8)
+        table[0, :, :3] = ramp * (1 - haze) + conditions.haze_bgr * haze + 0.5
+        table[0, :, 3] = ramp[:, 0]
+        tables.append(table)
+    return tables

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.sources.demo.bodywork import DARK, LENS_RED, LENS_WHITE, PLATE, RIM, TYRE, Paint
-from pipeline.sources.demo.mesh import Corner, Mesh, MeshBuilder
+from pipeline.sources.demo.bodywork import DARK, LENS_RED, LENS_WHITE, PLATE, RIM, TYRE
+from pipeline.sources.demo.mesh import Corner, MeshBuilder, Paint
 
 BoxSize = tuple[float, float, float, float, float]  # half width, foot, top, back, front; metres
 
@@ -73,7 +73,7 @@ def _front_lamps(builder: MeshBuilder, w: float, z: float, y: float) -> None:
     _panel(builder, z + 0.01, 1, (-0.26, y - 0.12, 0.26, y), "plain", PLATE)
 
 
-def build_lorry(length: float, height: float, box_paint: Paint) -> Mesh:
+def build_lorry(length: float, height: float, box_paint: Paint) -> MeshBuilder:
     """A box lorry: cab in the vehicle's colour, box in its own."""
     builder = MeshBuilder()
     w, back, front = 1.22, -length / 2, length / 2
@@ -98,10 +98,10 @@ def build_lorry(length: float, height: float, box_paint: Paint) -> Mesh:
     _panel(builder, front, 1, (-w * 0.88, 1.55, w * 0.88, roof - 0.25), "glass", 1.6)
     _strip(builder, w * 0.97, (cab + 0.5, 1.6, front - 0.25, roof - 0.35), "glass", 1.2)
     _front_lamps(builder, w * 0.97, front, 0.7)
-    return builder.build()
+    return builder
 
 
-def build_bus(length: float, stripe: Paint) -> Mesh:
+def build_bus(length: float, stripe: Paint) -> MeshBuilder:
     """A city bus."""
     builder = MeshBuilder()
     w, back, front, top = 1.26, -length / 2, length / 2, 3.05
@@ -130,10 +130,10 @@ def build_bus(length: float, stripe: Paint) -> Mesh:
     _panel(builder, front, 1, (-w * 0.92, 1.1, w * 0.92, 2.45), "glass", 1.3)
     _panel(builder, front, 1, (-w * 0.75, 2.55, w * 0.75, 2.9), "plain", (14, 90, 110))
     _front_lamps(builder, w, front, 0.6)
-    return builder.build()
+    return builder
 
 
-def build_tram(length: float, stripe: Paint) -> Mesh:
+def build_tram(length: float, stripe: Paint) -> MeshBuilder:
     """A tram of three sections on one line."""
     builder = MeshBuilder()
     w, back, front, top = 1.2, -length / 2, length / 2, 3.4
@@ -155,4 +155,4 @@ def build_tram(length: float, stripe: Paint) -> Mesh:
         _panel(builder, z, out, (-w, 0.3, w, 0.75), "plain", stripe)
     _front_lamps(builder, w, front - 0.25, 0.8)
     _rear_lamps(builder, w, back + 0.25, 0.8, 0.25)
-    return builder.build()
+    return builder

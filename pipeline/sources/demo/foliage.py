@@ -143,18 +143,18 @@ def _bare(rng: np.random.Generator, light: F32) -> Plant:
     rows, columns = _ROWS, int(_ROWS * 0.8)
     bgr, alpha = np.zeros((rows, columns, 3), np.float32), np.zeros((rows, columns), np.float32)
     bark = np.array((70, 78, 86), np.float32) * rng.uniform(0.6, 1.1) * light
-    twigs = [(columns / 2, float(rows), -math.pi / 2, rows * 0.30, columns * 0.028)]
+    twigs = [(columns / 2, float(rows), -math.pi / 2, rows * 0.27, columns * 0.026)]
     while twigs:
         x, y, turn, length, thick = twigs.pop()
         tip_x, tip_y = x + length * math.cos(turn), y + length * math.sin(turn)
-        colour = np.clip(bark * rng.uniform(0.75, 1.2), 0, 250).tolist()
+        colour = (bark * rng.uniform(0.75, 1.2)).tolist()
         ends = ((round(x), round(y)), (round(tip_x), round(tip_y)))
         cv2.line(bgr, *ends, colour, max(round(thick), 1))
         cv2.line(alpha, *ends, 1.0, max(round(thick), 1))
-        if length > 9:
+        if length > 12:
             for side in (-1, 1) if rng.random() < 0.75 else (-1, 0, 1):
                 bend = side * rng.uniform(0.2, 0.62) + rng.normal(0, 0.08)
-                twigs.append((tip_x, tip_y, turn + bend, length * rng.uniform(0.62, 0.84), thick * 0.66))
+                twigs.append((tip_x, tip_y, turn + bend, length * rng.uniform(0.6, 0.78), thick * 0.66))
     return Plant(cutout(bgr, alpha), columns / rows)
 
 

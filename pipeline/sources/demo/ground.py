@@ -12,7 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pipeline.sources.demo.camera import FAR_M, KNOT_M, View
+from pipeline.sources.demo.camera import FAR_M, HAZE_STEPS, KNOT_M, View
 from pipeline.sources.demo.canvas import F32, U8, Canvas
 from pipeline.sources.demo.decal import Decal
 from pipeline.sources.demo.material import LEVELS, TEXEL_S_M, TEXEL_U_M, Material, MaterialName
@@ -159,10 +159,14 @@ class Ground:
             level.pixels, map_x, map_y, cv2.INTER_NEAREST, dst=canvas.pixels[rows], borderMode=cv2.BORDER_REPLICATE
         )
 
-    def _fade(self, canvas: Canvas, view: View, first: int, z: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    def _fade(
+        self, canvas: Canvas, view: View, first: int, z: np.ndarray[tuple[int], np.dtype[np.float64]]
+    ) -> None:
         """Haze over the rows that are far enough to show it."""
-        last = int(np.searchsorted(-z, -25.0))
-        if last:
-            haze = (256 * (1 - np.exp(-z[:last] / view.conditions.haze_m))).astype(np.uint16)[:, None, None]
-            part = canvas.pixels[first : first + last, :, :3]
-            part[...] = (part * (256 - haze) + view.haze_bgr.astype(np.uint16) * haze) >> 8
+        steps = (HAZE_STEPS * (1 - np.exp(-z / view.conditions.haze_m)) + 0.5).astype(int)
+        edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(z)]
+        for a, b in zip(edges, edges[1:], strict=False):
+            table = view.fades[int(steps[a])]
+            if table is not None:
+                rows = canvas.pixels[first + a : first + b]
+                cv2.LUT(rows, table, dst=rows)

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.sources.demo.canvas import F32
+from pipeline.sources.demo.canvas import F32, U8
 from pipeline.sources.demo.conditions import Conditions
 from pipeline.sources.demo.texture import Texture, cutout
 
@@ -33,18 +33,18 @@ def make_signs(conditions: Conditions) -> list[Face]:
     return [(cutout(bgr * light, alpha), width, height) for (bgr, alpha), width, height in faces]
 
 
-def _blank(aspect: float = 1.0) -> tuple[F32, F32]:
+def _blank(aspect: float = 1.0) -> tuple[U8, F32]:
     columns = round(_SIZE * aspect)
-    return np.full((_SIZE, columns, 3), 120, np.float32), np.zeros((_SIZE, columns), np.float32)
+    return np.full((_SIZE, columns, 3), 120, np.uint8), np.zeros((_SIZE, columns), np.float32)
 
 
-def _text(bgr: F32, text: str, colour: tuple[int, int, int], scale: float) -> None:
+def _text(bgr: U8, text: str, colour: tuple[int, int, int], scale: float) -> None:
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, 3)
     at = ((bgr.shape[1] - width) // 2, (bgr.shape[0] + height) // 2)
     cv2.putText(bgr, text, at, cv2.FONT_HERSHEY_DUPLEX, scale, colour, 3, cv2.LINE_AA)
 
 
-def _disc(colour: tuple[int, int, int], rim: tuple[int, int, int]) -> tuple[F32, F32]:
+def _disc(colour: tuple[int, int, int], rim: tuple[int, int, int]) -> tuple[U8, F32]:
     bgr, alpha = _blank()
     cv2.circle(alpha, (48, 48), 46, 1.0, -1, cv2.LINE_AA)
     cv2.circle(bgr, (48, 48), 47, rim, -1)
@@ -52,32 +52,32 @@ def _disc(colour: tuple[int, int, int], rim: tuple[int, int, int]) -> tuple[F32,
     return bgr, alpha
 
 
-def _ring(text: str) -> tuple[F32, F32]:
+def _ring(text: str) -> tuple[U8, F32]:
     bgr, alpha = _disc(_WHITE, _RED)
     _text(bgr, text, _BLACK, 1.35)
     return bgr, alpha
 
 
-def _no_stopping() -> tuple[F32, F32]:
+def _no_stopping() -> tuple[U8, F32]:
     bgr, alpha = _disc(_BLUE, _RED)
     cv2.line(bgr, (20, 20), (76, 76), _RED, 9, cv2.LINE_AA)
     cv2.line(bgr, (76, 20), (20, 76), _RED, 9, cv2.LINE_AA)
     return bgr, alpha
 
 
-def _no_entry() -> tuple[F32, F32]:
+def _no_entry() -> tuple[U8, F32]:
     bgr, alpha = _disc(_RED, _RED)
     cv2.rectangle(bgr, (20, 40), (76, 56), _WHITE, -1)
     return bgr, alpha
 
 
-def _ahead() -> tuple[F32, F32]:
+def _ahead() -> tuple[U8, F32]:
     bgr, alpha = _disc(_BLUE, _BLUE)
     cv2.arrowedLine(bgr, (48, 78), (48, 20), _WHITE, 9, cv2.LINE_AA, tipLength=0.4)
     return bgr, alpha
 
 
-def _polygon(corners: list[tuple[float, float]], colour: tuple[int, int, int]) -> tuple[F32, F32]:
+def _polygon(corners: list[tuple[float, float]], colour: tuple[int, int, int]) -> tuple[U8, F32]:
     bgr, alpha = _blank()
     shape = np.array(corners, np.int32)
     cv2.fillConvexPoly(bgr, shape, colour)
@@ -85,7 +85,7 @@ def _polygon(corners: list[tuple[float, float]], colour: tuple[int, int, int]) -
     return bgr, alpha
 
 
-def _triangle(down: bool) -> tuple[F32, F32]:
+def _triangle(down: bool) -> tuple[U8, F32]:
     tip, base = (94, 4) if down else (4, 92)
     bgr, alpha = _polygon([(48, tip), (2, base), (94, base)], _RED)
     middle = (base + tip * 0.42) / 1.42
@@ -96,14 +96,14 @@ def _triangle(down: bool) -> tuple[F32, F32]:
     return bgr, alpha
 
 
-def _stop() -> tuple[F32, F32]:
+def _stop() -> tuple[U8, F32]:
     turns = [math.pi * (0.125 + 0.25 * k) for k in range(8)]
     bgr, alpha = _polygon([(48 + 46 * math.cos(turn), 48 + 46 * math.sin(turn)) for turn in turns], _RED)
     _text(bgr, "STOP", _WHITE, 0.95)
     return bgr, alpha
 
 
-def _diamond() -> tuple[F32, F32]:
+def _diamond() -> tuple[U8, F32]:
     bgr, alpha = _polygon([(48, 1), (95, 48), (48, 95), (1, 48)], _WHITE)
     cv2.fillConvexPoly(bgr, np.array([(48, 18), (78, 48), (48, 78), (18, 48)], np.int32), _YELLOW, cv2.LINE_AA)
     return bgr, alpha
@@ -111,7 +111,7 @@ def _diamond() -> tuple[F32, F32]:
 
 def _plate(
     colour: tuple[int, int, int], text: str, ink: tuple[int, int, int], aspect: float
-) -> tuple[F32, F32]:
+) -> tuple[U8, F32]:
     bgr, alpha = _blank(aspect)
     bgr[:] = colour
     alpha[:] = 1

@@ -38,7 +38,7 @@ def draw_quad(
         return
     across = 0.5 * (abs(bx - ax) + abs(cx - dx)) / (part[1] - part[0])
     down = 0.5 * (abs(dy - ay) + abs(cy - by))
-    pixels = texture.seen(across, down, view.haze_step(z), view.haze_bgr)
+    pixels = texture.seen(across, down, view.fade_table(z))
     rows, columns = pixels.shape[:2]
     u0, u1, v1 = part[0] * columns - 0.5, part[1] * columns - 0.5, rows - 0.5
     there = np.array(corners_px, np.float32) - np.array((left, top), np.float32)
@@ -74,11 +74,9 @@ def draw_upright(
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     if left >= canvas.width or right <= 0 or top >= canvas.height or bottom <= 0:
         return
-    pixels = texture.seen(x1 - x0, y1 - y0, view.haze_step(z), view.haze_bgr)
+    pixels = texture.seen(x1 - x0, y1 - y0, view.fade_table(z), mirrored)
     rows, columns = pixels.shape[:2]
     if left >= 0 and top >= 0 and right <= canvas.width and bottom <= canvas.height:
-        if mirrored:
-            pixels = np.ascontiguousarray(pixels[:, ::-1])
         scaled = cv2.resize(pixels, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
         _blend(canvas.pixels[top:bottom, left:right], scaled, ident)  # type: ignore[arg-type]
         return
@@ -89,7 +87,7 @@ def draw_upright(
     first = (seen_left - left + 0.5) * scale_x - 0.5
     back = np.array(
         [
-            [-scale_x, 0, columns - 1 - first] if mirrored else [scale_x, 0, first],
+            [scale_x, 0, first],
             [0, scale_y, (seen_top - top + 0.5) * scale_y - 0.5],
         ]
     )

@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.sources.demo.camera import HAZE_STEPS
 from pipeline.sources.demo.canvas import F32, U8
 
 
@@ -23,35 +22,34 @@ class Texture:
         self.pixels = pixels
         self.cutout = cutout
         self._keep = keep  # how many reduced copies to hold
-        self._seen: dict[tuple[int, int, int], U8] = {}
+        self._seen: dict[tuple[int, int, bool, int], U8] = {}
 
-    def seen(self, across_px: float, down_px: float, haze_step: int, haze_bgr: F32) -> U8:
-        """The texture for a surface of this size in the picture at this haze; never larger than needed twice over."""
+    def seen(self, across_px: float, down_px: float, fade: U8 | None, mirrored: bool = False) -> U8:
+        """The texture for a surface of this size in the picture, at most 1.5 times as large as that.
+
+        Args:
+            across_px, down_px: the size of the whole texture in the picture.
+            fade: a table of fade_tables, or None for no haze.
+            mirrored: left and right exchanged.
+        """
         height, width = self.pixels.shape[:2]
         halve_x = min(max(round(math.log2(width / max(across_px, 1.0))), 0), int(math.log2(width)))
         halve_y = min(max(round(math.log2(height / max(down_px, 1.0))), 0), int(math.log2(height)))
-        key = (halve_x, halve_y, haze_step)
+        key = (halve_x, halve_y, mirrored, id(fade))
         found = self._seen.get(key)
         if found is None:
             found = self.pixels
             if halve_x or halve_y:
                 smaller = (max(width >> halve_x, 1), max(height >> halve_y, 1))
                 found = np.asarray(cv2.resize(found, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-            if haze_step:
-                found = fade(found, haze_step / HAZE_STEPS, haze_bgr)
+            if mirrored:
+                found = np.asarray(cv2.flip(found, 1), np.uint8)
+            if fade is not None:
+                found = np.asarray(cv2.LUT(found, fade), np.uint8)
             if len(self._seen) >= self._keep:
-                self._seen.clear()
+                del self._seen[next(iter(self._seen))]
             self._seen[key] = found
         return found
-
-
-def fade(pixels: U8, haze: float, haze_bgr: F32) -> U8:
-    """Pixels (h, w, 4) with their colour moved towards the haze; the fourth byte stays. New memory."""
-    ramp = np.arange(256, dtype=np.float32)[:, None]
-    table = np.empty((1, 256, 4), np.uint8)
-    table[0, :, :3] = ramp * (1 - haze) + haze_bgr * haze + 0.5
-    table[0, :, 3] = ramp[:, 0]
-    return np.asarray(cv2.LUT(pixels, table), np.uint8)
 
 
 def solid(bgr: F32, class_id: int, keep: int = 2) -> Texture:

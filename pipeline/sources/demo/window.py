@@ -95,10 +95,11 @@ def paint_shop(wall: Wall, x0: float, x1: float, height: float) -> None:
     wall.fill(x0 + 0.1, height - 0.8, x1 - 0.1, height - 0.05, bgr)  # type: ignore[arg-type]
     wall.albedo[_rows(wall, height - 0.9, height - 0.8), _columns(x0, x1)] *= 0.5
     word = "".join(rng.choice(list("AABCDEEFGHIKLMNOOPRSTUV"), int(rng.integers(4, 10))))
-    ink = (235.0, 238.0, 240.0) if sum(bgr) < 330 else (25.0, 25.0, 30.0)
-    row = wall.albedo.shape[0] - round((height - 0.6) * PX_PER_M)
-    at = (round((x0 + 0.5) * PX_PER_M), row)
-    cv2.putText(wall.albedo, word, at, cv2.FONT_HERSHEY_DUPLEX, 0.42, ink, 1, cv2.LINE_AA)
+    board = wall.albedo[_rows(wall, height - 0.8, height - 0.05), _columns(x0 + 0.3, x1 - 0.3)]
+    letters = np.zeros(board.shape[:2], np.uint8)
+    cv2.putText(letters, word, (3, len(letters) - 4), cv2.FONT_HERSHEY_DUPLEX, 0.42, 255, 1, cv2.LINE_AA)
+    ink = 236.0 if sum(bgr) < 330 else 26.0
+    board += (ink - board) * (letters / np.float32(255))[..., None]
     if wall.lamps_lit and rng.random() < 0.7:
         wall.shine(x0 + 0.2, height - 0.75, x1 - 0.2, height - 0.7, np.array((150, 200, 235), np.float32))
     if rng.random() < 0.4:  # an awning

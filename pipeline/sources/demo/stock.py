@@ -1,0 +1,25 @@
+"""What the things of one world are made from: made once, shared by all of them."""
+
+from __future__ import annotations
+
+from pipeline.sources.demo.barrier import make_barriers
+from pipeline.sources.demo.conditions import Conditions
+from pipeline.sources.demo.decal import Stencils
+from pipeline.sources.demo.figure import Wardrobe
+from pipeline.sources.demo.foliage import make_bushes, make_trees
+from pipeline.sources.demo.signs import make_signs
+from pipeline.sources.demo.vehicle import Fleet
+
+
+class Stock:
+    """Trees, barriers, signs, vehicles, figures and stencils under the conditions of a world."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self.trees = make_trees(conditions, 8)
+        self.bushes = make_bushes(conditions, 4)
+        self.barriers = make_barriers(conditions)
+        self.signs = make_signs(conditions)
+        self.stencils = Stencils(conditions.rng(9))
+        self.fleet = Fleet(conditions.rng(10))
+        self.wardrobe = Wardrobe(conditions, 14)

@@ -1,0 +1,19 @@
+"""What everything that stands or moves has in common."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.sources.demo.camera import View
+from pipeline.sources.demo.canvas import Canvas
+
+
+class Thing(Protocol):
+    """Something upright; things are drawn far to near by key_m."""
+
+    key_m: float  # along the road
+    reach_m: float  # from farther away it is not drawn
+
+    def draw(self, canvas: Canvas, view: View) -> None:
+        """Draw it, colour and id at once."""
+        ...

@@ -1,0 +1,76 @@
+"""The backend that computes nothing answers what the network would, in shape and type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+from numpy.typing import NDArray
+
+from engines.backends.base import Backend, Options
+from engines.backends.null import NullBackend
+from engines.card import read_card
+from engines.select import opener
+from pipeline.errors import BackendError
+from pipeline.image import Image
+from pipeline.types import Card, Frame, Letterbox, Prepared
+
+SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
+
+
+def open_backend(name: str, card: Card, options: Options | None = None) -> Backend:
+    if name != "null":
+        pytest.importorskip(name.partition("-")[0], reason=f"{name} is not installed")
+    return opener(name)(card, options or Options())
+
+
+def card_of(path: Path, more: str = "") -> Card:
+    path.with_suffix(".yaml").write_text(SEMANTIC + more)
+    return read_card(path)
+
+
+def prepared(tensor: NDArray[Any]) -> Prepared:
+    frame = Frame(0, 0, Fraction(1, 25), 0.0, Image((np.zeros((8, 8, 3), np.uint8),), "bgr24"))
+    return Prepared(frame, tensor, Letterbox((8, 8), (8, 8), (8, 8), 0, 0))
+
+
+def noise(shape: Sequence[int], seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def run(backend: Backend, tensor: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    (inferred,) = backend.submit([prepared(tensor)]).result()
+    return inferred.outputs
+
+
+def test_null_answers_the_shapes_of_the_real_network(shared: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    card = read_card(shared / "weights" / "yolo11n-seg.onnx")
+    tensor = noise((1, 3, 96, 160))
+    real, null = run(open_backend("onnxruntime-cpu", card), tensor), run(open_backend("null", card), tensor)
+    assert [(a.shape, a.dtype) for a in null] == [(a.shape, a.dtype) for a in real]
+    assert not any(array.any() for array in null)
+
+
+def test_null_answers_what_it_was_given(tmp_path: Path) -> None:
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    scores = noise((1, 3, 8, 8))
+    (got,) = run(NullBackend(card, outputs=[scores]), noise((1, 3, 64, 64)))
+    np.testing.assert_array_equal(got, scores)
+    with pytest.raises(ValueError, match="read-only"):
+        got[:] = 0
+    with pytest.raises(BackendError, match="expected 1 outputs"):
+        NullBackend(card, outputs=[])
+
+
+@pytest.mark.parametrize("layout", ["fcn", "unet"])
+def test_null_fills_free_dimensions_from_the_input(layout: str, tmp_path: Path) -> None:
+    card = card_of(getattr(tiny_models, layout)(tmp_path / "m.onnx"))
+    shape = (1, 3, 64, 96) if layout == "fcn" else (1, 64, 96, 3)
+    (array,) = run(open_backend("null", card), noise(shape))
+    assert array.shape == ((1, 3, 64, 96) if layout == "fcn" else (1, 64, 96))

@@ -1,0 +1,79 @@
+"""What the machine is asked, and what is made of its answers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engines import probe
+from engines.select import AUTO
+
+
+def test_no_driver_is_a_reason() -> None:
+    driver = probe.nvidia_driver("libcuda-that-is-nowhere.so.1")
+    assert driver.gpus == ()
+    assert "was not found" in driver.reason
+
+
+def test_a_library_that_is_no_driver_is_a_reason_not_a_crash() -> None:
+    assert "is not NVIDIA's driver" in probe.nvidia_driver("libc.so.6").reason
+
+
+DRIVER = """
+int cuInit(unsigned flags) {{ return {init}; }}
+int cuDriverGetVersion(int *version) {{ *version = 13010; return 0; }}
+int cuDeviceGetCount(int *count) {{ *count = {count}; return 0; }}
+int cuDeviceGet(int *device, int ordinal) {{ *device = ordinal; return 0; }}
+int cuDeviceGetName(char *name, int length, int device) {{
+    name[0] = 'G'; name[1] = '0' + device; name[2] = 0; return 0;
+}}
+int cuGetErrorString(int status, const char **text) {{ *text = "out of order"; return 0; }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("init", "count", "gpus", "reason"),
+    [
+        (0, 2, ("G0", "G1"), ""),
+        (0, 0, (), "an NVIDIA driver, but no GPU"),
+        (100, 0, (), "an NVIDIA driver, but no GPU that it can use"),
+        (999, 0, (), "the NVIDIA driver does not start: out of order (999)"),
+    ],
+)
+def test_what_a_driver_answers_is_understood(
+    init: int, count: int, gpus: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    compiler = shutil.which("cc") or pytest.skip("no C compiler for a driver that answers as told")
+    source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so"
+    source.write_text(DRIVER.format(init=init, count=count))
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    driver = probe.nvidia_driver(str(library))
+    assert (driver.gpus, driver.reason) == (gpus, reason)
+    assert driver.version == ("13.1" if init == 0 else "")
+
+
+def test_tensorrt_is_said_to_come_later_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "nvidia_driver", lambda: probe.Driver("13.0", ("H200",)))
+    assert probe.why_not("tensorrt") == "engines for TensorRT are not part of this version yet"
+
+
+def test_two_onnxruntimes_that_overwrite_each_other_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnxruntime", "onnxruntime_gpu"):
+        folder = tmp_path / f"{name}-9.9.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (problem,) = [fact for fact in probe.facts() if fact.state == "problem"]
+    assert "overwrite each other" in problem.detail
+    assert problem.hint == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+
+
+def test_the_facts_name_every_backend() -> None:
+    topics = {fact.topic for fact in probe.facts()}
+    assert {f"backend {name}" for name in AUTO} <= topics
+    assert {"system", "processor", "gpu", "numpy"} <= topics

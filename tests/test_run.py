@@ -1,0 +1,240 @@
+"""A whole run: footage in, pictures and exact records out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import write_clip
+from command import dashmask
+from tiny_models import fcn, ultralytics_metadata, yolo_seg
+
+import pipeline
+from pipeline.errors import UserError
+
+pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+
+CARD = "family: semantic\nclasses:\n  - {name: red}\n  - {name: green}\n  - {name: blue}\ninput: {stride: 8, long_side: 128}\n"
+CLIPS = sorted(["camvid_val_0016E5_15fps_h264.mp4", "intel_car-detection.mp4", "kitti_2011_09_26_10fps_hevc.mp4",
+    "kitti_2011_09_26_10fps_h264_bframes.mp4", "kitti_2011_09_26_10fps_raw.h264", "kitti_2011_09_26_10fps_vp9.webm",
+    "kitti_2011_09_26_rotate90_h264.mp4", "kitti_2011_09_26_vfr_h264.mp4", "paroque_road.avi",
+    "udacity_solidWhiteRight.mp4", "udacity_test_video.mp4"])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A semantic and an instance network of a few weights."""
+    folder = tmp_path_factory.mktemp("models")
+    semantic = fcn(folder / "colours.onnx")
+    (folder / "colours.yaml").write_text(CARD)
+    boxes = np.array([[8, 20, 30, 44], [34, 10, 60, 50]], np.float32)
+    return semantic, yolo_seg(folder / "two.onnx", boxes, [0, 1], [0.9, 0.8])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", "libx264", frames=25)
+
+
+def times_s(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return sorted(float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None)
+
+
+def test_every_frame_comes_out_with_its_picture_its_masks_and_its_record(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    semantic, instance = models
+    said = dashmask(
+        *("run", clip, "-m", semantic, "-m", instance, "--save", tmp_path / "o.mp4", "--json", tmp_path / "o.jsonl"),
+        *("--masks", tmp_path / "masks", "--pictures", tmp_path / "png", "--summary", tmp_path / "o.json"),
+        *("--backend", "onnxruntime-cpu"),
+    )
+    assert said.code == 0, said.err
+    records = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(25))
+    assert [i["class"] for i in records[7]["instances"]] == ["person", "car"]
+    assert set(records[7]["labels"]) <= {"red", "green", "blue"}
+    assert records[7]["timing"]["age_ms"] > 0
+    assert times_s(tmp_path / "o.mp4") == times_s(clip) == [record["pts_s"] for record in records]
+    assert len(list((tmp_path / "png").glob("*.png"))) == 25
+    assert len(list((tmp_path / "masks" / "labels").glob("*.png"))) == 25
+    assert (tmp_path / "masks" / "classes.json").is_file()
+    summary = json.loads((tmp_path / "o.json").read_text())
+    assert summary["frames"] == {"in": 25, "processed": 25, "dropped": {}}
+    assert {model["backend"] for model in summary["models"]} == {"onnxruntime-cpu"}
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_two_runs_give_the_same_bytes(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        words = ("-m", models[0], "-m", models[1], "--json", tmp_path / f"{name}.jsonl", "--no-timing")
+        assert dashmask("run", clip, *words).code == 0
+    first = (tmp_path / "a.jsonl").read_bytes()
+    assert first.count(b"\n") == 25
+    assert first == (tmp_path / "b.jsonl").read_bytes()
+    assert b"timing" not in first
+
+
+def test_python_gets_the_same_scenes(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    dashmask("run", clip, "-m", models[1], "--json", tmp_path / "o.jsonl")
+    boxes = [json.loads(line)["instances"][0]["box_xyxy"] for line in (tmp_path / "o.jsonl").open()]
+    scenes = list(pipeline.open(clip, model=models[1]))
+    assert [s.frame.index for s in scenes] == list(range(25))
+    assert np.allclose([s.instances.boxes_xyxy[0] for s in scenes if s.instances is not None], boxes, atol=0.01)
+    truth = {name: scenes[0].instances.classes.names[i] for i, name in enumerate(("person", "car"))}  # type: ignore[union-attr]
+    assert truth == {"person": "person", "car": "car"}
+
+
+def test_leaving_the_loop_early_leaves_no_thread(models: tuple[Path, Path]) -> None:
+    before = set(threading.enumerate())
+    with pipeline.open("demo:size=160x120", model=models) as scenes:
+        for scene in scenes:
+            if scene.frame.index == 3:
+                break
+    assert set(threading.enumerate()) == before
+    with pipeline.open("demo", model=models):
+        pass  # never iterated
+    assert set(threading.enumerate()) == before
+
+
+def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    words = ("--start", 0.5, "--every", 4, "--frames", 3, "--json", tmp_path / "o.jsonl")
+    assert dashmask("run", clip, "-m", models[1], *words).code == 0
+    times = [json.loads(line)["pts_s"] for line in (tmp_path / "o.jsonl").open()]
+    assert times == pytest.approx([0.5, 0.9, 1.3])
+
+
+def test_pictures_of_many_sizes_are_one_run(models: tuple[Path, Path], tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index, (height, width) in enumerate([(96, 128), (97, 131), (128, 96)]):
+        cv2.imwrite(str(folder / f"{index}.png"), np.full((height, width, 3), 90, np.uint8))
+    words = ("--save", tmp_path / "o.mp4", "--json", tmp_path / "o.jsonl")
+    said = dashmask("run", folder, "-m", models[0], "-m", models[1], *words)
+    assert said.code == 0, said.err
+    sizes = [json.loads(line)["instances"][0]["rle"]["size"] for line in (tmp_path / "o.jsonl").open()]
+    assert sizes == [[96, 128], [97, 131], [128, 96]]
+    assert "the pictures changed their size" in said.err
+    assert len(times_s(tmp_path / "o.mp4")) == 3
+
+
+def test_ctrl_c_drains_and_the_files_are_whole(models: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ["run", "demo:size=320x240,frames=100000", "-m", models[1], "--save", "o.mp4", "--json", "o.jsonl"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    part = tmp_path / "o.part.jsonl"
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 20_000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert "stopped before the end" in err
+    records = (tmp_path / "o.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in records] == list(range(len(records)))
+    assert len(times_s(tmp_path / "o.mp4")) == len(records)
+    assert f"{len(records)} processed" in out
+
+
+def test_a_source_that_breaks_off_leaves_playable_files_that_say_so(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    said = dashmask(
+        *("run", "lavfi:testsrc=size=160x120:rate=30:duration=1", "-m", models[1]),
+        *("--save", tmp_path / "o.mp4", "--json", tmp_path / "o.jsonl"),
+    )
+    assert said.code == 2
+    assert "stopped giving frames" in said.err
+    assert not (tmp_path / "o.mp4").exists()
+    assert len(times_s(tmp_path / "o.partial.mp4")) >= 1
+    assert json.loads((tmp_path / "o.partial.jsonl").read_text().splitlines()[-1])["index"] >= 0
+    assert "o.partial.mp4" in said.err
+
+
+def test_a_gpu_that_is_required_and_not_there_is_an_error_with_every_reason(models: tuple[Path, Path]) -> None:
+    said = dashmask("run", "demo", "-m", models[1], "--require", "gpu")
+    if said.code == 0:
+        pytest.skip("there is a GPU here")
+    assert said.code == 2
+    for name in ("tensorrt:", "tensorrt-rtx:", "onnxruntime-cuda:"):
+        assert name in said.err
+
+
+def test_what_was_passed_over_is_said_with_its_reason(models: tuple[Path, Path], clip: Path) -> None:
+    said = dashmask("run", clip, "-m", models[1], "--frames", 2)
+    assert "two: " in said.err
+    assert "not tensorrt: " in said.err
+
+
+def test_blur_hides_and_the_unknown_is_named(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    assert dashmask("run", clip, "-m", models[1], "--blur", "person", "--save", tmp_path / "o.mp4").code == 0
+    said = dashmask("run", clip, "-m", models[1], "--blur", "persn", "--save", tmp_path / "p.mp4")
+    assert said.code == 2
+    assert "persn" in said.err
+    assert "person" in said.err
+    assert not (tmp_path / "p.mp4").exists()
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_every_real_clip_runs_to_its_last_frame_with_its_own_times(
+    shared: Path, models: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    source = shared / "data/video" / name
+    words = ("-m", models[0], "-m", models[1], "--save", tmp_path / "o.mp4", "--json", tmp_path / "o.jsonl")
+    said = dashmask("run", source, *words, "--no-timing")
+    assert said.code == 0, said.err
+    with av.open(str(source)) as container:
+        frames = [frame.pts for frame in container.decode(video=0)]
+        base = container.streams.video[0].time_base
+    records = [json.loads(line) for line in (tmp_path / "o.jsonl").open()]
+    assert len(records) == len(frames) == len(times_s(tmp_path / "o.mp4"))
+    if frames[0] is not None:
+        expected = [float(pts * base) for pts in frames]
+        assert [record["pts_s"] for record in records] == expected
+        assert times_s(tmp_path / "o.mp4") == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("model", ["yolo11n-seg.onnx", "enet_cityscapes_512x1024.onnx"])
+def test_real_networks_see_what_is_on_the_motorway(shared: Path, tmp_path: Path, model: str) -> None:
+    clip = shared / "data/video/udacity_test_video.mp4"
+    for name in ("a", "b"):
+        words = ("--frames", 12, "--json", tmp_path / f"{name}.jsonl", "--no-timing")
+        said = dashmask("run", clip, "-m", shared / "weights" / model, *words)
+        assert said.code == 0, said.err
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    for record in map(json.loads, (tmp_path / "a.jsonl").open()):
+        if "instances" in record:
+            assert [i["class"] for i in record["instances"]].count("car") >= 2
+        else:
+            assert {"road", "vegetation", "car"} <= set(record["labels"])
+
+
+def test_a_model_that_is_not_given_is_asked_for() -> None:
+    with pytest.raises(UserError, match="--model"):
+        pipeline.open("demo")
+
+
+def test_an_unknown_section_is_named(models: tuple[Path, Path]) -> None:
+    with pytest.raises(UserError, match="decde"):
+        pipeline.open("demo", model=models, decde={"conf": 0.5})
+
+
+def test_ultralytics_metadata_is_enough_for_a_card(models: tuple[Path, Path], tmp_path: Path) -> None:
+    assert ultralytics_metadata(["car"])["task"] == "segment"
+    said = dashmask("models", models[1], models[0])
+    assert "yolo-seg" in said.out
+    assert "semantic" in said.out
