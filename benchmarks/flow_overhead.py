@@ -3,8 +3,10 @@
     python benchmarks/flow_overhead.py [--against OTHER/flow.py] [--frames 10000] [--json OUT.json]
 
 Ours and, with --against, another flow (a file with a class Flow(source, [(name, open), ...]) whose steps take one
-item) send the same frames through the same null stages, taking turns in one process. The least of all
-turns is what counts: whatever else the machine does only adds.
+item) send the same frames through the same null stages, taking turns in one process and in random order.
+
+Nearly all of it is threads waking each other. That costs several times as much between two cores as on one,
+and the system moves threads as it likes: compare medians, or pin the process (taskset -c 0).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -97,10 +100,11 @@ def main() -> None:
     }
     load_before = os.getloadavg()[0]
     taken_us: dict[str, list[float]] = {name: [] for name in runs}
+    order = random.Random(0)
     for _ in range(wanted.turns):
-        for name, run in runs.items():
+        for name in order.sample(list(runs), len(runs)):
             began_s = time.perf_counter()
-            count = run()
+            count = runs[name]()
             taken_us[name].append((time.perf_counter() - began_s) / wanted.frames * 1e6)
             if count != wanted.frames:
                 raise SystemExit(f"{name}: {count} of {wanted.frames} frames came out")

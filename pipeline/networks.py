@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from engines.card import find_card
 from engines.select import Selection, select
 from pipeline.config import Config, InputConfig
@@ -43,7 +45,9 @@ def networks(config: Config) -> tuple[Network, ...]:
     cards = [replace(card, input=input_for(card, config.input)) for card in cards]
     made = []
     for card in cards:
-        decode = decoder(card, config.decode)
+        # `classes` picks objects: beside an instance network a semantic one says all it sees.
+        everything = len(cards) > 1 and card.family == "semantic"
+        decode = decoder(card, msgspec.structs.replace(config.decode, classes=()) if everything else config.decode)
         selection = select(
             card,
             backend=config.backend.name,

@@ -31,7 +31,7 @@ def sinks(
 
         path, video = Path(out.save), VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
         sound = Path(spec) if not source.live and Path(spec).is_file() else None
-        add("video", lambda: VideoSink(path, video, audio_from=sound, start_s=start_s))
+        add("video", lambda: VideoSink(path, video, audio_from=sound, start_s=start_s, rate=source.info.fps))
     if out.json is not None:
         from pipeline.sinks.jsonl import JsonlSink
 

@@ -28,6 +28,9 @@ class Watch(Protocol):
     def frame(self, summary: Summary, info: SourceInfo) -> None:
         """One more frame came out."""
 
+    def noted(self, notes: Sequence[str]) -> None:
+        """What a reader of the outputs should know; after an error, what was kept of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -74,6 +77,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             sinks=sinks(out, spec, source, config.source.start_s, opened),
         )
         watch.started(source, nets)
+        closing.callback(lambda: watch.noted(_notes(opened)))
         summary, first_frame_s = Summary(), None
         with flow, drain_on_interrupt(flow):
             for picture in flow:
@@ -91,11 +95,15 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         flow.drops,
         undecodable=getattr(source, "undecodable", 0),
         first_frame_s=first_frame_s,
-        notes=[note for sink in opened for note in getattr(sink, "notes", ())],
+        notes=_notes(opened),
     )
     if out.summary:
         write_report(Path(out.summary), what)
     return Outcome(what, flow.ended_early)
+
+
+def _notes(sinks: Sequence[Sink]) -> list[str]:
+    return [note for sink in sinks for note in getattr(sink, "notes", ())]
 
 
 def _window(spec: str) -> Any:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from clips import write_clip
+from tiny_models import fcn, yolo_seg
+
+CARD = """
+family: semantic
+classes: [red, green, blue]
+input: {stride: 8, long_side: 128}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +24,19 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no real footage and networks: {folder} is not here (set DASHMASK_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A semantic network of three colours, and one that finds a person and a car in every picture."""
+    folder = tmp_path_factory.mktemp("models")
+    semantic = fcn(folder / "colours.onnx")
+    (folder / "colours.yaml").write_text(CARD)
+    boxes = np.array([[8, 20, 30, 44], [34, 10, 60, 50]], np.float32)
+    return semantic, yolo_seg(folder / "two.onnx", boxes, [0, 1], [0.9, 0.8])
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """25 frames of H.264 at 10 frames a second, 128x96."""
+    return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", "libx264", frames=25)

@@ -12,9 +12,7 @@ from pipeline.errors import ConfigError
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
-    config = load(
-        sets=["render.alpha=0.7", "model=[a.onnx, b.onnx]", "render.blur=[person]", "source.frames=5"]
-    )
+    config = load(sets=["render.alpha=0.7", "model=[a.onnx, b.onnx]", "render.blur=[person]", "source.frames=5"])
     assert config.render.alpha == 0.7
     assert config.model == ("a.onnx", "b.onnx")
     (tmp_path / "c.yaml").write_text(dump(config))

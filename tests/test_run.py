@@ -14,35 +14,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import write_clip
 from command import dashmask
-from tiny_models import fcn, ultralytics_metadata, yolo_seg
 
 import pipeline
 from pipeline.errors import UserError
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 
-CARD = "family: semantic\nclasses:\n  - {name: red}\n  - {name: green}\n  - {name: blue}\ninput: {stride: 8, long_side: 128}\n"
 CLIPS = sorted(["camvid_val_0016E5_15fps_h264.mp4", "intel_car-detection.mp4", "kitti_2011_09_26_10fps_hevc.mp4",
-    "kitti_2011_09_26_10fps_h264_bframes.mp4", "kitti_2011_09_26_10fps_raw.h264", "kitti_2011_09_26_10fps_vp9.webm",
+    "kitti_2011_09_26_10fps_h264_bframes.mp4", "kitti_2011_09_26_raw.h264", "kitti_2011_09_26_10fps_vp9.webm",
     "kitti_2011_09_26_rotate90_h264.mp4", "kitti_2011_09_26_vfr_h264.mp4", "paroque_road.avi",
     "udacity_solidWhiteRight.mp4", "udacity_test_video.mp4"])  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A semantic and an instance network of a few weights."""
-    folder = tmp_path_factory.mktemp("models")
-    semantic = fcn(folder / "colours.onnx")
-    (folder / "colours.yaml").write_text(CARD)
-    boxes = np.array([[8, 20, 30, 44], [34, 10, 60, 50]], np.float32)
-    return semantic, yolo_seg(folder / "two.onnx", boxes, [0, 1], [0.9, 0.8])
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", "libx264", frames=25)
 
 
 def times_s(path: Path) -> list[float]:
@@ -88,7 +70,7 @@ def test_two_runs_give_the_same_bytes(models: tuple[Path, Path], clip: Path, tmp
 
 def test_python_gets_the_same_scenes(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     dashmask("run", clip, "-m", models[1], "--json", tmp_path / "o.jsonl")
-    boxes = [json.loads(line)["instances"][0]["box_xyxy"] for line in (tmp_path / "o.jsonl").open()]
+    boxes = [json.loads(line)["instances"][0]["box_xyxy"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
     scenes = list(pipeline.open(clip, model=models[1]))
     assert [s.frame.index for s in scenes] == list(range(25))
     assert np.allclose([s.instances.boxes_xyxy[0] for s in scenes if s.instances is not None], boxes, atol=0.01)
@@ -111,7 +93,7 @@ def test_leaving_the_loop_early_leaves_no_thread(models: tuple[Path, Path]) -> N
 def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     words = ("--start", 0.5, "--every", 4, "--frames", 3, "--json", tmp_path / "o.jsonl")
     assert dashmask("run", clip, "-m", models[1], *words).code == 0
-    times = [json.loads(line)["pts_s"] for line in (tmp_path / "o.jsonl").open()]
+    times = [json.loads(line)["pts_s"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
     assert times == pytest.approx([0.5, 0.9, 1.3])
 
 
@@ -124,7 +106,9 @@ def test_pictures_of_many_sizes_are_one_run(models: tuple[Path, Path], tmp_path:
     words = ("--save", tmp_path / "o.mp4", "--json", tmp_path / "o.jsonl")
     said = dashmask("run", folder, "-m", models[0], "-m", models[1], *words)
     assert said.code == 0, said.err
-    sizes = [json.loads(line)["instances"][0]["rle"]["size"] for line in (tmp_path / "o.jsonl").open()]
+    sizes = [
+        json.loads(line)["instances"][0]["rle"]["size"] for line in (tmp_path / "o.jsonl").read_text().splitlines()
+    ]
     assert sizes == [[96, 128], [97, 131], [128, 96]]
     assert "the pictures changed their size" in said.err
     assert len(times_s(tmp_path / "o.mp4")) == 3
@@ -176,7 +160,7 @@ def test_a_gpu_that_is_required_and_not_there_is_an_error_with_every_reason(mode
 
 def test_what_was_passed_over_is_said_with_its_reason(models: tuple[Path, Path], clip: Path) -> None:
     said = dashmask("run", clip, "-m", models[1], "--frames", 2)
-    assert "two: " in said.err
+    assert "two runs on " in said.err
     assert "not tensorrt: " in said.err
 
 
@@ -200,7 +184,7 @@ def test_every_real_clip_runs_to_its_last_frame_with_its_own_times(
     with av.open(str(source)) as container:
         frames = [frame.pts for frame in container.decode(video=0)]
         base = container.streams.video[0].time_base
-    records = [json.loads(line) for line in (tmp_path / "o.jsonl").open()]
+    records = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
     assert len(records) == len(frames) == len(times_s(tmp_path / "o.mp4"))
     if frames[0] is not None:
         expected = [float(pts * base) for pts in frames]
@@ -216,7 +200,7 @@ def test_real_networks_see_what_is_on_the_motorway(shared: Path, tmp_path: Path,
         said = dashmask("run", clip, "-m", shared / "weights" / model, *words)
         assert said.code == 0, said.err
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
-    for record in map(json.loads, (tmp_path / "a.jsonl").open()):
+    for record in map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()):
         if "instances" in record:
             assert [i["class"] for i in record["instances"]].count("car") >= 2
         else:
@@ -233,8 +217,11 @@ def test_an_unknown_section_is_named(models: tuple[Path, Path]) -> None:
         pipeline.open("demo", model=models, decde={"conf": 0.5})
 
 
-def test_ultralytics_metadata_is_enough_for_a_card(models: tuple[Path, Path], tmp_path: Path) -> None:
-    assert ultralytics_metadata(["car"])["task"] == "segment"
-    said = dashmask("models", models[1], models[0])
-    assert "yolo-seg" in said.out
-    assert "semantic" in said.out
+def test_two_networks_never_wait_for_each_other_at_their_first_frame(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    words = ["run", clip, "-m", models[0], "-m", models[1], "--backend", "openvino", "--json", "o.jsonl"]
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)]
+    for _ in range(6):  # a lock taken in the wrong order once stopped one of four fresh processes
+        subprocess.run(command, cwd=tmp_path, timeout=60, check=True, capture_output=True)

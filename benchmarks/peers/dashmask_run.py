@@ -48,6 +48,9 @@ class Silent:
     def frame(self, summary: Summary, info: object) -> None:
         """Nothing to say."""
 
+    def noted(self, notes: object) -> None:
+        """Nothing to say."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)

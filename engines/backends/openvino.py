@@ -139,6 +139,9 @@ def _import() -> Any:
         import openvino
     except (ImportError, OSError) as error:  # OSError: a library that it needs is missing
         raise BackendError(f"openvino cannot be imported: {error}", hint="pip install openvino") from error
+    # The table behind to_dtype is a C++ static that is filled at first use and lets the GIL go meanwhile: two workers
+    # who come to it first at the same time wait for each other for ever (seen in one of four runs with 2026.4.1).
+    openvino.Type.f32.to_dtype()
     return openvino
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import app
     from pipeline.errors import UserError
 

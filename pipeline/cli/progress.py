@@ -38,11 +38,12 @@ class Progress:
     def started(self, source: Source, nets: Sequence[Network]) -> None:
         """Say what runs, and for every backend that was passed over, why."""
         for net in nets:
-            backend = net.selection.backend
-            say(f"{net.card.name}: {backend.name} ({backend.detail})")
-            for tried in net.selection.tried:
-                if not tried.ok:
-                    say(f"  not {tried.name}: {tried.reason}")
+            say(f"{net.card.name} runs on {net.selection.backend.name}: {net.selection.backend.detail}")
+        tried = [t for net in nets for t in net.selection.tried if not t.ok]
+        for line in dict.fromkeys(f"  not {t.name}: {t.reason}" for t in tried):
+            say(line)
+        for note in dict.fromkeys(note for net in nets for note in net.selection.notes):
+            say(f"note: {note}")
         self._next_s = time.monotonic() + PLAIN_EVERY_S
 
     def frame(self, summary: Summary, info: SourceInfo) -> None:
@@ -72,15 +73,22 @@ class Progress:
         fps = f"{summary.fps or 0:.1f} fps"
         self._bar.update(self._task, completed=summary.processed, total=total, fps=fps, refresh=True)
 
+    def noted(self, notes: Sequence[str]) -> None:
+        """What a reader of the outputs should know."""
+        if self._bar is not None:
+            self._bar.stop()
+        for note in notes:
+            say(f"note: {note}")
+
     def finish(self, outcome: Outcome) -> None:
-        """The table of the run, and what a reader of the outputs should know."""
+        """The table of the run."""
         from rich.console import Console
 
-        from pipeline.cli.table import run_table
+        from pipeline.cli.table import headline, run_table
 
-        Console().print(run_table(outcome.report))
-        for note in outcome.report["notes"]:
-            say(f"note: {note}")
+        console = Console()
+        console.print(headline(outcome.report), soft_wrap=True)
+        console.print(run_table(outcome.report))
         if outcome.interrupted:
             say("stopped before the end; what was written up to here is whole")
 

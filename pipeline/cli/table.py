@@ -18,17 +18,18 @@ def plain_table(*columns: str, numbers_from: int | None = None) -> Table:
     return table
 
 
-def run_table(report: Mapping[str, Any]) -> Table:
-    """The end of a run: frames, rate, and where the time went. A dash where too few frames carry a percentile."""
-    frames = report["frames"]
+def headline(report: Mapping[str, Any]) -> str:
+    """The end of a run in one line: what came in, what came out, how fast."""
+    frames, steady = report["frames"], report["fps_steady"]
     dropped = ", ".join(f"{count} {cause}" for cause, count in frames["dropped"].items()) or "none"
-    fps, steady = report["fps"] or 0, report["fps_steady"]
     behind = "" if steady is None else f" ({steady:.1f} behind the first {report['warm_up_frames']} frames)"
+    rate = f"{report['fps'] or 0:.1f} frames/s{behind}"
+    return f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {rate}"
+
+
+def run_table(report: Mapping[str, Any]) -> Table:
+    """Where the time of a frame went. A dash where too few frames carry a percentile."""
     table = plain_table("ms a frame", "p50", "p90", "p99", "max", numbers_from=1)
-    table.title = (
-        f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {fps:.1f} frames/s{behind}"
-    )
-    table.title_justify, table.title_style = "left", "bold"
     for stage, times in {**report["stages_ms"], "age when done": report["age_ms"]}.items():
         table.add_row(stage, *(_figure(times[key]) for key in ("p50", "p90", "p99", "max")))
     return table

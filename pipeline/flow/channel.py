@@ -85,8 +85,8 @@ class Channel:
         """Take up to `limit` of the messages that wait.
 
         Args:
-            into: takes the messages. None are added: the channel has ended or, without `wait`, there is
-                nothing to take now.
+            into: an empty list, for the messages. It stays empty: the channel has ended or, without `wait`,
+                there is nothing to take now.
 
         Returns:
             A ticket: 0, 1, 2 ... in the order of taking.
@@ -125,12 +125,14 @@ class Channel:
             _wake_all(self._readers)  # the others have nothing to wait for any more
         if self._credits is not None:
             self._credits -= count
-        self._taken += 1
-        for _ in range(count):
+        ticket = self._taken
+        self._taken = ticket + 1
+        while True:
             message = queue[0]
             del queue[0]
             into.append(message)
-        return self._taken - 1
+            if len(into) == count:
+                return ticket
 
     def give_back(self, credits: int) -> None:
         """So many messages are no longer under way behind this channel; less than 0: so many more are."""

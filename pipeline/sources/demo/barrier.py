@@ -33,6 +33,7 @@ class BarrierKind:
     height_m: float
     thick_m: float
     top_bgr: F32
+    end_bgr: F32
 
 
 class Barrier:
@@ -58,12 +59,12 @@ class Barrier:
         top_f, foot_f = view.down(kind.height_m, far), view.down(0, far)
         if kind.thick_m:
             end_x = view.across(back_u, near)
-            tone = view.fade(kind.top_bgr, near)
             end = [(xn, top_n), (end_x, top_n), (end_x, foot_n), (xn, foot_n)]
-            canvas.polygon(end, (tone[0] * 0.8, tone[1] * 0.8, tone[2] * 0.8), kind.class_id)
+            canvas.polygon(end, view.fade(kind.end_bgr, near), kind.class_id)
             if kind.height_m < view.height_m:
                 far_x = view.across(back_u, far)
-                canvas.polygon([(xn, top_n), (end_x, top_n), (far_x, top_f), (xf, top_f)], tone, kind.class_id)
+                top = [(xn, top_n), (end_x, top_n), (far_x, top_f), (xf, top_f)]
+                canvas.polygon(top, view.fade(kind.top_bgr, near), kind.class_id)
         length = _PIECE_M
         begins = (near - (self.s0 - view.s_m)) / length
         ends = (self.s1 - self.s0) / length
@@ -109,8 +110,11 @@ def _kind(
         cutout(bgr * light, alpha) if alpha is not None else solid(bgr * light, class_id, keep=48)
         for light in (conditions.light_on(1, 0, 0), conditions.light_on(-1, 0, 0))
     )
-    top = bgr.reshape(-1, 3).mean(0) * conditions.light_on(0, 1, 0)
-    return BarrierKind(left, right, class_id, height_m, thick_m, np.minimum(top, 250))
+    mean = bgr.reshape(-1, 3).mean(0)
+    top, end = (
+        np.minimum(mean * conditions.light_on(*normal), 250) for normal in ((0, 1, 0), (0, 0, -1))
+    )
+    return BarrierKind(left, right, class_id, height_m, thick_m, top, end)
 
 
 def _bars(bgr: F32, height_m: float, pitch_m: float, bar_m: float, rails: int) -> tuple[F32, F32]:

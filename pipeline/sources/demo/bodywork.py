@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sources.demo.mesh import Corner, MeshBuilder, Paint
+from pipeline.sources.demo.mesh import Corner, FaceKind, MeshBuilder, Paint
 
 TYRE: Paint = (26, 26, 27)
 RIM: Paint = (150, 150, 152)
@@ -34,51 +35,51 @@ class Shape:
 SHAPES: dict[str, Shape] = {
     "hatchback": Shape(
         0.87,
-        ((-2.0, 0.86, 0.40, 0.86), (-1.92, 0.96, 0.30, 0.94), (-1.3, 1, 0.22, 0.96), (0.9, 1, 0.22, 0.93),
-         (1.6, 0.97, 0.24, 0.83), (1.92, 0.88, 0.28, 0.70), (2.02, 0.74, 0.36, 0.58)),
-        ((-1.95, 0.94), (-1.62, 1.38), (-0.5, 1.48), (0.25, 1.45), (1.12, 0.93)),
+        ((-2.0, 0.88, 0.25, 0.88), (-1.92, 0.97, 0.23, 0.95), (-1.3, 1, 0.21, 0.96), (0.9, 1, 0.21, 0.95),
+         (1.55, 0.98, 0.22, 0.90), (1.9, 0.94, 0.24, 0.80), (2.02, 0.85, 0.22, 0.70)),
+        ((-1.95, 0.94), (-1.62, 1.38), (-0.5, 1.48), (0.25, 1.45), (1.12, 0.95)),
         (-1.25, 1.27), 0.31, -0.12, tall_lamps=True,
     ),
     "saloon": Shape(
         0.9,
-        ((-2.32, 0.84, 0.42, 0.82), (-2.24, 0.94, 0.32, 0.95), (-1.6, 1, 0.22, 0.98), (1.0, 1, 0.22, 0.93),
-         (1.8, 0.97, 0.24, 0.82), (2.2, 0.88, 0.28, 0.70), (2.32, 0.74, 0.36, 0.58)),
-        ((-1.85, 0.97), (-1.0, 1.38), (-0.3, 1.44), (0.3, 1.41), (1.2, 0.92)),
+        ((-2.32, 0.86, 0.25, 0.86), (-2.24, 0.95, 0.23, 0.97), (-1.6, 1, 0.21, 0.98), (1.0, 1, 0.21, 0.94),
+         (1.8, 0.98, 0.22, 0.88), (2.18, 0.93, 0.24, 0.78), (2.32, 0.84, 0.22, 0.67)),
+        ((-1.85, 0.97), (-1.0, 1.38), (-0.3, 1.44), (0.3, 1.41), (1.2, 0.93)),
         (-1.4, 1.4), 0.32, -0.15,
     ),
     "estate": Shape(
         0.9,
-        ((-2.34, 0.86, 0.42, 0.86), (-2.26, 0.96, 0.32, 0.96), (-1.5, 1, 0.22, 0.97), (1.0, 1, 0.22, 0.93),
-         (1.8, 0.97, 0.24, 0.82), (2.2, 0.88, 0.28, 0.70), (2.32, 0.74, 0.36, 0.58)),
-        ((-2.28, 0.96), (-1.85, 1.40), (-0.3, 1.47), (0.3, 1.43), (1.2, 0.92)),
+        ((-2.34, 0.88, 0.25, 0.88), (-2.26, 0.97, 0.23, 0.96), (-1.5, 1, 0.21, 0.97), (1.0, 1, 0.21, 0.94),
+         (1.8, 0.98, 0.22, 0.88), (2.18, 0.93, 0.24, 0.78), (2.32, 0.84, 0.22, 0.67)),
+        ((-2.28, 0.96), (-1.85, 1.40), (-0.3, 1.47), (0.3, 1.43), (1.2, 0.93)),
         (-1.4, 1.4), 0.32, -0.15, tall_lamps=True,
     ),
     "off-roader": Shape(
         0.94,
-        ((-2.25, 0.9, 0.50, 1.02), (-2.18, 0.98, 0.40, 1.08), (-1.3, 1, 0.32, 1.10), (0.95, 1, 0.32, 1.08),
-         (1.75, 0.98, 0.34, 1.02), (2.1, 0.92, 0.38, 0.92), (2.2, 0.82, 0.46, 0.74)),
-        ((-2.2, 1.08), (-1.95, 1.62), (-0.4, 1.72), (0.3, 1.68), (1.1, 1.07)),
+        ((-2.25, 0.92, 0.33, 1.04), (-2.18, 0.98, 0.30, 1.09), (-1.3, 1, 0.29, 1.10), (0.95, 1, 0.29, 1.09),
+         (1.7, 0.99, 0.30, 1.06), (2.1, 0.95, 0.33, 0.98), (2.2, 0.88, 0.31, 0.84)),
+        ((-2.2, 1.08), (-1.95, 1.62), (-0.4, 1.72), (0.3, 1.68), (1.1, 1.08)),
         (-1.38, 1.38), 0.37, -0.1, roof_part=0.78, tall_lamps=True,
     ),
     "van": Shape(
         0.97,
-        ((-2.5, 0.94, 0.46, 1.06), (-2.44, 0.99, 0.36, 1.12), (-1.4, 1, 0.30, 1.12), (1.5, 1, 0.30, 1.08),
-         (2.1, 0.96, 0.32, 0.96), (2.38, 0.88, 0.38, 0.78), (2.46, 0.78, 0.44, 0.64)),
-        ((-2.46, 1.12), (-2.36, 1.86), (0.0, 1.98), (0.9, 1.94), (1.95, 1.06)),
+        ((-2.5, 0.95, 0.30, 1.08), (-2.44, 0.99, 0.31, 1.12), (-1.4, 1, 0.27, 1.12), (1.5, 1, 0.27, 1.10),
+         (2.05, 0.98, 0.28, 1.0), (2.36, 0.92, 0.31, 0.86), (2.46, 0.84, 0.34, 0.74)),
+        ((-2.46, 1.12), (-2.36, 1.86), (0.0, 1.98), (0.9, 1.94), (1.95, 1.08)),
         (-1.5, 1.55), 0.34, 0.45, roof_part=0.88, tall_lamps=True,
     ),
     "panel van": Shape(
         1.0,
-        ((-2.7, 0.95, 0.5, 1.16), (-2.64, 0.99, 0.4, 1.2), (-1.4, 1, 0.34, 1.2), (1.6, 1, 0.34, 1.16),
-         (2.2, 0.96, 0.36, 1.04), (2.5, 0.88, 0.42, 0.82), (2.6, 0.78, 0.48, 0.66)),
-        ((-2.68, 1.2), (-2.62, 2.3), (0.2, 2.42), (1.0, 2.34), (2.1, 1.14)),
+        ((-2.7, 0.96, 0.32, 1.18), (-2.64, 0.99, 0.34, 1.2), (-1.4, 1, 0.30, 1.2), (1.6, 1, 0.30, 1.18),
+         (2.15, 0.98, 0.31, 1.08), (2.48, 0.92, 0.35, 0.92), (2.6, 0.85, 0.38, 0.78)),
+        ((-2.68, 1.2), (-2.62, 2.3), (0.2, 2.42), (1.0, 2.34), (2.1, 1.16)),
         (-1.65, 1.65), 0.35, 0.7, roof_part=0.92, tall_lamps=True, panel=True,
     ),
     "pick-up": Shape(
         0.97,
-        ((-2.65, 0.94, 0.56, 1.0), (-2.6, 0.99, 0.46, 1.06), (-0.9, 1, 0.4, 1.06), (1.1, 1, 0.4, 1.1),
-         (2.0, 0.98, 0.42, 1.04), (2.4, 0.92, 0.46, 0.94), (2.5, 0.84, 0.54, 0.78)),
-        ((-0.62, 1.06), (-0.45, 1.7), (0.2, 1.78), (0.55, 1.75), (1.3, 1.09)),
+        ((-2.65, 0.95, 0.46, 1.02), (-2.6, 0.99, 0.40, 1.06), (-0.9, 1, 0.35, 1.06), (1.1, 1, 0.35, 1.11),
+         (2.0, 0.99, 0.37, 1.08), (2.4, 0.95, 0.40, 1.0), (2.5, 0.88, 0.44, 0.86)),
+        ((-0.62, 1.06), (-0.45, 1.7), (0.2, 1.78), (0.55, 1.75), (1.3, 1.1)),
         (-1.6, 1.7), 0.39, 0.32, roof_part=0.8, tall_lamps=True,
     ),
 }  # fmt: skip
@@ -101,14 +102,14 @@ def _under(builder: MeshBuilder, shape: Shape) -> None:
     w, (rear, front) = shape.half_width, shape.axles
     back, nose = shape.stations[0][0] + 0.12, shape.stations[-1][0] - 0.15
     for z, out in ((back, -1.0), (nose, 1.0)):
-        sill = shape.stations[0 if out < 0 else -1][2] + 0.1
+        sill = shape.stations[0 if out < 0 else -1][2] + 0.05
         builder.face(
-            [(-w * 0.8, 0.16, z), (w * 0.8, 0.16, z), (w * 0.8, sill, z), (-w * 0.8, sill, z)], (0, 0, out), "plain",
+            [(-w * 0.8, 0.14, z), (w * 0.8, 0.14, z), (w * 0.8, sill, z), (-w * 0.8, sill, z)], (0, 0, out), "plain",
             (9, 9, 9),
         )  # fmt: skip
     for z, out in ((rear - shape.wheel, -1.0), (front + shape.wheel, 1.0)):
         for x0, x1 in ((-w + 0.02, -w + 0.23), (w - 0.23, w - 0.02)):
-            builder.face([(x0, 0, z), (x1, 0, z), (x1, 0.45, z), (x0, 0.45, z)], (0, 0, out), "plain", TYRE)
+            builder.face([(x0, 0, z), (x1, 0, z), (x1, 0.4, z), (x0, 0.4, z)], (0, 0, out), "plain", TYRE)
 
 
 def _hull(builder: MeshBuilder, shape: Shape) -> None:
@@ -126,33 +127,67 @@ def _hull(builder: MeshBuilder, shape: Shape) -> None:
 
 
 def _ends(builder: MeshBuilder, shape: Shape) -> None:
-    w = shape.half_width
-    for (z, part, low, belt), out in ((shape.stations[0], -1.0), (shape.stations[-1], 1.0)):
-        half, bump = w * part, low + 0.4 * (belt - low)
+    for station, out in ((shape.stations[0], -1.0), (shape.stations[-1], 1.0)):
+        z, part, low, belt = station
+        half, tall = shape.half_width * part, belt - low
 
         def flat(
-            x0: float, y0: float, x1: float, y1: float, lift: float, z: float = z, out: float = out
-        ) -> list[Corner]:
-            at = z + out * lift
-            return [(x0, y0, at), (x1, y0, at), (x1, y1, at), (x0, y1, at)]
+            x0: float,
+            y0: float,
+            x1: float,
+            y1: float,
+            kind: FaceKind,
+            paint: float | Paint,
+            lift: float = 0.01,
+            at: float = z,
+            out: float = out,
+        ) -> None:
+            """A rectangle on this end; widths in parts of its half width, heights in metres."""
+            z = at + out * lift
+            builder.face([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)], (0, 0, out), kind, paint)
 
-        builder.face(flat(-half, low, half, bump, 0), (0, 0, out), "body", 0.82)
-        builder.face(flat(-half, bump, half, belt, 0), (0, 0, out), "body", 0.97)
-        builder.face(flat(-half * 0.96, low, half * 0.96, low + 0.13, 0.01), (0, 0, out), "plain", DARK)
-        plate_y = bump + 0.02 if out < 0 else low + 0.12
+        bump = low + 0.42 * tall
+        for y0, y1, tone in ((low, bump - 0.1, 0.8), (bump - 0.1, bump, 1.06), (bump, belt, 0.95)):
+            flat(-half, y0, half, y1, "body", tone, 0.0)
+        flat(-half, bump - 0.015, half, bump + 0.01, "body", 0.45)
+        flat(-half * 0.9, low, half * 0.9, low + 0.14 * tall, "plain", DARK)
         if out > 0:
-            builder.face(flat(-half * 0.5, bump + 0.02, half * 0.5, belt - 0.03, 0.01), (0, 0, out), "plain", DARK)
-        builder.face(flat(-half, bump - 0.02, half, bump, 0.01), (0, 0, out), "body", 0.5)
-        builder.face(flat(-0.26, plate_y, 0.26, plate_y + 0.115, 0.02), (0, 0, out), "plain", PLATE)
+            _face_of_the_front(flat, half, bump, belt)
+        else:
+            _face_of_the_rear(flat, shape, half, bump, belt)
+        plate_y = bump + 0.04 if out < 0 and not shape.tall_lamps else low + 0.2 * tall
+        flat(-0.26, plate_y, 0.26, plate_y + 0.115, "plain", PLATE, 0.02)
         for x in (-0.2, -0.07, 0.06):
-            builder.face(flat(x, plate_y + 0.03, x + 0.09, plate_y + 0.09, 0.03), (0, 0, out), "plain", (50, 48, 46))
-        y0, y1 = (bump + 0.12, belt - 0.02) if out < 0 else (belt - 0.17, belt - 0.03)
-        for side in (-1.0, 1.0):
-            x0, x1 = sorted((side * half * (0.66 if out < 0 else 0.56), side * half))
-            kind, lens = ("tail", LENS_RED) if out < 0 else ("head", LENS_WHITE)
-            builder.face(flat(x0, y0, x1, y1, 0.015), (0, 0, out), kind, lens)  # type: ignore[arg-type]
-            if out < 0:
-                builder.face(flat(x0, y0, x1, y0 + 0.05, 0.02), (0, 0, out), "plain", LENS_WHITE)
+            flat(x, plate_y + 0.03, x + 0.09, plate_y + 0.09, "plain", (50, 48, 46), 0.03)
+
+
+def _face_of_the_front(flat: Callable[..., None], half: float, bump: float, belt: float) -> None:
+    flat(-half * 0.52, bump + 0.03, half * 0.52, belt - 0.03, "plain", DARK)
+    for k in range(1, 3):
+        y = bump + 0.03 + (belt - bump - 0.06) * k / 3
+        flat(-half * 0.5, y, half * 0.5, y + 0.014, "plain", (128, 130, 132), 0.02)
+    flat(-0.05, belt - 0.13, 0.05, belt - 0.05, "plain", (188, 190, 192), 0.03)
+    for side in (-1.0, 1.0):
+        x0, x1 = sorted((side * half * 0.56, side * half * 0.99))
+        flat(x0, belt - 0.17, x1, belt - 0.02, "plain", (44, 44, 46), 0.015)
+        flat(x0 + 0.03, belt - 0.15, x1 - 0.03, belt - 0.04, "head", LENS_WHITE, 0.02)
+        x0, x1 = sorted((side * half * 0.66, side * half * 0.9))
+        flat(x0, bump - 0.16, x1, bump - 0.08, "plain", DARK, 0.02)
+
+
+def _face_of_the_rear(flat: Callable[..., None], shape: Shape, half: float, bump: float, belt: float) -> None:
+    if shape.tall_lamps:
+        flat(-half * 0.62, bump + 0.2, half * 0.62, bump + 0.32, "body", 0.82)
+    flat(-half * 0.7, belt - 0.05, half * 0.7, belt - 0.03, "body", 0.5)
+    flat(-0.05, belt - 0.16, 0.05, belt - 0.08, "plain", (188, 190, 192), 0.02)
+    for side in (-1.0, 1.0):
+        x0, x1 = sorted((side * half * (0.72 if shape.tall_lamps else 0.56), side * half))
+        y0, y1 = (bump + 0.06, belt) if shape.tall_lamps else (belt - 0.22, belt - 0.05)
+        flat(x0, y0, x1, y1, "plain", (34, 26, 70), 0.012)
+        flat(x0 + 0.015, y0 + 0.4 * (y1 - y0), x1 - 0.015, y1 - 0.015, "tail", LENS_RED, 0.018)
+        flat(x0 + 0.015, y0 + 0.06, x1 - 0.015, y0 + 0.36 * (y1 - y0), "plain", (150, 170, 196), 0.018)
+        x0, x1 = sorted((side * half * 0.6, side * half * 0.78))
+        flat(x0, bump - 0.2, x1, bump - 0.15, "plain", (30, 24, 120), 0.02)
 
 
 def _side_details(builder: MeshBuilder, shape: Shape, side: float) -> None:

@@ -25,7 +25,7 @@ class Building:
         u: float,
         height_m: float,
         depth_m: float,
-        paint: Callable[[], tuple[Texture, Texture]],
+        paint: Callable[[], tuple[Texture, Texture | None]],
         roof_m: float,
         roof_bgr: F32,
         chimneys: tuple[float, ...] = (),
@@ -34,8 +34,9 @@ class Building:
         self.key_m = s1  # what stands in front of the facade is drawn after it
         self._height_m = height_m
         self._depth_m = depth_m
-        self._paint = paint  # its facade and its end; painted when it first comes into sight
-        self._textures: tuple[Texture, Texture] | None = None
+        # Its facade, and its end unless a neighbour hides it; painted when it first comes into sight.
+        self._paint = paint
+        self._textures: tuple[Texture, Texture | None] | None = None
         self._roof_m = roof_m
         self._roof_bgr = roof_bgr
         self._chimneys = chimneys
@@ -73,15 +74,16 @@ class Building:
         self,
         canvas: Canvas,
         view: View,
-        end: Texture,
+        end: Texture | None,
         near: float,
         side: float,
         box: tuple[float, float, float, float],
     ) -> None:
         x_street, x_end, top, foot = box
         left, right = (x_street, x_end) if side > 0 else (x_end, x_street)
-        corners = ((left, top), (right, top), (right, foot), (left, foot))
-        draw_quad(canvas, view, end, corners, near, _BUILDING)
+        if end is not None:
+            corners = ((left, top), (right, top), (right, foot), (left, foot))
+            draw_quad(canvas, view, end, corners, near, _BUILDING)
         if self._roof_m:  # the gable
             ridge = ((left + right) / 2, view.down(self._height_m + self._roof_m, near))
             tone = view.fade(self._roof_bgr * 0.8, near)

@@ -70,10 +70,10 @@ class Canvas:
 
     def box(self, x0: float, y0: float, x1: float, y1: float, bgr: Colour, ident: int) -> None:
         """Fill an upright rectangle; at least one pixel."""
-        left, top = max(round(x0), 0), max(round(y0), 0)
-        right, bottom = min(max(round(x1), left + 1), self.width), min(max(round(y1), top + 1), self.height)
-        if left < right and top < bottom:
-            self.pixels[top:bottom, left:right] = (*bgr, ident)
+        left, top = round(x0), round(y0)
+        right, bottom = max(round(x1), left + 1), max(round(y1), top + 1)
+        if left < self.width and top < self.height and right > 0 and bottom > 0:
+            self.pixels[max(top, 0) : bottom, max(left, 0) : right] = (*bgr, ident)
 
     def darken(self, outline_px: F32, opacity: float) -> None:
         """Darken what is drawn inside a convex outline (n, 2), pixels; ids stay."""

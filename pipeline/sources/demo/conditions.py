@@ -70,18 +70,18 @@ def conditions_of(seed: int) -> Conditions:
     if weather == "sunny":
         elevation = rng.uniform(0.45, 0.95)
         warm = 1.1 - 0.35 * elevation
-        sun = rng.uniform(0.8, 1.0) * _bgr(0.9 - 0.12 * warm, 0.99, 1.06)
+        sun = rng.uniform(0.85, 1.05) * _bgr(0.9 - 0.12 * warm, 0.99, 1.06)
         ambient = rng.uniform(0.5, 0.62) * _bgr(1.13, 1.0, 0.9)
         haze, haze_m, noise = _bgr(225, 212, 200), rng.uniform(350, 1100), 2.2
     elif weather == "overcast":
         elevation = 1.0
         sun = rng.uniform(0.06, 0.16) * _bgr(1, 1, 1)
-        ambient = rng.uniform(0.88, 1.06) * _bgr(1.03, 1.0, 0.97)
-        haze, haze_m, noise = _bgr(208, 205, 200) * rng.uniform(0.88, 1.05), rng.uniform(160, 450), 3.0
+        ambient = rng.uniform(0.98, 1.16) * _bgr(1.03, 1.0, 0.97)
+        haze, haze_m, noise = _bgr(224, 222, 218) * rng.uniform(0.9, 1.05), rng.uniform(160, 450), 3.0
     else:
         elevation = rng.uniform(0.12, 0.25)
         sun = rng.uniform(0.1, 0.22) * _bgr(0.55, 0.8, 1.15)
-        ambient = rng.uniform(0.4, 0.54) * _bgr(1.18, 1.0, 0.9)
+        ambient = rng.uniform(0.48, 0.66) * _bgr(1.18, 1.0, 0.9)
         haze, haze_m, noise = _bgr(122, 108, 104) * rng.uniform(0.8, 1.15), rng.uniform(260, 600), 5.5
     to_sun = np.array(
         [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)], np.float32

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.sources.demo.camera import View
 from pipeline.sources.demo.canvas import F32, Canvas
 from pipeline.sources.demo.conditions import Conditions
-from pipeline.sources.demo.surface import draw_upright
-from pipeline.sources.demo.texture import Texture, cutout
+from pipeline.sources.demo.noise import fractal
+from pipeline.sources.demo.surface import draw_stencil
+from pipeline.sources.demo.texture import Stencil, cutout
 
 _VEGETATION = 8
 _ROWS = 640
@@ -22,7 +24,7 @@ _ROWS = 640
 class Plant:
     """A tree or a bush: its cut-out, as wide as `aspect` times its height."""
 
-    texture: Texture
+    stencil: Stencil
     aspect: float
 
 
@@ -44,7 +46,7 @@ class Tree:
             return
         x, foot, top = view.across(self.u, z), view.down(-0.05, z), view.down(self.height_m, z)
         half = 0.5 * (foot - top) * self._plant.aspect
-        draw_upright(canvas, view, self._plant.texture, (x - half, top, x + half, foot), z, _VEGETATION, self._mirrored)
+        draw_stencil(canvas, view, self._plant.stencil, (x - half, top, x + half, foot), z, self._mirrored)
 
 
 def make_trees(conditions: Conditions, count: int) -> list[Plant]:
@@ -78,38 +80,59 @@ def _leaf_bgr(rng: np.random.Generator, conditions: Conditions) -> F32:
 
 def _broadleaf(rng: np.random.Generator, conditions: Conditions, light: F32, dark: F32, bush: bool) -> Plant:
     rows = _ROWS // 3 if bush else _ROWS
-    columns = int(rows * (rng.uniform(1.1, 1.7) if bush else rng.uniform(0.62, 0.85)))
+    columns = int(rows * (rng.uniform(1.1, 1.7) if bush else rng.uniform(0.68, 0.9)))
     bgr, alpha = np.zeros((rows, columns, 3), np.float32), np.zeros((rows, columns), np.float32)
-    crown_foot = rows if bush else rows * rng.uniform(0.62, 0.78)
+    crown_foot = rows if bush else rows * rng.uniform(0.68, 0.82)
     if not bush:
         _trunk(rng, bgr, alpha, light, crown_foot)
+    shade, there = _crown(rng, (rows, columns), crown_foot, float(conditions.to_sun[0]))
     leaf = _leaf_bgr(rng, conditions)
-    middle = np.array((columns / 2, crown_foot * 0.52), np.float32)
-    radii = np.array((columns * 0.44, crown_foot * 0.47), np.float32)
-    # Boughs are balls on the crown; each carries leaves that are lit at its top and towards the sun.
-    boughs = int(rng.integers(26, 44))
-    turn = rng.uniform(0, 2 * math.pi, boughs)
-    out = np.sqrt(rng.random(boughs)) * 0.82
-    centres = middle + radii * out[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
-    order = np.argsort(-centres[:, 1] + rng.normal(0, 40, boughs))[::-1]
-    sun_x = float(conditions.to_sun[0])
-    per_bough = 60 if bush else 170
-    for bough in order.tolist():
-        radius = float(radii.min() * rng.uniform(0.24, 0.42))
-        spread = rng.normal(0, 0.46, (per_bough, 2)).astype(np.float32)
-        spread = spread[np.hypot(spread[:, 0], spread[:, 1]) < 1]
-        spots = centres[bough] + spread * radius
-        lit = np.clip(0.52 - 0.42 * spread[:, 1] + 0.22 * sun_x * spread[:, 0], 0, 1)
-        lit *= 0.75 + 0.35 * np.clip(1 - spots[:, 1] / crown_foot, 0, 1)
-        lit += rng.normal(0, 0.13, len(spots))
-        hue = rng.uniform(0.86, 1.14, 3)
-        lights = dark + (light - dark) * np.clip(lit, 0, 1.15)[:, None]
-        colours = np.clip(leaf * hue * (0.4 + 0.85 * np.clip(lit, 0, 1.2))[:, None] * lights, 0, 250)
-        sizes = rng.integers(2, 6 if bush else 8, (len(spots), 2))
-        for (x, y), (a, b), colour in zip(spots.astype(int).tolist(), sizes.tolist(), colours.tolist(), strict=True):
-            cv2.ellipse(bgr, (x, y), (a, b), 0, 0, 360, colour, -1)
-            cv2.ellipse(alpha, (x, y), (a, b), 0, 0, 360, 1.0, -1)
-    return Plant(cutout(bgr, alpha), columns / rows)
+    hue = 1 + 0.1 * fractal(rng, 256, 256, 1.0)[np.arange(rows)[:, None] % 256, np.arange(columns) % 256]
+    lights = dark + (light - dark) * np.clip(shade, 0, 1.1)[..., None]
+    leaves = leaf * (0.3 + 1.0 * np.clip(shade, 0, 1.3))[..., None] * lights
+    leaves[..., 2] *= hue
+    bgr[there] = np.clip(leaves, 0, 250)[there]
+    alpha[there] = 1
+    return Plant(Stencil(cutout(bgr, alpha), _VEGETATION, keep=24), columns / rows)
+
+
+def _crown(
+    rng: np.random.Generator, size: tuple[int, int], crown_foot: float, sun_x: float
+) -> tuple[F32, NDArray[np.bool_]]:
+    """How lit a crown's leaves are, 0 to about 1, and where there are any.
+
+    Boughs are balls on the crown. The foremost counts; each is lit from above and from the sun's side.
+    """
+    rows, columns = size
+    fine = fractal(rng, 512, 512, 0.35) + 0.6 * fractal(rng, 512, 512, 0.9)
+    fine = np.tile(fine, (2, 2))[: rows + 64, : columns + 64]
+    depth, shade = np.full(size, -1e6, np.float32), np.zeros(size, np.float32)
+    middle = np.array((columns / 2, crown_foot * 0.5), np.float32)
+    radii = np.array((columns * 0.46, crown_foot * 0.48), np.float32)
+    boughs = int(rng.integers(46, 80))
+    turns, out = rng.uniform(0, 2 * math.pi, boughs), np.sqrt(rng.random(boughs)) * 0.84
+    sizes = float(radii.min()) * rng.uniform(0.13, 0.36, boughs)
+    for turn, away, radius in zip(turns.tolist(), out.tolist(), sizes.tolist(), strict=True):
+        x0 = float(middle[0] + radii[0] * away * math.cos(turn))
+        y0 = float(middle[1] + radii[1] * away * math.sin(turn))
+        left, right = max(int(x0 - 1.3 * radius), 0), min(int(x0 + 1.3 * radius), columns)
+        top, bottom = max(int(y0 - 1.3 * radius), 0), min(int(y0 + 1.3 * radius), rows)
+        dx = (np.arange(left, right, dtype=np.float32) - x0)[None, :] / radius
+        dy = (np.arange(top, bottom, dtype=np.float32) - y0)[:, None] / radius
+        jitter = fine[top + 32 : bottom + 32, left + 16 : right + 16]
+        squared = dx * dx + dy * dy + 0.32 * jitter
+        out_of_page = np.sqrt(np.clip(1 - squared, 0, 1))
+        ahead = radius * out_of_page + 60 * (1 - away) * (1 + 0.3 * math.cos(turn))
+        nearer = (squared < 0.95) & (ahead > depth[top:bottom, left:right])
+        tone = 0.46 - 0.4 * dy + 0.22 * sun_x * dx + 0.12 * out_of_page + 0.08 * rng.standard_normal()
+        depth[top:bottom, left:right][nearer] = ahead[nearer]
+        shade[top:bottom, left:right][nearer] = tone[nearer]
+    there = depth > -1e5
+    shade *= 1 + 0.26 * fine[:rows, :columns]
+    shade += np.where(rng.random(size, np.float32) < 0.05, 0.28, 0)  # single leaves that catch the light
+    shade *= 1.05 - 0.35 * np.arange(rows, dtype=np.float32)[:, None] / crown_foot
+    gaps = fine[7 : rows + 7, 11 : columns + 11] > 2.1
+    return shade, there & ~gaps
 
 
 def _trunk(rng: np.random.Generator, bgr: F32, alpha: F32, light: F32, crown_foot: float) -> None:
@@ -155,7 +178,7 @@ def _bare(rng: np.random.Generator, light: F32) -> Plant:
             for side in (-1, 1) if rng.random() < 0.75 else (-1, 0, 1):
                 bend = side * rng.uniform(0.2, 0.62) + rng.normal(0, 0.08)
                 twigs.append((tip_x, tip_y, turn + bend, length * rng.uniform(0.6, 0.78), thick * 0.66))
-    return Plant(cutout(bgr, alpha), columns / rows)
+    return Plant(Stencil(cutout(bgr, alpha), _VEGETATION, keep=24), columns / rows)
 
 
 def _conifer(rng: np.random.Generator, light: F32, dark: F32) -> Plant:
@@ -174,4 +197,4 @@ def _conifer(rng: np.random.Generator, light: F32, dark: F32) -> Plant:
         axes, turn = (int(rng.integers(3, 9)), 2), 25.0 if x > columns / 2 else -25.0
         cv2.ellipse(bgr, (int(x), int(y)), axes, turn, 0, 360, colour, -1)
         cv2.ellipse(alpha, (int(x), int(y)), axes, turn, 0, 360, 1.0, -1)
-    return Plant(cutout(bgr, alpha), columns / rows)
+    return Plant(Stencil(cutout(bgr, alpha), _VEGETATION, keep=24), columns / rows)

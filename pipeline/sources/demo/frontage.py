@@ -55,7 +55,7 @@ class Frontage:
 
     def _row(self, s0: float, s1: float, offices: bool) -> None:
         rng, city = self._rng, self._stock.conditions.place == "city"
-        s, first = s0, True
+        s, hidden_m = s0, 0.0  # hidden_m: how high the neighbour before covers the end
         setback = float(rng.uniform(1, 6)) if offices else 0.0
         typical = int(rng.integers(3, 6)) if city else 2
         while s < s1 - 5:
@@ -68,11 +68,14 @@ class Frontage:
             floors = 2 if style == "hall" else max(typical + int(rng.integers(-1, 3 if city else 2)), 1)
             design = make_design(rng, style, floors, shops=bool(rng.random() < (0.6 if city else 0.3)) and not offices)
             pitched = style in ("brick", "plaster") and rng.random() < 0.65
-            self._building(s, end, setback, design, 40.0 if first and self._corner else 11.0, pitched, first and self._corner)
-            s, first = end, False
+            street_end = s == s0 and self._corner
+            depth = 40.0 if street_end else 11.0
+            self._building(s, end, setback, design, depth, pitched, street_end, design.height_m <= hidden_m)
+            s, hidden_m = end, design.height_m
             if rng.random() < (0.5 if offices else 0.1):
                 self._plant(s + 2.5, setback + float(rng.uniform(2, 6)), self._stock.trees, 6, 11)
                 s += float(rng.uniform(4, 12) if offices else rng.uniform(2.5, 6))
+                hidden_m = 0.0
 
     def _gardens(self, s0: float, s1: float) -> None:
         rng = self._rng
@@ -101,7 +104,7 @@ class Frontage:
 
     def _grove(self, s0: float, s1: float, near: float, far: float, spacing: float) -> None:
         rng = self._rng
-        for _ in range(int(rng.poisson((s1 - s0) * 2.2 / spacing))):
+        for _ in range(int(rng.poisson((s1 - s0) * 1.3 / spacing))):
             away = near + (far - near) * float(rng.random()) ** 1.5
             self._plant(float(rng.uniform(s0, s1)), away, self._stock.trees, 6, 14)
         for _ in range(int(rng.poisson((s1 - s0) / 12))):
@@ -126,13 +129,14 @@ class Frontage:
             self.shadows.append(shadow)
 
     def _building(
-        self, s0: float, s1: float, away: float, design: Design, depth_m: float, pitched: bool, street_end: bool
+        self, s0: float, s1: float, away: float, design: Design, depth_m: float, pitched: bool, street_end: bool,
+        hidden: bool = False,
     ) -> None:
         rng, conditions, side = self._rng, self._stock.conditions, self._kerbside.side
         u = side * (self._kerbside.front_u + away)
         self._number += 1
         paint = functools.partial(
-            _paint, conditions, design, (self._number, s1 - s0, depth_m), side, street_end
+            _paint, conditions, design, (self._number, s1 - s0, depth_m), side, street_end, hidden
         )
         roof_bgr = np.array(_ROOFS[int(rng.integers(len(_ROOFS)))], np.float32) * float(rng.uniform(0.75, 1.15))
         roof_bgr = roof_bgr * conditions.light_on(-0.6 * side, 0.8, 0)
@@ -148,11 +152,13 @@ class Frontage:
 
 
 def _paint(
-    conditions: Conditions, design: Design, size: tuple[int, float, float], side: int, street_end: bool
-) -> tuple[Texture, Texture]:
+    conditions: Conditions, design: Design, size: tuple[int, float, float], side: int, street_end: bool, hidden: bool
+) -> tuple[Texture, Texture | None]:
     """A building's facade and end; size is its number, its width and its depth."""
     number, width_m, depth_m = size
     rng = conditions.rng(12, number)
     facade = paint_facade(rng, conditions, design, width_m, conditions.light_on(-side, 0, 0))
+    if hidden:
+        return facade, None
     end = paint_facade(rng, conditions, design, depth_m, conditions.light_on(0, 0, -1), blank=not street_end)
     return facade, end

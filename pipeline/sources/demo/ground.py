@@ -20,6 +20,7 @@ from pipeline.sources.demo.material import LEVELS, TEXEL_S_M, TEXEL_U_M, Materia
 COLUMNS = 2048
 _TO_M = (10.0, 20.0, 40.0, 80.0, FAR_M)  # where each level ends
 _RING = (512, 128, 64, 32, 64)  # rows held; a power of two, longer than the range by a chunk at least
+_CLEAR_M = 14.0  # no haze is drawn on the ground nearer than this
 _CHUNK = (64, 16, 8, 4, 2)  # rows painted at a time
 
 Strip = tuple[float, float, MaterialName]  # from u to u, metres
@@ -163,6 +164,7 @@ class Ground:
         self, canvas: Canvas, view: View, first: int, z: np.ndarray[tuple[int], np.dtype[np.float64]]
     ) -> None:
         """Haze over the rows that are far enough to show it."""
+        z = z[z > _CLEAR_M]
         steps = (HAZE_STEPS * (1 - np.exp(-z / view.conditions.haze_m)) + 0.5).astype(int)
         edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(z)]
         for a, b in zip(edges, edges[1:], strict=False):

@@ -80,9 +80,9 @@ class Painter:
         length = s1 - s0
         for _ in range(rng.poisson(length / 16)):
             s, u = rng.uniform(s0, s1), rng.uniform(-half, half - 1.2)
-            tone = float(rng.uniform(38, 78))
+            tone = float(rng.uniform(55, 95))
             long, wide = rng.uniform(0.8, 9), rng.uniform(0.5, 1.4)
-            yield Decal(s, min(s + long, s1), u, u + wide, (tone, tone, tone), float(rng.uniform(0.25, 0.75)))
+            yield Decal(s, min(s + long, s1), u, u + wide, (tone, tone, tone), float(rng.uniform(0.15, 0.55)))
         for _ in range(rng.poisson(length / 9)):
             s, u, size = rng.uniform(s0, s1), rng.uniform(-half, half), rng.uniform(0.4, 2.6)
             yield Decal(s, s + size * 2, u - size / 2, u + size / 2, (30, 30, 32), 0.5, self._any(stencils.stains))

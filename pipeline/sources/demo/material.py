@@ -38,15 +38,15 @@ def make_materials(conditions: Conditions) -> dict[MaterialName, Material]:
     earth = rng.uniform(0.85, 1.1) * np.array((78, 104, 126), np.float32)
     tone = rng.uniform(78, 122)
     tint = rng.uniform(-4, 5)
-    paving = np.array((rng.uniform(128, 150), rng.uniform(134, 152), rng.uniform(138, 158)), np.float32)
-    brick = np.array((rng.uniform(80, 110), rng.uniform(92, 118), rng.uniform(132, 165)), np.float32)
+    paving = rng.uniform(122, 152) * np.array((0.97, 1.0, rng.uniform(1.0, 1.06)), np.float32)
+    brick = np.array((88, 104, rng.uniform(122, 148)), np.float32) * rng.uniform(0.9, 1.2)
     drawn: dict[MaterialName, tuple[F32, int]] = {
         "asphalt": (_asphalt(rng, tone, tint), _ROAD),
         "worn": (_asphalt(rng, tone * rng.uniform(1.04, 1.2), tint + 3), _ROAD),
         "cobbles": (_stones(rng, paving * 0.72, 0.14, 0.14, 0.02, 15), _ROAD),
         "kerb": (_stones(rng, paving * 1.12, 8.0, 0.9, 0.02, 8), _SIDEWALK),
         "slabs": (_stones(rng, paving, 0.48, 0.64, 0.02, 7), _SIDEWALK),
-        "pavers": (_stones(rng, brick, 0.2, 0.1, 0.012, 13), _SIDEWALK),
+        "pavers": (_stones(rng, brick, 0.2, 0.1, 0.012, 7), _SIDEWALK),
         "grass": (_grass(rng, np.array(season_bgr, np.float32) * rng.uniform(0.9, 1.2)), _TERRAIN),
         "earth": (_earth(rng, earth), _TERRAIN),
         "yard": (_earth(rng, np.array((128, 136, 140), np.float32)), VOID),
@@ -86,7 +86,7 @@ def _stones(
     tone = uneven * rng.standard_normal((rows, columns)).astype(np.float32)[row[:, None], column]
     joint_s = (along % 1 < joint_m / along_m)[:, None]
     joint_u = across % 1 < joint_m / across_m
-    tone += np.where(joint_s | joint_u, -34, 0) + 4 * rng.standard_normal((TILE, TILE), np.float32)
+    tone += np.where(joint_s | joint_u, -3.0 * uneven - 8, 0) + 4 * rng.standard_normal((TILE, TILE), np.float32)
     tone += 5 * fractal(rng, TILE, TILE, 1.0)
     return np.asarray(bgr + tone[..., None], np.float32)
 

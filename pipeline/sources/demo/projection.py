@@ -129,7 +129,7 @@ def _light(
     shine = np.concatenate([body.shine for body in bodies])[shown]
     kinds = np.concatenate([body.mesh.kinds for body in bodies])[shown]
     # Paint and glass also mirror: the sky where they face up, and the sun where the angle is right.
-    gloss = np.array((0.14, 0.0, 0.42, 0.1, 0.1), np.float32)[kinds][:, None]
+    gloss = np.array((0.14, 0.0, 0.34, 0.1, 0.1), np.float32)[kinds][:, None]
     mirrored = np.clip(normals[:, 1:2], 0.06, 1) * conditions.haze_bgr * gloss
     half_way = conditions.to_sun + np.array((0, 0.1, -1), np.float32)
     half_way /= np.linalg.norm(half_way)

@@ -58,7 +58,8 @@ def make_looks(rng: np.random.Generator) -> Looks:
         elif rng.random() < 0.5:
             blue, green, red = (rng.uniform(120, 215) + rng.uniform(-12, 12, 3)).tolist()
         else:
-            blue, green, red = rng.uniform(20, 210, 3).tolist()
+            tone = rng.uniform(45, 150)
+            blue, green, red = np.clip(tone + rng.normal(0, 38, 3), 12, 215).tolist()
         return blue, green, red
 
     tan = rng.uniform(0.35, 1.0)

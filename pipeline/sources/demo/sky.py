@@ -47,22 +47,22 @@ def _clouds(rng: np.random.Generator, conditions: Conditions, rows: int, columns
     up = np.linspace(1, 0, rows, dtype=np.float32)[:, None, None]  # 0 at the horizon
     zenith, horizon = {
         "sunny": ((196, 132, 74), (238, 214, 184)),
-        "overcast": ((186, 182, 176), (226, 224, 221)),
+        "overcast": ((222, 218, 213), (246, 245, 243)),
         "dusk": ((112, 84, 66), (132, 160, 196)),
     }[conditions.weather]
     glow = rng.uniform(0.85, 1.12)
     sky = np.array(horizon, np.float32) + (np.array(zenith, np.float32) - horizon) * up**0.7
     sky = np.minimum(sky * glow, 252)
     # Clouds lie on a ceiling: towards the horizon they crowd together.
-    noise = fractal(rng, 512, 1024, 1.25)
-    rows_of = (np.linspace(0.05, 1, rows) ** -0.55 * 150 % 512).astype(np.float32)
+    noise = fractal(rng, 512, 1024, 1.5)
+    rows_of = (np.linspace(0.05, 1, rows) ** -0.6 * 90 % 512).astype(np.float32)
     columns_of = np.linspace(0, 1024, columns, endpoint=False, dtype=np.float32)
     map_x, map_y = np.meshgrid(columns_of, rows_of[::-1])
     field = cv2.remap(noise, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)[..., None]
     amount = {"sunny": rng.uniform(-0.9, 0.5), "overcast": 0.9, "dusk": rng.uniform(-0.3, 0.7)}[conditions.weather]
     cover = np.clip((field + amount) * 0.75, 0, 1) * (0.35 + 0.65 * up**0.4)
-    lit = {"sunny": (252, 250, 248), "overcast": (232, 231, 229), "dusk": (120, 122, 146)}[conditions.weather]
-    dark = {"sunny": (206, 200, 196), "overcast": (164, 162, 160), "dusk": (78, 70, 72)}[conditions.weather]
+    lit = {"sunny": (252, 250, 248), "overcast": (250, 250, 249), "dusk": (120, 122, 146)}[conditions.weather]
+    dark = {"sunny": (206, 200, 196), "overcast": (196, 193, 190), "dusk": (78, 70, 72)}[conditions.weather]
     shade = np.clip(0.5 + 0.35 * field, 0, 1)
     cloud = np.array(lit, np.float32) * (1 - shade) + np.array(dark, np.float32) * shade
     return np.asarray(sky * (1 - cover) + cloud * cover, np.float32)

@@ -7,11 +7,12 @@ import numpy as np
 
 from pipeline.sources.demo.camera import View
 from pipeline.sources.demo.canvas import SUBPIXEL_BITS, SUBPIXELS, U8, Canvas
-from pipeline.sources.demo.texture import Texture
+from pipeline.sources.demo.texture import THERE, Stencil, Texture
 
 Point = tuple[float, float]
+PixelBox = tuple[float, float, float, float]  # x0, y0, x1, y1
 
-_THERE = 110  # a cut-out pixel counts from this alpha on; under one half, so that thin bars do not vanish
+_TOO_COARSE = 2.6  # a texel this many pixels large is smoothed
 
 
 def draw_quad(
@@ -42,12 +43,14 @@ def draw_quad(
     rows, columns = pixels.shape[:2]
     u0, u1, v1 = part[0] * columns - 0.5, part[1] * columns - 0.5, rows - 0.5
     there = np.array(corners_px, np.float32) - np.array((left, top), np.float32)
-    back = cv2.getPerspectiveTransform(there, np.array(((u0, -0.5), (u1, -0.5), (u1, v1), (u0, v1)), np.float32))
+    back = cv2.getPerspectiveTransform(
+        there, np.array(((u0, -0.5), (u1, -0.5), (u1, v1), (u0, v1)), np.float32)
+    )
     below = canvas.pixels[top:bottom, left:right]
     if texture.cutout:
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         _blend(below, cv2.warpPerspective(pixels, back, (width, height), flags=how), class_id)  # type: ignore[arg-type]
-    elif across < 1.4 * columns and down < 1.4 * rows:
+    elif across < _TOO_COARSE * columns and down < _TOO_COARSE * rows:
         how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         cv2.warpPerspective(pixels, back, (width, height), below, how, cv2.BORDER_TRANSPARENT)
     else:
@@ -59,45 +62,62 @@ def draw_quad(
         cv2.copyTo(warped, inside, below)
 
 
-def draw_upright(
-    canvas: Canvas,
-    view: View,
-    texture: Texture,
-    box_px: tuple[float, float, float, float],
-    z: float,
-    ident: int,
-    mirrored: bool = False,
+def draw_upright(canvas: Canvas, view: View, texture: Texture, box_px: PixelBox, z: float, ident: int) -> None:
+    """Draw a cut-out that faces the camera into a box of the picture, smoothly scaled."""
+    place = _Place(canvas, box_px)
+    if place.empty:
+        return
+    pixels = texture.seen(box_px[2] - box_px[0], box_px[3] - box_px[1], view.fade_table(z))
+    _blend(place.below, place.scale(pixels, cv2.INTER_LINEAR), ident)
+
+
+def draw_stencil(
+    canvas: Canvas, view: View, stencil: Stencil, box_px: PixelBox, z: float, mirrored: bool
 ) -> None:
-    """Draw a cut-out that faces the camera, into the box x0, y0, x1, y1, pixels."""
-    x0, y0, x1, y1 = box_px
-    left, top, right, bottom = round(x0), round(y0), round(x1), round(y1)
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    if left >= canvas.width or right <= 0 or top >= canvas.height or bottom <= 0:
+    """Draw a stencil that faces the camera into a box of the picture."""
+    place = _Place(canvas, box_px)
+    if place.empty:
         return
-    pixels = texture.seen(x1 - x0, y1 - y0, view.fade_table(z), mirrored)
-    rows, columns = pixels.shape[:2]
-    if left >= 0 and top >= 0 and right <= canvas.width and bottom <= canvas.height:
-        scaled = cv2.resize(pixels, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-        _blend(canvas.pixels[top:bottom, left:right], scaled, ident)  # type: ignore[arg-type]
-        return
-    # Only what falls into the picture is scaled.
-    scale_x, scale_y = columns / (right - left), rows / (bottom - top)
-    seen_left, seen_top = max(left, 0), max(top, 0)
-    size = (min(right, canvas.width) - seen_left, min(bottom, canvas.height) - seen_top)
-    first = (seen_left - left + 0.5) * scale_x - 0.5
-    back = np.array(
-        [
-            [scale_x, 0, first],
-            [0, scale_y, (seen_top - top + 0.5) * scale_y - 0.5],
-        ]
-    )
-    scaled = cv2.warpAffine(pixels, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    below = canvas.pixels[seen_top : seen_top + size[1], seen_left : seen_left + size[0]]
-    _blend(below, scaled, ident)  # type: ignore[arg-type]
+    fade = view.fade_table(z)
+    pixels, inside = stencil.seen(box_px[2] - box_px[0], box_px[3] - box_px[1], fade, mirrored)
+    scaled, there = place.scale(pixels, cv2.INTER_NEAREST), place.scale(inside, cv2.INTER_NEAREST)
+    cv2.copyTo(scaled, there, place.below)
+
+
+class _Place:
+    """Where an upright picture falls on the canvas."""
+
+    __slots__ = ("below", "empty", "_box", "_seen")
+
+    def __init__(self, canvas: Canvas, box_px: PixelBox) -> None:
+        left, top = round(box_px[0]), round(box_px[1])
+        right, bottom = max(round(box_px[2]), left + 1), max(round(box_px[3]), top + 1)
+        self._box = (left, top, right, bottom)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, canvas.width), min(bottom, canvas.height)
+        self._seen = (x0, y0, x1, y1)
+        self.empty = x0 >= x1 or y0 >= y1
+        self.below: U8 = canvas.pixels[y0:y1, x0:x1]
+
+    def scale(self, pixels: U8, how: int) -> U8:
+        """What of pixels falls on the canvas, at its size there; new memory."""
+        left, top, right, bottom = self._box
+        x0, y0, x1, y1 = self._seen
+        if self._box == self._seen:
+            return cv2.resize(pixels, (right - left, bottom - top), interpolation=how)  # type: ignore[return-value]
+        rows, columns = pixels.shape[:2]
+        scale_x, scale_y = columns / (right - left), rows / (bottom - top)
+        back = np.array(
+            [
+                [scale_x, 0, (x0 - left + 0.5) * scale_x - 0.5],
+                [0, scale_y, (y0 - top + 0.5) * scale_y - 0.5],
+            ]
+        )
+        how |= cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(pixels, back, (x1 - x0, y1 - y0), flags=how, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
 def _blend(below: U8, above: U8, ident: int) -> None:
     """Copy the pixels of `above` that are there; its alpha gives way to the id."""
-    _, inside = cv2.threshold(cv2.extractChannel(above, 3), _THERE, 255, cv2.THRESH_BINARY)
+    _, inside = cv2.threshold(cv2.extractChannel(above, 3), THERE, 255, cv2.THRESH_BINARY)
     above[..., 3] = ident
     cv2.copyTo(above, inside, below)

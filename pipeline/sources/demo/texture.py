@@ -9,6 +9,10 @@ import numpy as np
 
 from pipeline.sources.demo.canvas import F32, U8
 
+THERE = 110  # a cut-out pixel counts from this alpha on; under one half, so that thin bars do not vanish
+
+_Key = tuple[int, int, bool, int]
+
 
 class Texture:
     """A picture (h, w, 4): B, G, R and, in a cut-out, how far it is there (0..255).
@@ -18,38 +22,81 @@ class Texture:
 
     __slots__ = ("cutout", "pixels", "_keep", "_seen")
 
-    def __init__(self, pixels: U8, cutout: bool, keep: int = 2) -> None:
+    def __init__(self, pixels: U8, cutout: bool, keep: int) -> None:
         self.pixels = pixels
         self.cutout = cutout
-        self._keep = keep  # how many reduced copies to hold
-        self._seen: dict[tuple[int, int, bool, int], U8] = {}
+        self._keep = keep  # how many copies to hold
+        self._seen: dict[_Key, U8] = {}
 
-    def seen(self, across_px: float, down_px: float, fade: U8 | None, mirrored: bool = False) -> U8:
-        """The texture for a surface of this size in the picture, at most 1.5 times as large as that.
+    def seen(self, across_px: float, down_px: float, fade: U8 | None) -> U8:
+        """The texture for a surface of this size in the picture, about as large as that.
+
+        Solid textures are enlarged up to twice, cut-outs are not.
 
         Args:
             across_px, down_px: the size of the whole texture in the picture.
             fade: a table of fade_tables, or None for no haze.
-            mirrored: left and right exchanged.
         """
-        height, width = self.pixels.shape[:2]
-        halve_x = min(max(round(math.log2(width / max(across_px, 1.0))), 0), int(math.log2(width)))
-        halve_y = min(max(round(math.log2(height / max(down_px, 1.0))), 0), int(math.log2(height)))
-        key = (halve_x, halve_y, mirrored, id(fade))
+        halve_x, halve_y = _halvings(self.pixels, across_px, down_px, 0 if self.cutout else -1)
+        key = (halve_x, halve_y, False, id(fade))
         found = self._seen.get(key)
         if found is None:
-            found = self.pixels
-            if halve_x or halve_y:
-                smaller = (max(width >> halve_x, 1), max(height >> halve_y, 1))
-                found = np.asarray(cv2.resize(found, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-            if mirrored:
-                found = np.asarray(cv2.flip(found, 1), np.uint8)
-            if fade is not None:
-                found = np.asarray(cv2.LUT(found, fade), np.uint8)
+            found = _made(self.pixels, key, fade)
             if len(self._seen) >= self._keep:
                 del self._seen[next(iter(self._seen))]
             self._seen[key] = found
         return found
+
+
+class Stencil:
+    """A cut-out of one class that is drawn large and often: colour with the class id, and where it is."""
+
+    __slots__ = ("_class_id", "_keep", "_pixels", "_seen")
+
+    def __init__(self, cut: Texture, class_id: int, keep: int) -> None:
+        self._pixels = cut.pixels
+        self._class_id = class_id
+        self._keep = keep
+        self._seen: dict[_Key, tuple[U8, U8]] = {}
+
+    def seen(self, across_px: float, down_px: float, fade: U8 | None, mirrored: bool) -> tuple[U8, U8]:
+        """Pixels (h, w, 4) of B, G, R and class id, and where they are, (h, w), 0 or 255; else like Texture.seen."""
+        halve_x, halve_y = _halvings(self._pixels, across_px, down_px, 0)
+        key = (halve_x, halve_y, mirrored, id(fade))
+        found = self._seen.get(key)
+        if found is None:
+            pixels = _made(self._pixels, key, fade)
+            inside = np.where(pixels[..., 3] > THERE, 255, 0).astype(np.uint8)
+            if pixels is self._pixels:
+                pixels = pixels.copy()
+            pixels[..., 3] = self._class_id
+            if len(self._seen) >= self._keep:
+                del self._seen[next(iter(self._seen))]
+            found = self._seen[key] = (pixels, inside)
+        return found
+
+
+def _halvings(pixels: U8, across_px: float, down_px: float, least: int) -> tuple[int, int]:
+    """How often to halve the width and the height; -1: double."""
+    height, width = pixels.shape[:2]
+    halve_x = round(math.log2(width / max(across_px, 1.0)))
+    halve_y = round(math.log2(height / max(down_px, 1.0)))
+    return min(max(halve_x, least), int(math.log2(width))), min(max(halve_y, least), int(math.log2(height)))
+
+
+def _made(pixels: U8, key: _Key, fade: U8 | None) -> U8:
+    """Pixels reduced or enlarged, mirrored and faded; the same array where nothing is to be done."""
+    halve_x, halve_y, mirrored, _ = key
+    height, width = pixels.shape[:2]
+    if halve_x > 0 or halve_y > 0:
+        width, height = max(width >> max(halve_x, 0), 1), max(height >> max(halve_y, 0), 1)
+        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    if halve_x < 0 or halve_y < 0:
+        larger = (width << max(-halve_x, 0), height << max(-halve_y, 0))
+        pixels = np.asarray(cv2.resize(pixels, larger, interpolation=cv2.INTER_LINEAR), np.uint8)
+    if mirrored:
+        pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
+    return pixels if fade is None else np.asarray(cv2.LUT(pixels, fade), np.uint8)
 
 
 def solid(bgr: F32, class_id: int, keep: int = 2) -> Texture:
@@ -60,7 +107,7 @@ def solid(bgr: F32, class_id: int, keep: int = 2) -> Texture:
     return Texture(pixels, cutout=False, keep=keep)
 
 
-def cutout(bgr: F32, alpha: F32, keep: int = 48) -> Texture:
+def cutout(bgr: F32, alpha: F32, keep: int = 16) -> Texture:
     """A texture with holes from colours (h, w, 3), 0..255, and alpha (h, w), 0..1.
 
     Colours bleed into the holes, so that edges do not turn dark when it is reduced.

@@ -35,7 +35,7 @@ class Block:
     decals: list[Decal] = field(default_factory=list)
     shadows: list[Decal] = field(default_factory=list)
     things: list[Thing] = field(default_factory=list)
-    people: list[Figure] = field(default_factory=list)
+    pavements: dict[int, tuple[float, float]] = field(default_factory=dict)  # by side: from, to
 
 
 class Town:
@@ -59,6 +59,13 @@ class Town:
     def things(self) -> list[Thing]:
         """What stands, nearest block first."""
         return [thing for block in self._blocks for thing in block.things]
+
+    def pavement(self, s: float, side: int) -> tuple[float, float] | None:
+        """From where to where one walks beside the road at s, metres from its middle; None: not known."""
+        for block in self._blocks:
+            if block.s0 <= s < block.s1:
+                return block.pavements.get(side)
+        return None
 
     def stretches(self, s0: float, s1: float) -> list[tuple[float, float, tuple[Strip, ...]]]:
         """What covers the ground from s0 to s1."""
@@ -100,9 +107,9 @@ class Town:
             block.things += front.things + kerb.things
             block.shadows += front.shadows + kerb.shadows
             density = _PEOPLE_PER_100_M[conditions.place]
-            block.people += people_of_block(rng, stock.wardrobe, kerbside, s0, end + junction_m, density)
-        self.newcomers += block.people
-        block.people = []
+            self.newcomers += people_of_block(rng, stock.wardrobe, kerbside, s0, end + junction_m, density)
+            if kerbside.pavement_m:
+                block.pavements[kerbside.side] = (kerbside.pavement_u + 0.4, kerbside.front_u - 0.3)
         self._corner = crossing
         return block
 

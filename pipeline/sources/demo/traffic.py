@@ -8,6 +8,7 @@ from pipeline.sources.demo.camera import FAR_M
 from pipeline.sources.demo.layout import Road
 from pipeline.sources.demo.projection import Pose
 from pipeline.sources.demo.stock import Stock
+from pipeline.sources.demo.town import Town
 from pipeline.sources.demo.vehicle import TRAM, Vehicle, body_colour
 from pipeline.sources.demo.walkers import Figure
 
@@ -36,9 +37,10 @@ class Convoy:
 class Traffic:
     """Everything that moves but us."""
 
-    def __init__(self, stock: Stock, road: Road) -> None:
+    def __init__(self, stock: Stock, road: Road, town: Town) -> None:
         self._stock = stock
         self._road = road
+        self._town = town
         self._rng = stock.conditions.rng(30)
         self._lamps_lit = stock.conditions.lamps_lit
         self._lane = int(self._rng.integers(road.lanes))  # ours
@@ -65,8 +67,14 @@ class Traffic:
         for vehicle, speed in self._oncoming:
             vehicle.pose.s -= speed * seconds
         self._oncoming = [item for item in self._oncoming if item[0].pose.s > s_m - _GONE_M]
+        self.people += self._town.newcomers
+        self._town.newcomers.clear()
         for figure in self.people:
             figure.step(seconds)
+            if figure.on_pavement:
+                pavement = self._town.pavement(figure.key_m, 1 if figure.u > 0 else -1)
+                if pavement is not None:
+                    figure.keep_between(*pavement, seconds)
         self.people = [figure for figure in self.people if figure.key_m > s_m - 2]
         self._spawn(s_m)
 

@@ -14,7 +14,7 @@ LEAST_PX = 12  # objects with fewer visible pixels are in the labels only
 
 def read_truth(canvas: Canvas) -> Truth:
     """Labels and instances of the frame on the canvas; new memory."""
-    ids: U8 = np.ascontiguousarray(canvas.pixels[..., 3])
+    ids = np.asarray(cv2.extractChannel(canvas.pixels, 3), np.uint8)
     table = np.arange(256, dtype=np.uint8)
     table[FIRST_SLOT : FIRST_SLOT + len(canvas.slots)] = [slot.class_id for slot in canvas.slots]
     labels = np.asarray(cv2.LUT(ids, table), np.uint8)

@@ -14,7 +14,7 @@ from pipeline.sources.demo.mesh import Mesh, MeshBuilder, Paint
 from pipeline.sources.demo.projection import Body, Outline, Pose, own_colours, shadow_of
 
 CAR, TRUCK, BUS, TRAM = 13, 14, 15, 16
-_FAR_M = 40.0
+_FAR_M = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,14 @@ class Vehicle:
         """What there is to project, as detailed as its distance shows."""
         far = self.pose.s - view.s_m > _FAR_M
         return Body(self._model.far if far else self._model.mesh, self.pose, *self._colours[far, self.braking])
+
+    def in_sight(self, view: View) -> bool:
+        """Whether any of it can fall into the picture."""
+        z, reach = self.pose.s - view.s_m, 0.5 * self.length_m + 1.0
+        if z + reach < 1.0:
+            return False
+        aside = max(abs(view.offset(z) + self.pose.u) - reach, 0.0)
+        return aside * view.focal_px < (view.middle_px + 1) * (z + reach)
 
     def draw(self, canvas: Canvas, view: View) -> None:
         """Draw it as one object, once its outline is known."""

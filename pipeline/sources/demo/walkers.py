@@ -30,6 +30,7 @@ class Figure:
         self._wardrobe = wardrobe
         self._kind = kind
         self._speed = speed
+        self.on_pavement = kind == "walker"
         self._looks = int(rng.integers(len(wardrobe.looks)))
         self._phase = float(rng.uniform(0, 2 * math.pi))
         # A step is 0.75 m long; a turn of the pedals takes a bicycle 4.6 m.
@@ -41,6 +42,13 @@ class Figure:
         self.key_m += self._speed * math.cos(self._turn_rad) * seconds
         self.u += self._speed * math.sin(self._turn_rad) * seconds
         self._phase = (self._phase + self._rate * seconds) % (2 * math.pi)
+
+    def keep_between(self, inner_u: float, outer_u: float, seconds: float) -> None:
+        """Walk towards the pavement, from inner_u to outer_u away from the road's middle, where off it."""
+        away = abs(self.u)
+        wrong = min(away - inner_u, 0.0) + max(away - outer_u, 0.0)
+        step = min(max(wrong, -0.5 * seconds), 0.5 * seconds)
+        self.u -= math.copysign(1.0, self.u) * step
 
     def draw(self, canvas: Canvas, view: View) -> None:
         """Draw them; a rider and the machine are two objects."""

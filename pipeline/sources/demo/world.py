@@ -32,7 +32,7 @@ class World:
         stock = Stock(self.conditions)
         road = make_road(self.conditions)
         self._town = Town(stock, road)
-        self._traffic = Traffic(stock, road)
+        self._traffic = Traffic(stock, road, self._town)
         self._camera = Camera(self.conditions, size_hw)
         self._sky = Sky(self.conditions, size_hw)
         self._ground = Ground(make_materials(self.conditions), self._town, size_hw)
@@ -44,8 +44,6 @@ class World:
         """The next picture, (h, w, 3) BGR, and what is in it; new memory each."""
         time_s = self._frame * self._seconds
         self._town.advance(self._s_m)
-        self._traffic.people += self._town.newcomers
-        self._town.newcomers.clear()
         self._traffic.step(self._s_m, time_s, self._seconds if self._frame else 0.0)
         view = self._camera.look(self._s_m, self._traffic.u_m, time_s)
         self._draw(view)
@@ -67,7 +65,12 @@ class World:
             if nearest < thing.key_m < view.s_m + thing.reach_m
         ]
         things.sort(key=_distance, reverse=True)
-        vehicles = [thing for thing in things if isinstance(thing, Vehicle)]
+        vehicles = []
+        for thing in things:
+            if isinstance(thing, Vehicle):
+                thing.outline = None
+                if thing.in_sight(view):
+                    vehicles.append(thing)
         bodies = [vehicle.body(view) for vehicle in vehicles]
         for vehicle, outline in zip(vehicles, project(view, bodies), strict=True):
             vehicle.outline = outline
