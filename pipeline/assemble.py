@@ -49,12 +49,12 @@ def build(
             batch=min(backend.max_batch for backend in backends),
             capacity=config.flow.capacity,
         ),
-        _stage("postprocess", _each(lambda message: _scene(message, nets, dropped))),
     ]
-    if render is not None:
-        stages.append(_stage("render", _each(render)))
+    if render is None:
+        stages.append(_stage("postprocess", _each(lambda message: Picture(_scene(message, nets, dropped), None))))
     else:
-        stages.append(_stage("render", _each(lambda scene: Picture(scene, None))))
+        stages.append(_stage("postprocess", _each(lambda message: _scene(message, nets, dropped))))
+        stages.append(_stage("render", _each(render)))
     stages += [Stage(name, _sink(name, opener), capacity=config.flow.capacity) for name, opener in sinks]
     return Flow(
         lambda: _capture(source, config),

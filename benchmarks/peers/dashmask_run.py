@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from pipeline.timing import Summary
 
 import pipeline.run
 from pipeline.config_file import load
+from pipeline.timing import Summary
 
 
 class Metered:
@@ -97,7 +97,7 @@ def main() -> None:
         pipeline.run.networks = networks
         pipeline.run.run(str(given.clip), counting, Silent())
         found = [len(json.loads(line)["instances"]) for line in records.read_text().splitlines()]
-    frames = outcome.report["processed"]
+    frames = outcome.report["frames"]["processed"]
     model_s = sum(meter.cpu_s for meter in meters)
     print(
         json.dumps(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 
 def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
+    began_s = time.monotonic()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import app
     from pipeline.errors import UserError
 
     try:
-        app()
+        app(obj=began_s)
     except UserError as error:
         sys.stdout.flush()
         print(f"error: {error.message}", file=sys.stderr)

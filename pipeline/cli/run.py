@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -17,10 +16,10 @@ Source = Annotated[
         metavar="SOURCE",
     ),
 ]
-Path = Annotated[str | None, typer.Option(metavar="PATH")]
 
 
 def run(
+    context: typer.Context,
     source: Source,
     model: Models = None,
     backend: Backend = None,
@@ -61,7 +60,6 @@ def run(
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
-    began_s = time.monotonic()
     from pipeline.cli.progress import Progress
     from pipeline.config_file import load
 
@@ -99,5 +97,5 @@ def run(
 
     cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
     with Progress(whole.source.frames) as progress:
-        outcome = execute(source, whole, progress, began_s)
+        outcome = execute(source, whole, progress, context.obj)
     progress.finish(outcome)

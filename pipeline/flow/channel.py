@@ -121,8 +121,6 @@ class Channel:
         queue = self._messages
         if self._writers:
             _wake_one(self._writers)
-        if self._ended and len(queue) == count:
-            _wake_all(self._readers)  # the others have nothing to wait for any more
         if self._credits is not None:
             self._credits -= count
         ticket = self._taken

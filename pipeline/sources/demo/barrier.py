@@ -89,18 +89,18 @@ def make_barriers(conditions: Conditions) -> dict[BarrierName, BarrierKind]:
     rng = conditions.rng(4)
     bars = np.array((46, 44, 42) if rng.random() < 0.6 else (168, 172, 174), np.float32)
     wood = np.array((88, 112, 136), np.float32) * rng.uniform(0.6, 1.2)
-    white = np.array((205, 210, 214), np.float32)
+    pale = np.array((205, 210, 214), np.float32) if rng.random() < 0.6 else wood
     stone = np.array((120, 134, 146), np.float32) * rng.uniform(0.75, 1.1)
     brick = np.array((78, 92, 140), np.float32) * rng.uniform(0.7, 1.1)
     leaf = {"summer": (34, 84, 58), "autumn": (36, 78, 84), "winter": (52, 66, 66)}[conditions.season]
     return {
         "railing": _kind(conditions, _FENCE, 1.1, 0, *_bars(bars, 1.1, 0.13, 0.03, 2)),
-        "pickets": _kind(conditions, _FENCE, 0.95, 0, *_bars(white if rng.random() < 0.6 else wood, 0.95, 0.14, 0.085, 2)),
+        "pickets": _kind(conditions, _FENCE, 0.95, 0, *_bars(pale, 0.95, 0.14, 0.085, 2)),
         "planks": _kind(conditions, _FENCE, 1.8, 0.1, *_planks(rng, wood)),
         "brick wall": _kind(conditions, _WALL, 1.25, 0.3, *_masonry(rng, brick, 1.25, 0.22, 0.075)),
         "plain wall": _kind(conditions, _WALL, 2.1, 0.3, *_masonry(rng, stone, 2.1, 1.6, 0.7)),
         "hedge": _kind(conditions, _VEGETATION, 1.5, 0.7, *_hedge(rng, np.array(leaf, np.float32), 1.5)),
-    }  # fmt: skip
+    }
 
 
 def _kind(
@@ -111,9 +111,7 @@ def _kind(
         for light in (conditions.light_on(1, 0, 0), conditions.light_on(-1, 0, 0))
     )
     mean = bgr.reshape(-1, 3).mean(0)
-    top, end = (
-        np.minimum(mean * conditions.light_on(*normal), 250) for normal in ((0, 1, 0), (0, 0, -1))
-    )
+    top, end = (np.minimum(mean * conditions.light_on(*normal), 250) for normal in ((0, 1, 0), (0, 0, -1)))
     return BarrierKind(left, right, class_id, height_m, thick_m, top, end)
 
 

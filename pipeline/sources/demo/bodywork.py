@@ -1,12 +1,12 @@
-"""Cars: hatchbacks, saloons, estates, off-roaders and vans, from a few measurements each."""
+"""The faces of a car: hull, ends, wheels, cabin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.sources.demo.car_shapes import Shape
 from pipeline.sources.demo.mesh import Corner, FaceKind, MeshBuilder, Paint
 
 TYRE: Paint = (26, 26, 27)
@@ -15,74 +15,6 @@ DARK: Paint = (18, 18, 19)
 PLATE: Paint = (205, 212, 214)
 LENS_RED: Paint = (28, 22, 150)
 LENS_WHITE: Paint = (205, 205, 200)
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A car's measurements, metres; z from the middle, forward. All along the car run from back to front."""
-
-    half_width: float
-    stations: tuple[tuple[float, float, float, float], ...]  # z, part of the width, sill height, belt height
-    glass: tuple[tuple[float, float], ...]  # z, y: foot of the rear window, roof (2 or more), foot of the windscreen
-    axles: tuple[float, float]
-    wheel: float
-    door: float  # z of the pillar between the doors
-    roof_part: float = 0.72  # of the width
-    tall_lamps: bool = False
-    panel: bool = False  # a delivery van: no windows behind the doors
-
-
-SHAPES: dict[str, Shape] = {
-    "hatchback": Shape(
-        0.87,
-        ((-2.0, 0.88, 0.25, 0.88), (-1.92, 0.97, 0.23, 0.95), (-1.3, 1, 0.21, 0.96), (0.9, 1, 0.21, 0.95),
-         (1.55, 0.98, 0.22, 0.90), (1.9, 0.94, 0.24, 0.80), (2.02, 0.85, 0.22, 0.70)),
-        ((-1.95, 0.94), (-1.62, 1.38), (-0.5, 1.48), (0.25, 1.45), (1.12, 0.95)),
-        (-1.25, 1.27), 0.31, -0.12, tall_lamps=True,
-    ),
-    "saloon": Shape(
-        0.9,
-        ((-2.32, 0.86, 0.25, 0.86), (-2.24, 0.95, 0.23, 0.97), (-1.6, 1, 0.21, 0.98), (1.0, 1, 0.21, 0.94),
-         (1.8, 0.98, 0.22, 0.88), (2.18, 0.93, 0.24, 0.78), (2.32, 0.84, 0.22, 0.67)),
-        ((-1.85, 0.97), (-1.0, 1.38), (-0.3, 1.44), (0.3, 1.41), (1.2, 0.93)),
-        (-1.4, 1.4), 0.32, -0.15,
-    ),
-    "estate": Shape(
-        0.9,
-        ((-2.34, 0.88, 0.25, 0.88), (-2.26, 0.97, 0.23, 0.96), (-1.5, 1, 0.21, 0.97), (1.0, 1, 0.21, 0.94),
-         (1.8, 0.98, 0.22, 0.88), (2.18, 0.93, 0.24, 0.78), (2.32, 0.84, 0.22, 0.67)),
-        ((-2.28, 0.96), (-1.85, 1.40), (-0.3, 1.47), (0.3, 1.43), (1.2, 0.93)),
-        (-1.4, 1.4), 0.32, -0.15, tall_lamps=True,
-    ),
-    "off-roader": Shape(
-        0.94,
-        ((-2.25, 0.92, 0.33, 1.04), (-2.18, 0.98, 0.30, 1.09), (-1.3, 1, 0.29, 1.10), (0.95, 1, 0.29, 1.09),
-         (1.7, 0.99, 0.30, 1.06), (2.1, 0.95, 0.33, 0.98), (2.2, 0.88, 0.31, 0.84)),
-        ((-2.2, 1.08), (-1.95, 1.62), (-0.4, 1.72), (0.3, 1.68), (1.1, 1.08)),
-        (-1.38, 1.38), 0.37, -0.1, roof_part=0.78, tall_lamps=True,
-    ),
-    "van": Shape(
-        0.97,
-        ((-2.5, 0.95, 0.30, 1.08), (-2.44, 0.99, 0.31, 1.12), (-1.4, 1, 0.27, 1.12), (1.5, 1, 0.27, 1.10),
-         (2.05, 0.98, 0.28, 1.0), (2.36, 0.92, 0.31, 0.86), (2.46, 0.84, 0.34, 0.74)),
-        ((-2.46, 1.12), (-2.36, 1.86), (0.0, 1.98), (0.9, 1.94), (1.95, 1.08)),
-        (-1.5, 1.55), 0.34, 0.45, roof_part=0.88, tall_lamps=True,
-    ),
-    "panel van": Shape(
-        1.0,
-        ((-2.7, 0.96, 0.32, 1.18), (-2.64, 0.99, 0.34, 1.2), (-1.4, 1, 0.30, 1.2), (1.6, 1, 0.30, 1.18),
-         (2.15, 0.98, 0.31, 1.08), (2.48, 0.92, 0.35, 0.92), (2.6, 0.85, 0.38, 0.78)),
-        ((-2.68, 1.2), (-2.62, 2.3), (0.2, 2.42), (1.0, 2.34), (2.1, 1.16)),
-        (-1.65, 1.65), 0.35, 0.7, roof_part=0.92, tall_lamps=True, panel=True,
-    ),
-    "pick-up": Shape(
-        0.97,
-        ((-2.65, 0.95, 0.46, 1.02), (-2.6, 0.99, 0.40, 1.06), (-0.9, 1, 0.35, 1.06), (1.1, 1, 0.35, 1.11),
-         (2.0, 0.99, 0.37, 1.08), (2.4, 0.95, 0.40, 1.0), (2.5, 0.88, 0.44, 0.86)),
-        ((-0.62, 1.06), (-0.45, 1.7), (0.2, 1.78), (0.55, 1.75), (1.3, 1.1)),
-        (-1.6, 1.7), 0.39, 0.32, roof_part=0.8, tall_lamps=True,
-    ),
-}  # fmt: skip
 
 
 def build_car(shape: Shape) -> MeshBuilder:
@@ -104,12 +36,12 @@ def _under(builder: MeshBuilder, shape: Shape) -> None:
     for z, out in ((back, -1.0), (nose, 1.0)):
         sill = shape.stations[0 if out < 0 else -1][2] + 0.05
         builder.face(
-            [(-w * 0.8, 0.14, z), (w * 0.8, 0.14, z), (w * 0.8, sill, z), (-w * 0.8, sill, z)], (0, 0, out), "plain",
+            [(-w * 0.8, 0.19, z), (w * 0.8, 0.19, z), (w * 0.8, sill, z), (-w * 0.8, sill, z)], (0, 0, out), "plain",
             (9, 9, 9),
         )  # fmt: skip
-    for z, out in ((rear - shape.wheel, -1.0), (front + shape.wheel, 1.0)):
-        for x0, x1 in ((-w + 0.02, -w + 0.23), (w - 0.23, w - 0.02)):
-            builder.face([(x0, 0, z), (x1, 0, z), (x1, 0.4, z), (x0, 0.4, z)], (0, 0, out), "plain", TYRE)
+    for z, out in ((rear - 0.7 * shape.wheel, -1.0), (front + 0.7 * shape.wheel, 1.0)):
+        for x0, x1 in ((-w + 0.01, -w + 0.2), (w - 0.2, w - 0.01)):
+            builder.face([(x0, 0, z), (x1, 0, z), (x1, 0.34, z), (x0, 0.34, z)], (0, 0, out), "plain", TYRE)
 
 
 def _hull(builder: MeshBuilder, shape: Shape) -> None:
@@ -237,7 +169,9 @@ def _cabin(builder: MeshBuilder, shape: Shape) -> None:
         across: list[Corner] = [(-w0, y0, z0), (w0, y0, z0), (w1, y1, z1), (-w1, y1, z1)]
         builder.face(across, out, "body", 0.95)
         if place in (0, len(shape.glass) - 2):
-            for a, b, tone in ((0.1, 0.55, 1.0), (0.55, 0.9, 1.7)) if place == 0 else ((0.08, 0.5, 1.4), (0.5, 0.94, 0.9)):
+            for a, b, tone in (
+                ((0.1, 0.55, 1.0), (0.55, 0.9, 1.7)) if place == 0 else ((0.08, 0.5, 1.4), (0.5, 0.94, 0.9))
+            ):
                 pane = [_between(across, part, v) for part, v in ((0.07, a), (0.93, a), (0.93, b), (0.07, b))]
                 builder.face(pane, out, "glass", tone)
     for side in (-1.0, 1.0):
@@ -252,7 +186,12 @@ def _cabin(builder: MeshBuilder, shape: Shape) -> None:
         for (low0, high0), (low1, high1) in panes:
             for a, b, tone in ((0.0, 0.55, 0.8), (0.55, 1.0, 1.5)):
                 corners = []
-                for part, (foot, top) in ((a, (low0, high0)), (a, (low1, high1)), (b, (low1, high1)), (b, (low0, high0))):
+                for part, (foot, top) in (
+                    (a, (low0, high0)),
+                    (a, (low1, high1)),
+                    (b, (low1, high1)),
+                    (b, (low0, high0)),
+                ):
                     y = low + (high - low) * part
                     corners.append((side * (half(y) + 0.012), y, foot + (top - foot) * part))
                 builder.face(corners, (side, 0.2, 0), "glass", tone)

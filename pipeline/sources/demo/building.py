@@ -16,7 +16,7 @@ _NEAREST_M = 1.0
 class Building:
     """Stands from s0 to s1 with its facade at u (left of the road where negative), metres."""
 
-    reach_m = 300.0
+    reach_m = 270.0
 
     def __init__(
         self,
@@ -106,7 +106,6 @@ class Building:
             tone = view.fade(self._roof_bgr * 0.75 + 12, distance)
             canvas.box(x - wide, view.down(ridge_m + 1.1, z), x + wide, view.down(ridge_m - 1, z), tone, _BUILDING)
         canvas.polygon(slope, view.fade(self._roof_bgr, distance), _BUILDING)
-        # A darker course along the eaves: the gutter.
-        gutter = [slope[0], slope[1], (slope[1][0], view.down(self._height_m - 0.28, far)),
-                  (slope[0][0], view.down(self._height_m - 0.28, near))]  # fmt: skip
-        canvas.polygon(gutter, view.fade(self._roof_bgr * 0.5, distance), _BUILDING)
+        # The soffit: what one sees from below between the eaves and the wall.
+        wall = [(view.across(self.u, z), view.down(self._height_m - 0.3, z)) for z in (far, near)]
+        canvas.polygon([slope[0], slope[1], *wall], view.fade(self._roof_bgr * 0.45, distance), _BUILDING)

@@ -23,11 +23,6 @@ HAZE_STEPS = 32
 class View:
     """One picture's projection. Pixel i has its centre at i."""
 
-    __slots__ = (
-        "conditions", "fades", "focal_px", "haze_bgr", "height_m", "horizon_px", "lamps_lit", "middle_px", "offsets_m",
-        "s_m", "time_s", "turned_rad", "_haze_m", "_shift",
-    )  # fmt: skip
-
     def __init__(
         self,
         conditions: Conditions,
@@ -102,7 +97,7 @@ class Camera:
         self._middle_px = (width - 1) / 2
         self._horizon_px = height * rng.uniform(0.43, 0.5)
         self._phase = rng.uniform(0, 2 * math.pi, 12)
-        self._bend = rng.uniform(0.6, 1.0) / rng.uniform(160, 420)  # 1 / metres
+        self._bend = 1 / rng.uniform(110, 330)  # 1 / metres
         self._length = rng.uniform(90, 260, 3)
         self._bumpiness = rng.uniform(0.5, 1.2)
         self._fades = fade_tables(conditions)
@@ -111,8 +106,9 @@ class Camera:
 
     def curvature(self, s_m: np.ndarray[tuple[int], np.dtype[np.float64]]) -> F32:
         """1 / radius of the road at places s, positive to the right."""
-        waves = [np.sin(s_m * (2 * math.pi / length) + phase) for length, phase in zip(self._length, self._phase)]
-        return np.asarray(self._bend * waves[0] * (0.6 + 0.4 * waves[1]) * waves[2], np.float32)
+        shape = zip(self._length, self._phase[:3], strict=True)
+        waves = [np.sin(s_m * (2 * math.pi / length) + phase) for length, phase in shape]
+        return np.asarray(self._bend * waves[0] * (0.55 + 0.45 * waves[1]) * np.tanh(1.6 * waves[2]), np.float32)
 
     def look(self, s_m: float, u_m: float, time_s: float) -> View:
         """The view from a place at a time."""

@@ -6,6 +6,7 @@ FIRST_SLOT on are the objects of this frame. One fill writes all four bytes with
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -86,5 +87,12 @@ class Canvas:
         fixed = np.clip((outline_px - (x0, y0)) * SUBPIXELS, -200_000, 200_000).astype(np.int32)
         cv2.fillConvexPoly(inside, fixed, 255, cv2.LINE_8, SUBPIXEL_BITS)
         below = self.pixels[y0:y1, x0:x1]
-        left = 1 - opacity
-        cv2.copyTo(cv2.multiply(below, (left, left, left, 1.0)), inside, below)
+        cv2.copyTo(cv2.LUT(below, _darkening(opacity)), inside, below)
+
+
+@lru_cache(maxsize=64)
+def _darkening(opacity: float) -> U8:
+    """A lookup (1, 256, 4) that darkens B, G and R; the fourth byte stays."""
+    ramp = np.arange(256, dtype=np.float32)
+    left = 1 - opacity
+    return np.stack([ramp * left, ramp * left, ramp * left, ramp], 1).astype(np.uint8)[None]

@@ -23,7 +23,12 @@ def _box(builder: MeshBuilder, size: BoxSize, paint: float | Paint = 1.0) -> Non
 
 
 def _panel(
-    builder: MeshBuilder, z: float, out: float, rect: tuple[float, float, float, float], kind: str, paint: float | Paint
+    builder: MeshBuilder,
+    z: float,
+    out: float,
+    rect: tuple[float, float, float, float],
+    kind: str,
+    paint: float | Paint,
 ) -> None:
     """A rectangle x0, y0, x1, y1 on an end."""
     x0, y0, x1, y1 = rect
@@ -53,10 +58,12 @@ def _wheels(builder: MeshBuilder, w: float, axles: tuple[float, ...], radius: fl
 def _feet(builder: MeshBuilder, w: float, axles: tuple[float, ...], radius: float, ends: tuple[float, float]) -> None:
     """Tyres and darkness under the body."""
     for z, out in ((ends[0] + 0.3, -1.0), (ends[1] - 0.3, 1.0)):
-        builder.face([(-w * 0.85, 0.3, z), (w * 0.85, 0.3, z), (w * 0.85, 1.0, z), (-w * 0.85, 1.0, z)], (0, 0, out), "plain", (10, 10, 10))  # fmt: skip
+        _panel(builder, z - 0.02 * out, out, (-w * 0.85, 0.3, w * 0.85, 1.0), "plain", (10, 10, 10))
     for z, out in ((axles[0] - radius, -1.0), (axles[-1] + radius, 1.0)):
         for x0, x1 in ((-w + 0.03, -w + 0.5), (w - 0.5, w - 0.03)):
-            builder.face([(x0, 0, z), (x1, 0, z), (x1, 2 * radius, z), (x0, 2 * radius, z)], (0, 0, out), "plain", TYRE)
+            builder.face(
+                [(x0, 0, z), (x1, 0, z), (x1, 2 * radius, z), (x0, 2 * radius, z)], (0, 0, out), "plain", TYRE
+            )
 
 
 def _rear_lamps(builder: MeshBuilder, w: float, z: float, y: float, tall: float) -> None:

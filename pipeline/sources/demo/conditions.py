@@ -51,7 +51,7 @@ class Conditions:
 
     def light_on(self, right: float, up: float, ahead: float) -> NDArray[np.float32]:
         """Light on one surface by its normal: (3,) factors for B, G, R."""
-        return self.light(np.array([[right, up, ahead]], np.float32))[0]
+        return np.asarray(self.light(np.array([[right, up, ahead]], np.float32))[0])
 
     def rng(self, *purpose: int) -> np.random.Generator:
         """Random numbers for one purpose: always the same for the same seed and purpose."""

@@ -68,8 +68,8 @@ def make_design(rng: np.random.Generator, style: FacadeStyle, floors: int, shops
         height=float(rng.uniform(1.3, 2.0)),
         frame_bgr=frame,
         panes=int(rng.integers(2, 4) if wide else rng.integers(1, 3)),
-        surround_bgr=surround,  # type: ignore[arg-type]
-        shutters_bgr=shutters,  # type: ignore[arg-type]
+        surround_bgr=surround,
+        shutters_bgr=shutters,
         sky=float(rng.uniform(0.25, 1.0) if style == "office" else rng.uniform(0.05, 0.6)),
     )
     return Design(

@@ -11,8 +11,9 @@ from pipeline.sources.demo.building import Building
 from pipeline.sources.demo.conditions import Conditions
 from pipeline.sources.demo.decal import Decal
 from pipeline.sources.demo.facade import Design, FacadeStyle, make_design, paint_facade
-from pipeline.sources.demo.foliage import Plant, Tree
+from pipeline.sources.demo.foliage import Tree
 from pipeline.sources.demo.layout import Kerbside
+from pipeline.sources.demo.plant import Plant
 from pipeline.sources.demo.shade import crown_shadow, wall_shadow
 from pipeline.sources.demo.stock import Stock
 from pipeline.sources.demo.texture import Texture
@@ -63,10 +64,14 @@ class Frontage:
             end = min(s + width, s1)
             if s1 - end < 5:
                 end = s1
-            styles: tuple[FacadeStyle, ...] = ("office", "flats", "hall") if offices else ("brick", "plaster", "flats")
+            styles: tuple[FacadeStyle, ...] = (
+                ("office", "flats", "hall") if offices else ("brick", "plaster", "flats")
+            )
             style = styles[int(rng.choice(3, p=(0.5, 0.3, 0.2) if offices else (0.45, 0.4, 0.15)))]
             floors = 2 if style == "hall" else max(typical + int(rng.integers(-1, 3 if city else 2)), 1)
-            design = make_design(rng, style, floors, shops=bool(rng.random() < (0.6 if city else 0.3)) and not offices)
+            design = make_design(
+                rng, style, floors, shops=bool(rng.random() < (0.6 if city else 0.3)) and not offices
+            )
             pitched = style in ("brick", "plaster") and rng.random() < 0.65
             street_end = s == s0 and self._corner
             depth = 40.0 if street_end else 11.0
@@ -98,7 +103,9 @@ class Frontage:
             for _ in range(int(rng.integers(1, 5))):
                 bushes = rng.random() < 0.7
                 where = float(rng.uniform(s, plot_end)), float(rng.uniform(0.8, max(setback - 1, 1.2)))
-                self._plant(*where, self._stock.bushes if bushes else self._stock.trees, *((0.8, 2.2) if bushes else (4, 8)))
+                self._plant(
+                    *where, self._stock.bushes if bushes else self._stock.trees, *((0.8, 2.2) if bushes else (4, 8))
+                )
             self._plant(s, setback + float(rng.uniform(2, 12)), self._stock.trees, 7, 13)
             s = plot_end
 
@@ -118,7 +125,9 @@ class Frontage:
         self.things.append(Tree(s, u, height, plant, bool(rng.random() < 0.5)))
         masks = self._stock.stencils.dappled
         if away < 9:
-            self.shadows.append(crown_shadow(self._stock.conditions, s, u, height, masks[int(rng.integers(len(masks)))]))
+            self.shadows.append(
+                crown_shadow(self._stock.conditions, s, u, height, masks[int(rng.integers(len(masks)))])
+            )
 
     def _barrier(self, s0: float, s1: float, away: float, name: BarrierName) -> None:
         kind = self._stock.barriers[name]
@@ -129,7 +138,14 @@ class Frontage:
             self.shadows.append(shadow)
 
     def _building(
-        self, s0: float, s1: float, away: float, design: Design, depth_m: float, pitched: bool, street_end: bool,
+        self,
+        s0: float,
+        s1: float,
+        away: float,
+        design: Design,
+        depth_m: float,
+        pitched: bool,
+        street_end: bool,
         hidden: bool = False,
     ) -> None:
         rng, conditions, side = self._rng, self._stock.conditions, self._kerbside.side

@@ -63,7 +63,10 @@ class LampPost:
 
 
 class TrafficLight:
-    """A pole with one head at the kerb and, where arm_m is not 0, one over the road; state 0 red, 1 amber, 2 green."""
+    """A pole with a head at the kerb and, where arm_m is not 0, one over the road.
+
+    state: 0 red, 1 amber, 2 green.
+    """
 
     reach_m = 130.0
 
@@ -101,7 +104,13 @@ class TrafficLight:
             y = foot - (0.81 - 0.32 * place) * px
             if place == self._state:
                 _disc(canvas, x, y, max(half * 1.1, 1.0), lamp)
-                _disc(canvas, x, y, half * 0.5, (min(lamp[0] + 90, 255), min(lamp[1] + 90, 255), 255 if place < 2 else 190))
+                _disc(
+                    canvas,
+                    x,
+                    y,
+                    half * 0.5,
+                    (min(lamp[0] + 90, 255), min(lamp[1] + 90, 255), 255 if place < 2 else 190),
+                )
             elif half > 0.8:
                 _disc(canvas, x, y, half, (lamp[0] * 0.16 + 14, lamp[1] * 0.16 + 14, lamp[2] * 0.16 + 14))
 
@@ -135,10 +144,10 @@ class Sign:
         top_m = self._foot_m + sum(face[2] + 0.05 for face in self._faces)
         draw_pole(canvas, view, self.u, z, 0, top_m, 0.08, self._bgr)
         x, px, foot_m = view.across(self.u, z), view.focal_px / z, self._foot_m
-        for texture, width, height in self._faces:
+        for sizes, width, height in self._faces:
             foot = view.down(foot_m, z)
             box = (x - 0.5 * width * px, foot - height * px, x + 0.5 * width * px, foot)
-            draw_upright(canvas, view, texture, box, z, _SIGN)
+            draw_upright(canvas, view, sizes, box, z, _SIGN)
             foot_m += height + 0.05
 
 

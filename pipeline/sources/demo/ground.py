@@ -7,6 +7,7 @@ picture row shows one s, so the lookup is a straight run through one texel row.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Protocol
 
 import cv2
@@ -20,6 +21,7 @@ from pipeline.sources.demo.material import LEVELS, TEXEL_S_M, TEXEL_U_M, Materia
 COLUMNS = 2048
 _TO_M = (10.0, 20.0, 40.0, 80.0, FAR_M)  # where each level ends
 _RING = (512, 128, 64, 32, 64)  # rows held; a power of two, longer than the range by a chunk at least
+_MARGIN_M = 0.3  # painted before it comes into range
 _CLEAR_M = 14.0  # no haze is drawn on the ground nearer than this
 _CHUNK = (64, 16, 8, 4, 2)  # rows painted at a time
 
@@ -60,7 +62,7 @@ class Level:
         chunk = _CHUNK[self.number]
         if self._next is None:
             self._next = math.floor((s_m + begins) / self.texel_s) // chunk * chunk
-        while self._next * self.texel_s < s_m + _TO_M[self.number] + KNOT_M:
+        while self._next * self.texel_s < s_m + _TO_M[self.number] + _MARGIN_M:
             self._paint(plan, materials, self._next, chunk)
             self._next += chunk
 
@@ -91,7 +93,8 @@ class Level:
                 if part.size:
                     cover = self._cover(shadow, s0, count, c0, part.shape[1])
                     np.maximum(part, cover, out=part)
-            target[..., :3] = target[..., :3] * (1 - shade)[..., None]
+            kept = (255.5 - 255 * shade).astype(np.uint8)
+            cv2.multiply(target, cv2.merge([kept, kept, kept, np.full_like(kept, 255)]), dst=target, scale=1 / 255)
 
     def _lay(self, target: U8, decal: Decal, s0: float, count: int) -> None:
         a = max(math.floor((decal.s0 - s0) / self.texel_s), 0)
@@ -106,7 +109,7 @@ class Level:
         return decal.cover(s_edge, self.texel_s, rows, self.u_edge + column * self.texel_u, self.texel_u, columns)
 
     def _column(self, u: float) -> int:
-        return min(max(math.floor((u - self.u_edge) / self.texel_u), 0), COLUMNS)
+        return int(min(max(math.floor((u - self.u_edge) / self.texel_u), 0), COLUMNS))
 
 
 class Ground:
@@ -160,14 +163,12 @@ class Ground:
             level.pixels, map_x, map_y, cv2.INTER_NEAREST, dst=canvas.pixels[rows], borderMode=cv2.BORDER_REPLICATE
         )
 
-    def _fade(
-        self, canvas: Canvas, view: View, first: int, z: np.ndarray[tuple[int], np.dtype[np.float64]]
-    ) -> None:
+    def _fade(self, canvas: Canvas, view: View, first: int, z: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
         """Haze over the rows that are far enough to show it."""
         z = z[z > _CLEAR_M]
         steps = (HAZE_STEPS * (1 - np.exp(-z / view.conditions.haze_m)) + 0.5).astype(int)
         edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(z)]
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in pairwise(edges):
             table = view.fades[int(steps[a])]
             if table is not None:
                 rows = canvas.pixels[first + a : first + b]

@@ -17,6 +17,10 @@ from pipeline.sources.demo.stock import Stock
 from pipeline.sources.demo.thing import Thing
 from pipeline.sources.demo.vehicle import Vehicle, body_colour
 
+_BINS = np.array(  # B, G, R: grey, green, black, brown, blue, yellow
+    ((112, 114, 114), (58, 84, 44), (36, 36, 36), (46, 62, 84), (120, 72, 36), (44, 150, 186)), np.float32
+)
+
 
 class Kerb:
     """Fills the kerb of one side of a block; things and shadows are collected."""
@@ -57,7 +61,7 @@ class Kerb:
             if rng.random() > fullness:
                 s += 5.5
                 continue
-            if rng.random() < 0.07:
+            if rng.random() < 0.1:
                 self.things.append(ParkedCycle(stock.wardrobe, "motorcycle", s, u, self._turn() + 0.5, rng))
                 s += 2.0
                 continue
@@ -122,7 +126,7 @@ class Kerb:
         for _ in range(int(rng.poisson((s1 - s0) / 16))):
             u = side.side * float(rng.choice((side.pavement_u + 0.4, side.front_u - 0.35)))
             size = (float(rng.uniform(0.4, 0.75)), float(rng.uniform(0.8, 1.4)))
-            bgr = rng.uniform(25, 150, 3).astype(np.float32) * light
+            bgr = _BINS[int(rng.integers(len(_BINS)))] * np.float32(rng.uniform(0.6, 1.3)) * light
             self.things.append(Box(float(rng.uniform(s0, s1)), u, *size, bgr))
         for _ in range(int(rng.poisson((s1 - s0) / 30))):
             s, u = float(rng.uniform(s0, s1)), side.side * (side.front_u - 0.5)

@@ -85,7 +85,10 @@ class Kerbside:
 
     def corner_strips(self) -> list[Strip]:
         """The same where a side street begins."""
-        return [(self.road_half_m, self.road_half_m + KERB_M, "kerb"), (self.road_half_m + KERB_M, EDGE_M, self.paving)]
+        return [
+            (self.road_half_m, self.road_half_m + KERB_M, "kerb"),
+            (self.road_half_m + KERB_M, EDGE_M, self.paving),
+        ]
 
 
 def across(left: list[Strip], right: list[Strip], road_half_m: float, road: MaterialName) -> tuple[Strip, ...]:
@@ -111,7 +114,7 @@ def make_kerbside(rng: np.random.Generator, conditions: Conditions, road: Road, 
     """One side of a block."""
     place = conditions.place
     frontages: dict[str, tuple[tuple[Frontage, ...], tuple[float, ...]]] = {
-        "city": (("terrace", "offices", "park", "wall", "houses"), (0.55, 0.2, 0.1, 0.08, 0.07)),
+        "city": (("terrace", "offices", "park", "wall", "houses"), (0.54, 0.19, 0.1, 0.1, 0.07)),
         "suburb": (("houses", "terrace", "park", "wall", "offices"), (0.56, 0.14, 0.14, 0.1, 0.06)),
         "country": (("field", "houses", "park"), (0.6, 0.22, 0.18)),
     }
@@ -120,7 +123,7 @@ def make_kerbside(rng: np.random.Generator, conditions: Conditions, road: Road, 
     open_land = place == "country" and frontage != "houses"
     parking = 0.0 if open_land else float(rng.uniform(2.0, 2.3)) * (rng.random() < (0.75 if place == "city" else 0.6))
     verge = 1.0 if open_land else float(rng.uniform(1.0, 2.2)) * (rng.random() < (0.25 if place == "city" else 0.55))
-    wide = rng.uniform(2.4, 4.2) if place == "city" else rng.uniform(1.5, 2.4)
+    wide = rng.uniform(2.8, 5.2) if place == "city" else rng.uniform(1.8, 2.8)
     beyond: MaterialName = {"terrace": "yard", "offices": "slabs", "wall": "grass"}.get(frontage, "grass")  # type: ignore[assignment]
     return Kerbside(
         side=side,

@@ -75,9 +75,7 @@ class MeshBuilder:
         if not self._parts or self._parts[-1][1] < len(self._faces):
             self.end_part()
         extents = [float(np.sort(np.ptp(np.array(face), axis=0))[1]) for face in self._faces]
-        kept = [
-            index for index, extent in enumerate(extents) if extent >= least_m or self._kinds[index] == TAIL
-        ]
+        kept = [index for index, extent in enumerate(extents) if extent >= least_m or self._kinds[index] == TAIL]
         faces = [self._faces[index] for index in kept]
         parts = []
         for begins, ends in self._parts:

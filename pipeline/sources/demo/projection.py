@@ -129,7 +129,7 @@ def _light(
     shine = np.concatenate([body.shine for body in bodies])[shown]
     kinds = np.concatenate([body.mesh.kinds for body in bodies])[shown]
     # Paint and glass also mirror: the sky where they face up, and the sun where the angle is right.
-    gloss = np.array((0.14, 0.0, 0.34, 0.1, 0.1), np.float32)[kinds][:, None]
+    gloss = np.array((0.14, 0.0, 0.29, 0.1, 0.1), np.float32)[kinds][:, None]
     mirrored = np.clip(normals[:, 1:2], 0.06, 1) * conditions.haze_bgr * gloss
     half_way = conditions.to_sun + np.array((0, 0.1, -1), np.float32)
     half_way /= np.linalg.norm(half_way)
@@ -160,7 +160,7 @@ def shadow_of(view: View, mesh: Mesh, pose: Pose) -> tuple[F32, float] | None:
         shift = (-long * float(conditions.to_sun[0]), -long * float(conditions.to_sun[2]))
         foot += [(a + shift[0], b + shift[1]) for a, b in foot]
         opacity = min(conditions.shade + 0.12, 0.8)
-    corners = np.array(foot, np.float32) + (x0, z0)
+    corners = np.array(foot, np.float32) + np.array((x0, z0), np.float32)
     depth = np.maximum(corners[:, 1], NEAR_M)
     across = view.middle_px + view.focal_px * corners[:, 0] / depth
     down = view.horizon_px + view.focal_px * view.height_m / depth

@@ -29,7 +29,9 @@ class Sensor:
         self._rng = rng
         self._phase = rng.uniform(0, 2 * math.pi, 3)
         self._softness = rng.uniform(0.45, 0.7)
-        self._gain = rng.uniform(1.0, 1.1)
+        self._bright = {"sunny": 112.0, "overcast": 124.0, "dusk": 66.0}[conditions.weather] * rng.uniform(0.9, 1.12)
+        self._gain = 0.0  # not yet measured
+        self._seconds = 0.0
         self._soft: U8 = np.empty((height, width, 3), np.uint8)
         self._bgr: U8 = np.empty((height, width, 3), np.uint8)
 
@@ -37,11 +39,21 @@ class Sensor:
         """The picture, (h, w, 3) BGR; new memory."""
         cv2.cvtColor(canvas.pixels, cv2.COLOR_BGRA2BGR, dst=self._bgr)
         cv2.GaussianBlur(self._bgr, (3, 3), self._softness, dst=self._soft)
-        drift = 0.05 * math.sin(0.7 * time_s + self._phase[0]) + 0.03 * math.sin(1.9 * time_s + self._phase[1])
+        gain = self._measure(time_s)
         noise = self._bank[int(self._rng.integers(_BANK))]
         picture = np.empty_like(self._soft)
-        cv2.addWeighted(self._soft, self._gain + drift, noise, 1, -_CENTRE, dst=picture)
+        cv2.addWeighted(self._soft, gain, noise, 1, -_CENTRE, dst=picture)
         return picture
+
+    def _measure(self, time_s: float) -> float:
+        """The gain: it follows the scene's brightness with a lag of a second, and drifts a little."""
+        mean = float(self._soft[::24, ::24].mean())
+        wanted = min(max((self._bright / max(mean, 1.0)) ** 0.7, 0.8), 1.7)
+        follow = 1 - math.exp(self._seconds - time_s) if self._gain else 1.0
+        self._gain += (wanted - self._gain) * follow
+        self._seconds = time_s
+        drift = 0.03 * math.sin(0.7 * time_s + self._phase[0]) + 0.02 * math.sin(1.9 * time_s + self._phase[1])
+        return self._gain * (1 + drift)
 
 
 def _noise(rng: np.random.Generator, conditions: Conditions, falloff: F32) -> U8:

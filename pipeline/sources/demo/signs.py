@@ -9,13 +9,13 @@ import numpy as np
 
 from pipeline.sources.demo.canvas import F32, U8
 from pipeline.sources.demo.conditions import Conditions
-from pipeline.sources.demo.texture import Texture, cutout
+from pipeline.sources.demo.texture import cutout, halvings
 
 _SIZE = 96
 _RED, _BLUE, _WHITE = (38, 30, 196), (170, 84, 20), (236, 238, 238)
 _YELLOW, _BLACK, _GREEN = (40, 196, 240), (24, 24, 26), (80, 118, 20)
 
-Face = tuple[Texture, float, float]  # the cut-out, its width and height in metres
+Face = tuple[tuple[U8, ...], float, float]  # the cut-out, its width and height in metres
 
 
 def make_signs(conditions: Conditions) -> list[Face]:
@@ -30,7 +30,7 @@ def make_signs(conditions: Conditions) -> list[Face]:
     faces += [(_plate(_BLUE, "P", _WHITE, 1.0), 0.6, 0.6), (_diamond(), 0.75, 0.75)]
     faces += [(_plate(_GREEN, "CENTRE", _WHITE, 2.6), 1.9, 0.7), (_plate(_WHITE, "NORD 7", _BLACK, 2.6), 1.5, 0.55)]
     faces += [(_plate(_BLUE, "A 23", _WHITE, 1.7), 2.2, 1.3), (_plate(_YELLOW, "BUS", _BLACK, 0.8), 0.5, 0.62)]
-    return [(cutout(bgr * light, alpha), width, height) for (bgr, alpha), width, height in faces]
+    return [(halvings(cutout(bgr * light, alpha).pixels, 4), width, height) for (bgr, alpha), width, height in faces]
 
 
 def _blank(aspect: float = 1.0) -> tuple[U8, F32]:
@@ -89,7 +89,9 @@ def _triangle(down: bool) -> tuple[U8, F32]:
     tip, base = (94, 4) if down else (4, 92)
     bgr, alpha = _polygon([(48, tip), (2, base), (94, base)], _RED)
     middle = (base + tip * 0.42) / 1.42
-    inner = np.array([(48, tip + (base - tip) * 0.26), (20, base + (tip - base) * 0.15), (76, base + (tip - base) * 0.15)])
+    inner = np.array(
+        [(48, tip + (base - tip) * 0.26), (20, base + (tip - base) * 0.15), (76, base + (tip - base) * 0.15)]
+    )
     cv2.fillConvexPoly(bgr, inner.astype(np.int32), _WHITE, cv2.LINE_AA)
     if not down:
         cv2.rectangle(bgr, (44, int(middle) - 20), (52, int(middle) + 8), _BLACK, -1)
@@ -109,9 +111,7 @@ def _diamond() -> tuple[U8, F32]:
     return bgr, alpha
 
 
-def _plate(
-    colour: tuple[int, int, int], text: str, ink: tuple[int, int, int], aspect: float
-) -> tuple[U8, F32]:
+def _plate(colour: tuple[int, int, int], text: str, ink: tuple[int, int, int], aspect: float) -> tuple[U8, F32]:
     bgr, alpha = _blank(aspect)
     bgr[:] = colour
     alpha[:] = 1

@@ -78,6 +78,7 @@ def _ridge(
     height_px: float,
 ) -> None:
     """A line of hills or woods at some distance."""
+    bgr, ident = bgr[-round(3 * height_px) - 8 :], ident[-round(3 * height_px) - 8 :]
     rows, columns = ident.shape
     line = fractal(rng, 2, columns, 1.5)[0] * 0.5 + (0.12 * fractal(rng, 2, columns, 0.5)[0] if far_m < 1000 else 0)
     tops = rows - np.clip((line + rng.uniform(0.1, 0.7)) * height_px, 0, None).astype(int)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pipeline.sources.demo.barrier import make_barriers
 from pipeline.sources.demo.conditions import Conditions
 from pipeline.sources.demo.decal import Stencils
-from pipeline.sources.demo.figure import Wardrobe
-from pipeline.sources.demo.foliage import make_bushes, make_trees
+from pipeline.sources.demo.plant import make_bushes, make_trees
 from pipeline.sources.demo.signs import make_signs
 from pipeline.sources.demo.vehicle import Fleet
+from pipeline.sources.demo.wardrobe import Wardrobe
 
 
 class Stock:

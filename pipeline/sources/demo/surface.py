@@ -12,6 +12,7 @@ from pipeline.sources.demo.texture import THERE, Stencil, Texture
 Point = tuple[float, float]
 PixelBox = tuple[float, float, float, float]  # x0, y0, x1, y1
 
+_TINY_PX = 7  # narrower than this a surface is drawn in one colour
 _TOO_COARSE = 2.6  # a texel this many pixels large is smoothed
 
 
@@ -37,15 +38,16 @@ def draw_quad(
     width, height = right - left, bottom - top
     if width < 1 or height < 1:
         return
+    if width < _TINY_PX or height < _TINY_PX:
+        canvas.polygon(list(corners_px), view.fade(texture.mean_bgr, z), class_id)
+        return
     across = 0.5 * (abs(bx - ax) + abs(cx - dx)) / (part[1] - part[0])
     down = 0.5 * (abs(dy - ay) + abs(cy - by))
     pixels = texture.seen(across, down, view.fade_table(z))
     rows, columns = pixels.shape[:2]
     u0, u1, v1 = part[0] * columns - 0.5, part[1] * columns - 0.5, rows - 0.5
     there = np.array(corners_px, np.float32) - np.array((left, top), np.float32)
-    back = cv2.getPerspectiveTransform(
-        there, np.array(((u0, -0.5), (u1, -0.5), (u1, v1), (u0, v1)), np.float32)
-    )
+    back = cv2.getPerspectiveTransform(there, np.array(((u0, -0.5), (u1, -0.5), (u1, v1), (u0, v1)), np.float32))
     below = canvas.pixels[top:bottom, left:right]
     if texture.cutout:
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -62,18 +64,26 @@ def draw_quad(
         cv2.copyTo(warped, inside, below)
 
 
-def draw_upright(canvas: Canvas, view: View, texture: Texture, box_px: PixelBox, z: float, ident: int) -> None:
-    """Draw a cut-out that faces the camera into a box of the picture, smoothly scaled."""
+def draw_upright(canvas: Canvas, view: View, sizes: tuple[U8, ...], box_px: PixelBox, z: float, ident: int) -> None:
+    """Draw a cut-out that faces the camera into a box of the picture, smoothly scaled.
+
+    sizes: the cut-out (h, w, 4), and reduced by half each time.
+    """
     place = _Place(canvas, box_px)
     if place.empty:
         return
-    pixels = texture.seen(box_px[2] - box_px[0], box_px[3] - box_px[1], view.fade_table(z))
-    _blend(place.below, place.scale(pixels, cv2.INTER_LINEAR), ident)
+    tall = box_px[3] - box_px[1]
+    level = 0
+    while level + 1 < len(sizes) and tall < 0.7 * len(sizes[level]):
+        level += 1
+    scaled = place.scale(sizes[level], cv2.INTER_LINEAR)
+    fade = view.fade_table(z)
+    if fade is not None:
+        cv2.LUT(scaled, fade, dst=scaled)
+    _blend(place.below, scaled, ident)
 
 
-def draw_stencil(
-    canvas: Canvas, view: View, stencil: Stencil, box_px: PixelBox, z: float, mirrored: bool
-) -> None:
+def draw_stencil(canvas: Canvas, view: View, stencil: Stencil, box_px: PixelBox, z: float, mirrored: bool) -> None:
     """Draw a stencil that faces the camera into a box of the picture."""
     place = _Place(canvas, box_px)
     if place.empty:
@@ -87,7 +97,7 @@ def draw_stencil(
 class _Place:
     """Where an upright picture falls on the canvas."""
 
-    __slots__ = ("below", "empty", "_box", "_seen")
+    __slots__ = ("_box", "_seen", "below", "empty")
 
     def __init__(self, canvas: Canvas, box_px: PixelBox) -> None:
         left, top = round(box_px[0]), round(box_px[1])

@@ -20,11 +20,12 @@ class Texture:
     In a solid texture the fourth byte is the class id, ready to be copied with the colour.
     """
 
-    __slots__ = ("cutout", "pixels", "_keep", "_seen")
+    __slots__ = ("_keep", "_seen", "cutout", "mean_bgr", "pixels")
 
     def __init__(self, pixels: U8, cutout: bool, keep: int) -> None:
         self.pixels = pixels
         self.cutout = cutout
+        self.mean_bgr: F32 = pixels[::4, ::4, :3].reshape(-1, 3).mean(0, np.float32)
         self._keep = keep  # how many copies to hold
         self._seen: dict[_Key, U8] = {}
 
@@ -118,3 +119,13 @@ def cutout(bgr: F32, alpha: F32, keep: int = 16) -> Texture:
     pixels[..., :3] = np.clip(np.where(weight > 0.5, bgr, near), 0, 255)
     pixels[..., 3] = np.clip(alpha * 255, 0, 255)
     return Texture(pixels, cutout=True, keep=keep)
+
+
+def halvings(pixels: U8, count: int) -> tuple[U8, ...]:
+    """Pixels (h, w, 4) and the same reduced by half each time, `count` in all."""
+    sizes = [pixels]
+    while len(sizes) < count:
+        height, width = sizes[-1].shape[:2]
+        size = (max(width // 2, 1), max(height // 2, 1))
+        sizes.append(np.asarray(cv2.resize(sizes[-1], size, interpolation=cv2.INTER_AREA), np.uint8))
+    return tuple(sizes)

@@ -11,8 +11,12 @@ from pipeline.sources.demo.canvas import Canvas
 class Thing(Protocol):
     """Something upright; things are drawn far to near by key_m."""
 
-    key_m: float  # along the road
     reach_m: float  # from farther away it is not drawn
+
+    @property
+    def key_m(self) -> float:
+        """Where it is along the road, metres."""
+        ...
 
     def draw(self, canvas: Canvas, view: View) -> None:
         """Draw it, colour and id at once."""

@@ -22,7 +22,7 @@ from pipeline.sources.demo.walkers import Figure, people_of_block
 _CORNER_M = 2.6
 _AHEAD_M = FAR_M + 30.0
 _BEHIND_M = 30.0  # how long a block is kept: its shadows reach this far
-_PEOPLE_PER_100_M = {"city": 9.0, "suburb": 4.0, "country": 0.8}
+_PEOPLE_PER_100_M = {"city": 13.0, "suburb": 7.0, "country": 1.5}
 
 
 @dataclass(slots=True)
@@ -138,5 +138,7 @@ class Town:
                     model = fleet.any_of(rng, 0.12)
                     u += side * model.mesh.length_m / 2
                     pose = Pose(place, u, -side * math.pi / 2)
-                    block.things.append(Vehicle(model, pose, body_colour(rng, model), self._stock.conditions.lamps_lit))
+                    block.things.append(
+                        Vehicle(model, pose, body_colour(rng, model), self._stock.conditions.lamps_lit)
+                    )
                     u += side * (model.mesh.length_m / 2 + 1.5)

@@ -9,7 +9,7 @@ from pipeline.sources.demo.layout import Road
 from pipeline.sources.demo.projection import Pose
 from pipeline.sources.demo.stock import Stock
 from pipeline.sources.demo.town import Town
-from pipeline.sources.demo.vehicle import TRAM, Vehicle, body_colour
+from pipeline.sources.demo.vehicle import Vehicle, body_colour
 from pipeline.sources.demo.walkers import Figure
 
 _GONE_M = 14.0  # what is this far behind us is forgotten
@@ -79,42 +79,45 @@ class Traffic:
         self._spawn(s_m)
 
     def _spawn(self, s_m: float) -> None:
-        rng, road = self._rng, self._road
-        for lane in range(road.lanes):
-            # A lane is one stream: all its vehicles are equally fast, so none runs into the next.
+        for lane in range(self._road.lanes):
             while s_m + FAR_M - 60 > self._next_oncoming[lane]:
-                tram = road.tram and lane == 0 and rng.random() < 0.12
-                model = self._stock.fleet.trams[0] if tram else self._stock.fleet.any_of(rng, 0.14)
-                u = road.lane_u(lane, ahead=False) + float(rng.normal(0, 0.12)) * (model.class_id != TRAM)
-                pose = Pose(self._next_oncoming[lane] + model.mesh.length_m / 2, u, math.pi)
-                vehicle = Vehicle(model, pose, body_colour(rng, model), self._lamps_lit)
-                self._oncoming.append((vehicle, 9.0 + lane))
-                gap = float(rng.exponential(34)) + 9
-                self._next_oncoming[lane] += model.mesh.length_m + gap
-        # What drives towards us uses up the road ahead twice over.
-        for way, u_sign in ((0, 1), (1, -1)):
+                self._next_oncoming[lane] += self._add_oncoming(lane, self._next_oncoming[lane])
+        for way, side in ((0, 1), (1, -1)):
             while s_m + 120 > self._next_cyclist[way]:
-                u = road.side * u_sign * (road.half_m - 0.45)
-                kind = "cyclist" if rng.random() < 0.85 else "motorcyclist"
-                if kind == "motorcyclist":
-                    u = road.lane_u(0, ahead=way == 0)
-                    if way == 0:
-                        kind = "cyclist"
-                        u = road.side * (road.half_m - 0.45)
-                turn = 0.0 if way == 0 else math.pi
-                speed = float(rng.uniform(3.6, 5.2)) if kind == "cyclist" else 9.0
-                place = (self._next_cyclist[way], u, turn)
-                self.people.append(Figure(self._stock.wardrobe, kind, place, speed, rng))  # type: ignore[arg-type]
-                self._next_cyclist[way] += float(rng.uniform(18, 90))
+                u = self._road.side * side * (self._road.half_m - 0.45)
+                place = (self._next_cyclist[way], u, math.pi * way)
+                speed = float(self._rng.uniform(3.6, 5.2))
+                self.people.append(Figure(self._stock.wardrobe, "cyclist", place, speed, self._rng))
+                self._next_cyclist[way] += float(self._rng.uniform(18, 90))
+
+    def _add_oncoming(self, lane: int, s: float) -> float:
+        """Somebody who comes towards us; how far behind them the next may follow.
+
+        A lane is one stream: all in it are equally fast, so none runs into the next.
+        """
+        rng, road, fleet = self._rng, self._road, self._stock.fleet
+        speed, u = 9.0 + lane, road.lane_u(lane, ahead=False)
+        gap = 9.0 + float(rng.exponential(34))
+        if rng.random() < 0.1:
+            self.people.append(Figure(self._stock.wardrobe, "motorcyclist", (s, u, math.pi), speed, rng))
+            return gap
+        tram = road.tram and lane == 0 and rng.random() < 0.12
+        model = fleet.trams[0] if tram else fleet.any_of(rng, 0.11)
+        long = model.mesh.length_m
+        pose = Pose(s + long / 2, u if tram else u + float(rng.normal(0, 0.12)), math.pi)
+        self._oncoming.append((Vehicle(model, pose, body_colour(rng, model), self._lamps_lit), speed))
+        return long + gap
 
     def _make_convoy(self) -> list[Convoy]:
         rng, road, fleet = self._rng, self._road, self._stock.fleet
         convoy: list[Convoy] = []
         for lane in range(road.lanes):
-            gap = float(rng.uniform(9, 17)) if lane == self._lane else float(rng.uniform(4, 30))
+            gap = float(rng.uniform(4, 30))
+            if lane == self._lane:
+                gap = float(rng.uniform(9, 17) if rng.random() < 0.7 else rng.uniform(17, 60))
             while gap < 110:
                 own = lane == self._lane
-                model = fleet.any_of(rng, 0.0 if own and gap < 18 else 0.2)
+                model = fleet.any_of(rng, 0.0 if own and gap < 18 else 0.14)
                 pose = Pose(0.0, road.lane_u(lane, ahead=True), 0.0)
                 vehicle = Vehicle(model, pose, body_colour(rng, model), self._lamps_lit)
                 swing = min(0.28 * gap, 5.0) if own else 4.0

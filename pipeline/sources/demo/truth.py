@@ -23,7 +23,7 @@ def read_truth(canvas: Canvas) -> Truth:
     masks: list[U8] = []
     for number, slot in enumerate(canvas.slots):
         x0, y0, x1, y1 = slot.limits_px
-        mask = cv2.compare(ids[y0:y1, x0:x1], FIRST_SLOT + number, cv2.CMP_EQ)
+        mask = cv2.compare(ids[y0:y1, x0:x1], FIRST_SLOT + number, cv2.CMP_EQ)  # type: ignore[call-overload]
         if cv2.countNonZero(mask) < LEAST_PX:
             continue
         left, top, width, height = cv2.boundingRect(mask)

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sources.demo.bodywork import SHAPES, build_car
+from pipeline.sources.demo.bodywork import build_car
 from pipeline.sources.demo.camera import View
 from pipeline.sources.demo.canvas import F32, Canvas
+from pipeline.sources.demo.car_shapes import SHAPES
 from pipeline.sources.demo.coachwork import build_bus, build_lorry, build_tram
 from pipeline.sources.demo.mesh import Mesh, MeshBuilder, Paint
 from pipeline.sources.demo.projection import Body, Outline, Pose, own_colours, shadow_of
 
 CAR, TRUCK, BUS, TRAM = 13, 14, 15, 16
-_FAR_M = 32.0
+_LEAST_M = (0.0, 0.1, 0.22, 0.4)  # the smallest faces of each level of detail
+_FROM_M = (14.0, 30.0, 60.0)  # where the second and the following begin
+_LIVERIES = np.array(  # B, G, R: white, red, blue, green, yellow, orange, cream, grey
+    ((206, 209, 210), (40, 36, 168), (150, 84, 34), (78, 116, 48), (44, 178, 214), (40, 104, 206), (166, 200, 212),
+     (120, 120, 118)), np.float32,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A vehicle one can buy: its class and its faces, in full and as seen from afar."""
+    """A vehicle one can buy: its class and its faces, in full and as seen from farther and farther away."""
 
     class_id: int
-    mesh: Mesh
-    far: Mesh
+    meshes: tuple[Mesh, ...]
+
+    @property
+    def mesh(self) -> Mesh:
+        """All its faces."""
+        return self.meshes[0]
 
 
 def _model(class_id: int, builder: MeshBuilder) -> Model:
-    return Model(class_id, builder.build(), builder.build(least_m=0.17))
+    return Model(class_id, tuple(builder.build(least_m) for least_m in _LEAST_M))
 
 
 class Fleet:
@@ -35,8 +46,7 @@ class Fleet:
 
     def __init__(self, rng: np.random.Generator) -> None:
         def paint() -> Paint:
-            tone = rng.uniform(50, 190)
-            blue, green, red = (tone + rng.uniform(-45, 45, 3)).tolist()
+            blue, green, red = (_LIVERIES[int(rng.integers(len(_LIVERIES)))] * rng.uniform(0.7, 1.0)).tolist()
             return blue, green, red
 
         light: Paint = (206, 209, 211)
@@ -54,14 +64,14 @@ class Fleet:
         if rng.random() < large:
             big = [*self.lorries, *self.buses]
             return big[int(rng.integers(len(big)))]
-        weights = np.array([5.0, 5.0, 3.0, 4.0, 2.0, 1.5, 1.0])
+        weights = np.array([5.0, 5.0, 3.0, 4.0, 2.0, 1.5, 0.6])
         return self.cars[int(rng.choice(len(self.cars), p=weights / weights.sum()))]
 
 
 def body_colour(rng: np.random.Generator, model: Model) -> F32:
     """Body colours as on the road: white, black and greys for most, B, G, R 0..255."""
     if model.class_id in (BUS, TRAM):
-        return np.array((rng.uniform(40, 210), rng.uniform(40, 210), rng.uniform(80, 225)), np.float32)
+        return np.asarray(_LIVERIES[int(rng.integers(len(_LIVERIES)))] * rng.uniform(0.8, 1.1), np.float32)
     kind = rng.random()
     if kind < 0.22:
         colour = np.array((208, 211, 212), np.float32) * rng.uniform(0.92, 1.05)
@@ -88,11 +98,9 @@ class Vehicle:
         self.braking = False
         self.outline: Outline | None = None  # in the picture that is being drawn
         self._model = model
-        self._colours = {
-            (mesh is model.far, braking): own_colours(mesh, colour, braking, lamps_lit)
-            for mesh in (model.mesh, model.far)
-            for braking in (False, True)
-        }
+        self._colours = [
+            [own_colours(mesh, colour, braking, lamps_lit) for braking in (False, True)] for mesh in model.meshes
+        ]
 
     @property
     def key_m(self) -> float:
@@ -106,8 +114,8 @@ class Vehicle:
 
     def body(self, view: View) -> Body:
         """What there is to project, as detailed as its distance shows."""
-        far = self.pose.s - view.s_m > _FAR_M
-        return Body(self._model.far if far else self._model.mesh, self.pose, *self._colours[far, self.braking])
+        level = bisect.bisect(_FROM_M, self.pose.s - view.s_m)
+        return Body(self._model.meshes[level], self.pose, *self._colours[level][self.braking])
 
     def in_sight(self, view: View) -> bool:
         """Whether any of it can fall into the picture."""

@@ -8,9 +8,10 @@ import numpy as np
 
 from pipeline.sources.demo.camera import View
 from pipeline.sources.demo.canvas import Canvas
-from pipeline.sources.demo.figure import Wardrobe, draw_figure
+from pipeline.sources.demo.figure import draw_figure
 from pipeline.sources.demo.layout import KERB_M, Kerbside
 from pipeline.sources.demo.skeleton import FigureKind
+from pipeline.sources.demo.wardrobe import Wardrobe
 
 
 class Figure:
@@ -74,7 +75,12 @@ class Figure:
             half = 0.2 * view.focal_px / far_z
             outline = [(x - 0.5 * wide, y), (tip_x - half, tip_y), (tip_x + half, tip_y), (x + 0.5 * wide, y)]
             if abs(tip_x - x) > abs(tip_y - y):
-                outline = [(x, y - 0.4 * deep), (tip_x, tip_y - 0.4 * deep), (tip_x, tip_y + 0.4 * deep), (x, y + 0.4 * deep)]
+                outline = [
+                    (x, y - 0.4 * deep),
+                    (tip_x, tip_y - 0.4 * deep),
+                    (tip_x, tip_y + 0.4 * deep),
+                    (x, y + 0.4 * deep),
+                ]
             opacity = conditions.shade
         canvas.darken(np.array(outline, np.float32), opacity)
 
@@ -97,7 +103,11 @@ def people_of_block(
         together = int(rng.choice((1, 2, 3), p=(0.68, 0.25, 0.07)))
         speed = 0.0 if still else float(rng.uniform(1.0, 1.6))
         for k in range(together):
-            place = (s + 0.25 * k, kerbside.side * (u + 0.6 * (k - 0.5 * (together - 1))), turn + (2.4 * k if still else 0))
+            place = (
+                s + 0.25 * k,
+                kerbside.side * (u + 0.6 * (k - 0.5 * (together - 1))),
+                turn + (2.4 * k if still else 0),
+            )
             people.append(Figure(wardrobe, "stander" if still else "walker", place, speed, rng))
     if kerbside.parking_m and rng.random() < 0.5:
         # Somebody at a car's door, on the road.

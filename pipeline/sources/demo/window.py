@@ -23,7 +23,7 @@ class Wall:
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, bgr: tuple[float, float, float] | F32) -> None:
         """Fill a rectangle given in metres; y upwards from the ground."""
-        rows, columns = self.albedo.shape[:2]
+        rows = self.albedo.shape[0]
         top, bottom = rows - round(y1 * PX_PER_M), rows - round(y0 * PX_PER_M)
         left, right = round(x0 * PX_PER_M), round(x1 * PX_PER_M)
         self.albedo[max(top, 0) : max(bottom, top + 1, 0), max(left, 0) : max(right, left + 1, 0)] = bgr
@@ -84,15 +84,15 @@ def paint_door(wall: Wall, middle: float, bgr: tuple[float, float, float]) -> No
 def paint_shop(wall: Wall, x0: float, x1: float, height: float) -> None:
     """A shop front with its sign, as wide as x0..x1."""
     rng = wall.rng
-    bgr = tuple(rng.uniform(20, 190, 3).tolist())
-    wall.fill(x0 + 0.15, 0, x1 - 0.15, height, tuple(0.6 * c for c in bgr))  # type: ignore[arg-type]
+    bgr = tuple(np.clip(rng.uniform(28, 165) + rng.normal(0, 32, 3), 14, 215).tolist())
+    wall.fill(x0 + 0.15, 0, x1 - 0.15, height, tuple(0.6 * c for c in bgr))
     panes = max(round((x1 - x0) / 2.2), 1)
     step = (x1 - x0 - 0.6) / panes
     for pane in range(panes):
         left = x0 + 0.3 + pane * step
         foot = 0.05 if pane == panes // 2 else 0.5
         _glass(wall, left + 0.08, foot, left + step - 0.08, height - 0.9, 0.25, shop=True)
-    wall.fill(x0 + 0.1, height - 0.8, x1 - 0.1, height - 0.05, bgr)  # type: ignore[arg-type]
+    wall.fill(x0 + 0.1, height - 0.8, x1 - 0.1, height - 0.05, bgr)
     wall.albedo[_rows(wall, height - 0.9, height - 0.8), _columns(x0, x1)] *= 0.5
     word = "".join(rng.choice(list("AABCDEEFGHIKLMNOOPRSTUV"), int(rng.integers(4, 10))))
     board = wall.albedo[_rows(wall, height - 0.8, height - 0.05), _columns(x0 + 0.3, x1 - 0.3)]
@@ -125,13 +125,15 @@ def _glass(wall: Wall, x0: float, y0: float, x1: float, y1: float, sky: float, s
         for _ in range(int(columns * 0.35)):
             x, y = int(rng.integers(0, columns)), int(rng.integers(0, rows))
             w, h = int(rng.integers(2, 9)), int(rng.integers(2, 12))
-            part[y : y + h, x : x + w] = rng.uniform(15, 190, 3)
+            part[y : y + h, x : x + w] = np.clip(rng.uniform(15, 170) + rng.normal(0, 22, 3), 8, 230)
     elif rng.random() < 0.45:  # a curtain or a blind
         fall = int(rows * rng.uniform(0.25, 1.0))
         part[:fall] = part[:fall] * 0.35 + rng.uniform(95, 150)
     if wall.lamps_lit and rng.random() < (0.85 if shop else 0.3):
         warm = np.array((rng.uniform(90, 165), rng.uniform(165, 205), rng.uniform(205, 245)), np.float32)
-        wall.shine(x0, y0, x1, y1, warm * rng.uniform(0.55, 1.0) * (0.8 + 0.2 * up))
+        # What stands behind the glass is seen against the light.
+        things = np.clip(0.55 + part.mean(axis=2, keepdims=True) / 160, 0.5, 1.1)
+        wall.shine(x0, y0, x1, y1, warm * rng.uniform(0.55, 1.0) * (0.8 + 0.2 * up) * things)
 
 
 def _rows(wall: Wall, y0: float, y1: float) -> slice:

@@ -60,9 +60,7 @@ class World:
         moving: list[Thing] = [*self._traffic.vehicles(), *self._traffic.people]
         nearest = view.s_m + NEAR_M - 15
         things = [
-            thing
-            for thing in [*self._town.things(), *moving]
-            if nearest < thing.key_m < view.s_m + thing.reach_m
+            thing for thing in [*self._town.things(), *moving] if nearest < thing.key_m < view.s_m + thing.reach_m
         ]
         things.sort(key=_distance, reverse=True)
         vehicles = []
@@ -84,4 +82,3 @@ class World:
 
 def _distance(thing: Thing) -> float:
     return thing.key_m
-
