@@ -4,6 +4,7 @@ UserError                what was wrong, what was expected, and a hint what to d
 ├── ConfigError          a configuration file, an option, a card
 ├── SourceError          a source that cannot be opened or read
 ├── ModelError           a model file or its card
+├── DataError            a data set: a missing folder, a label that does not fit its image
 ├── BackendError         no backend that was asked for can run the model
 └── SinkError            an output that cannot be written
 
@@ -41,6 +42,10 @@ class SourceError(UserError):
 
 class ModelError(UserError):
     """A model file that is missing, broken, or of no family we know."""
+
+
+class DataError(UserError):
+    """A data set, or a file of one, that is not what its layout says."""
 
 
 class BackendError(UserError):

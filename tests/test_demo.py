@@ -43,14 +43,20 @@ def instances_of(frame: Frame) -> Instances:
     return frame.truth.instances
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids=["sunny city", "overcast suburb", "dusk country"])
-def twelve_seconds(request: pytest.FixtureRequest) -> list[Frame]:
-    """300 frames' worth of driving, every fifth frame of it."""
-    return drive(request.param, 60, fps=5.0)
+@pytest.fixture(scope="module")
+def drives() -> list[list[Frame]]:
+    """Twelve seconds (300 frames at 25/s) of three seeds, drawn at 4/s: sunny city, overcast suburb, dusk country."""
+    return [drive(seed, 48, fps=4.0) for seed in range(3)]
+
+
+@pytest.fixture
+def frames(drives: list[list[Frame]]) -> list[Frame]:
+    """All their frames."""
+    return list(itertools.chain(*drives))
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
-    for one, other in zip(drive(4, 8), drive(4, 8), strict=True):
+    for one, other in zip(drive(4, 6), drive(4, 6), strict=True):
         assert np.array_equal(one.image.bgr(), other.image.bgr())
         assert np.array_equal(labels_of(one), labels_of(other))
         assert np.array_equal(instances_of(one).arena, instances_of(other).arena)
@@ -66,16 +72,16 @@ def test_opening_it_again_starts_the_same_drive_again() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 
-def test_seeds_differ_in_light_and_in_what_is_there() -> None:
-    firsts = [drive(seed, 1, (90, 160))[0] for seed in range(3)]
+def test_seeds_differ_in_light_and_in_what_is_there(drives: list[list[Frame]]) -> None:
+    firsts = [frames[0] for frames in drives]
     brightness = [float(frame.image.bgr().mean()) for frame in firsts]
     assert max(brightness) - min(brightness) > 20
     for one, other in itertools.combinations(firsts, 2):
         assert np.mean(labels_of(one) != labels_of(other)) > 0.1
 
 
-def test_every_pixel_has_a_class_or_is_void(twelve_seconds: list[Frame]) -> None:
-    for frame in twelve_seconds:
+def test_every_pixel_has_a_class_or_is_void(frames: list[Frame]) -> None:
+    for frame in frames:
         labels = labels_of(frame)
         assert labels.shape == SMALL
         assert labels.dtype == np.uint8
@@ -83,8 +89,8 @@ def test_every_pixel_has_a_class_or_is_void(twelve_seconds: list[Frame]) -> None
         assert np.mean(labels == VOID) < 0.25
 
 
-def test_masks_lie_on_their_class_and_never_on_each_other(twelve_seconds: list[Frame]) -> None:
-    for frame in twelve_seconds:
+def test_masks_lie_on_their_class_and_never_on_each_other(frames: list[Frame]) -> None:
+    for frame in frames:
         labels, instances = labels_of(frame), instances_of(frame)
         owners = np.zeros(SMALL, np.int32)
         for index in range(len(instances)):
@@ -94,8 +100,8 @@ def test_masks_lie_on_their_class_and_never_on_each_other(twelve_seconds: list[F
         assert owners.max(initial=0) <= 1
 
 
-def test_boxes_and_crops_are_tight_around_the_visible_pixels(twelve_seconds: list[Frame]) -> None:
-    for frame in twelve_seconds:
+def test_boxes_and_crops_are_tight_around_the_visible_pixels(frames: list[Frame]) -> None:
+    for frame in frames:
         instances = instances_of(frame)
         for index in range(len(instances)):
             rows, columns = np.nonzero(instances.full_mask(index, SMALL))
@@ -105,8 +111,8 @@ def test_boxes_and_crops_are_tight_around_the_visible_pixels(twelve_seconds: lis
             assert set(np.unique(instances.mask(index))) <= {0, 255}
 
 
-def test_all_but_the_smallest_things_are_instances(twelve_seconds: list[Frame]) -> None:
-    for frame in twelve_seconds:
+def test_all_but_the_smallest_things_are_instances(frames: list[Frame]) -> None:
+    for frame in frames:
         labels, instances = labels_of(frame), instances_of(frame)
         assert set(instances.class_ids.tolist()) <= set(THINGS)
         assert np.all(instances.scores == 1.0)
@@ -118,17 +124,13 @@ def test_all_but_the_smallest_things_are_instances(twelve_seconds: list[Frame]) 
         assert np.mean(left) < 0.005
 
 
-def test_the_main_classes_all_appear_within_twelve_seconds_of_three_seeds() -> None:
-    seen: set[int] = set()
-    for seed in range(3):
-        for frame in drive(seed, 60, (270, 480), 5.0):
-            seen |= set(np.unique(labels_of(frame)).tolist())
-    rare = {"train", "motorcycle"}
-    assert {DRIVING.names[k] for k in seen if k != VOID} >= set(DRIVING.names) - rare
+def test_the_main_classes_all_appear_within_twelve_seconds_of_three_seeds(frames: list[Frame]) -> None:
+    seen = {DRIVING.names[k] for frame in frames for k in np.unique(labels_of(frame)).tolist() if k != VOID}
+    assert seen >= set(DRIVING.names) - {"train", "motorcycle"}
 
 
 def test_the_car_ahead_moves_smoothly() -> None:
-    frames = drive(1, 60)
+    frames = drive(0, 50)
     instances = instances_of(frames[0])
     middle = (instances.boxes_xyxy[:, 0] + instances.boxes_xyxy[:, 2]) / 2
     wide = instances.boxes_xyxy[:, 2] - instances.boxes_xyxy[:, 0]
@@ -182,15 +184,15 @@ def test_a_frame_handed_on_is_never_written_to() -> None:
 
 
 def test_the_drive_has_no_end_and_does_not_grow() -> None:
-    demo = Demo(7, None, (64, 112), 2.0)  # 5 metres a frame
+    demo = Demo(4, None, (64, 112), 2.0)  # 5 metres a frame
     assert demo.info.frames is None
     process = psutil.Process()
     with demo as frames:
-        list(itertools.islice(frames, 140))
+        list(itertools.islice(frames, 100))
         begins = process.memory_info().rss
-        assert len(list(itertools.islice(frames, 200))) == 200
+        assert len(list(itertools.islice(frames, 120))) == 120
         grown = process.memory_info().rss - begins
-    assert grown < 40e6
+    assert grown < 25e6
 
 
 def test_a_drive_that_was_left_stops() -> None:

@@ -44,7 +44,7 @@ class Progress:
             say(line)
         for note in dict.fromkeys(note for net in nets for note in net.selection.notes):
             say(f"note: {note}")
-        self._next_s = time.monotonic() + PLAIN_EVERY_S
+        self._next_s = 0.0 if self._terminal else time.monotonic() + PLAIN_EVERY_S
 
     def frame(self, summary: Summary, info: SourceInfo) -> None:
         """Move on by one frame."""

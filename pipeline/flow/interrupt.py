@@ -1,8 +1,7 @@
-"""Ctrl-C: the first one drains a flow, the second one ends the process."""
+"""Ctrl-C: the first one drains a flow, the second one kills the process."""
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +13,17 @@ from pipeline.flow.flow import Flow
 
 @contextmanager
 def drain_on_interrupt(flow: Flow[Any]) -> Iterator[None]:
-    """Inside this block Ctrl-C ends the flow and lets what is under way come out; a second one exits with 130.
+    """Inside this block Ctrl-C ends the flow and lets what is under way come out; a second one kills the process.
 
-    The old handler comes back on leaving. Main thread only.
+    The second one is left to the system, which needs no Python for it: it works whatever this thread hangs in, and
+    a shell sees exit code 130. The old handler comes back on leaving. Main thread only.
 
     Raises:
         ValueError: not in the main thread; Python handles signals nowhere else.
     """
-    interrupted = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            os._exit(130)  # whatever hangs, hangs no longer
-        interrupted = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         flow.end()
 
     before = signal.signal(signal.SIGINT, handle)

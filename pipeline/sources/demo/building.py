@@ -11,6 +11,7 @@ from pipeline.sources.demo.texture import Texture
 
 _BUILDING = 2
 _NEAREST_M = 1.0
+_EAVES_M = 0.35  # how far the roof reaches over the walls
 
 
 class Building:
@@ -87,13 +88,14 @@ class Building:
         if self._roof_m:  # the gable
             ridge = ((left + right) / 2, view.down(self._height_m + self._roof_m, near))
             tone = view.fade(self._roof_bgr * 0.8, near)
-            canvas.polygon([(left, top + 1), (right, top + 1), ridge], tone, _BUILDING)
+            over = _EAVES_M * view.focal_px / near
+            canvas.polygon([(left - over, top + 1), (right + over, top + 1), ridge], tone, _BUILDING)
 
     def _draw_roof(self, canvas: Canvas, view: View, near: float, far: float, side: float) -> None:
         ridge_u = self.u + side * self._depth_m / 2
         ridge_m = self._height_m + self._roof_m
         distance = 0.6 * near + 0.4 * far
-        eaves_u = self.u - side * 0.35
+        eaves_u = self.u - side * _EAVES_M
         slope = [
             (view.across(eaves_u, near), view.down(self._height_m - 0.1, near)),
             (view.across(eaves_u, far), view.down(self._height_m - 0.1, far)),

@@ -29,7 +29,7 @@ class World:
         self._seconds = 1 / fps
         self._frame = 0
         self._s_m = 0.0
-        stock = Stock(self.conditions)
+        stock = Stock(self.conditions, size_hw)
         road = make_road(self.conditions)
         self._town = Town(stock, road)
         self._traffic = Traffic(stock, road, self._town)

@@ -1,0 +1,222 @@
+"""Exact rewrites of a trained torch network into what runtimes have and run fast.
+
+BatchNorm goes into the convolution before it. Max-unpooling, which TensorRT refuses and CUDA lacks in ONNX Runtime,
+becomes a choice among the four pixels of each 2x2 block. PReLU becomes a maximum. Classes are compared before pixels
+are shuffled to full size. All but the first give the very same numbers in the same order of operations; the first
+changes rounding alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from engines.nets.base import Net, SubpixelHead
+from engines.nets.enet import InitialBlock, MaxPool, MaxUnpool
+
+
+class _SpaceToDepth(torch.autograd.Function):
+    """ONNX's operator: (n, c, h, w) -> (n, 4c, h/2, w/2); channel = (row * 2 + column) * c + c."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        cells = x.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
+        return cells.reshape(n, 4 * c, h // 2, w // 2)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        return g.op("SpaceToDepth", x, blocksize_i=2)
+
+
+class _DepthToSpace(torch.autograd.Function):
+    """ONNX's operator in its mode DCR, the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        cells = x.reshape(n, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2)
+        return cells.reshape(n, c // 4, 2 * h, 2 * w)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        return g.op("DepthToSpace", x, blocksize_i=2, mode_s="DCR")
+
+
+class PhasePool(nn.Module):
+    """MaxPool that remembers by three comparisons, not by indices, which of four pixels is the first largest."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """(n, c, h, w) -> the largest of 2x2, and: pixel 0 it is; 1 of 1, 2, 3 it is; 2 of 2, 3 it is."""
+        x0, x1, x2, x3 = _space_to_depth(x).split([int(x.shape[1])] * 4, 1)
+        m23 = torch.maximum(x2, x3)
+        m123 = torch.maximum(x1, m23)
+        return torch.maximum(x0, m123), (x0 >= m123, x1 >= m23, x2 >= x3)
+
+
+class PhaseUnpool(nn.Module):
+    """MaxUnpool by what PhasePool remembers."""
+
+    def forward(self, x: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """(n, c, h, w) -> (n, c, 2h, 2w)."""
+        first, second, third = where
+        zero = torch.zeros((), dtype=x.dtype)
+        rest = torch.where(first, zero, x)
+        last = torch.where(second, zero, rest)
+        phases = (
+            torch.where(first, x, zero),
+            torch.where(second, rest, zero),
+            torch.where(third, last, zero),
+            torch.where(third, zero, last),
+        )
+        return _depth_to_space(torch.cat(phases, 1))
+
+
+class MaxPReLU(nn.Module):
+    """PReLU as max(x, a x): the same where no slope a is above 1, and two fast operators instead of a slow one."""
+
+    def __init__(self, slope: Tensor) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(slope[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return torch.maximum(x, x * self.slope)
+
+
+class SplitPReLU(MaxPReLU):
+    """PReLU as max(x, 0) + a min(x, 0), for any slope."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.relu(x) + self.slope * torch.minimum(x, torch.zeros((), dtype=x.dtype))
+
+
+class FoldedInitialBlock(nn.Module):
+    """InitialBlock with BatchNorm in the convolution; the pooled colours are scaled by themselves."""
+
+    def __init__(self, block: InitialBlock, activation: nn.Module) -> None:
+        super().__init__()
+        norm = block.norm
+        assert norm.running_var is not None and norm.running_mean is not None
+        gain = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
+        shift = norm.bias.data - norm.running_mean * gain
+        maps = block.conv.out_channels
+        self.conv = nn.Conv2d(3, maps, 3, 2, 1)
+        self.conv.weight.data = block.conv.weight.data * gain[:maps, None, None, None]
+        assert self.conv.bias is not None
+        self.conv.bias.data = shift[:maps]
+        self.pool, self.activation = block.pool, activation
+        self.gain = nn.Parameter(gain[maps:, None, None])
+        self.shift = nn.Parameter(shift[maps:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) -> (n, 16, h/2, w/2)."""
+        pooled = self.pool(x) * self.gain + self.shift
+        return cast(Tensor, self.activation(torch.cat([self.conv(x), pooled], 1)))
+
+
+class LabelHead(nn.Module):
+    """The class with the largest logit, (n, h, w) uint8; of equal ones the first.
+
+    Where the last step of the network is a pixel shuffle, or a transposed convolution whose kernel is its stride (a 1x1
+    convolution and a pixel shuffle, then), classes are compared first and only labels are shuffled.
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.scale = 1
+        self.before = head
+        if isinstance(head, SubpixelHead):
+            self.scale, self.before = head.scale, head[0]
+        elif isinstance(head, nn.ConvTranspose2d) and _is_subpixel(head):
+            self.scale, self.before = head.stride[0], _as_pointwise(head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the network's `features` gives -> labels."""
+        logits: Tensor = self.before(x)
+        scale = self.scale
+        if scale == 1:
+            return logits.argmax(1).to(torch.uint8)
+        n, channels, height, width = logits.shape
+        classes = channels // scale**2
+        cells = logits.reshape(n, classes, scale * scale * height, width).argmax(1)
+        pixels = cells.to(torch.int32).reshape(n, scale, scale, height, width).permute(0, 3, 1, 4, 2)
+        return pixels.reshape(n, height * scale, width * scale).to(torch.uint8)
+
+
+def deployable(net: Net) -> Net:
+    """A copy of a network, in evaluation mode, for the CPU and in float32, rewritten as this module says."""
+    made = copy.deepcopy(net).cpu().float().eval()
+    _rewrite(made)
+    for parameter in made.parameters():
+        parameter.requires_grad_(False)
+    return made
+
+
+def _rewrite(module: nn.Module) -> None:
+    for name, child in list(module.named_children()):
+        _rewrite(child)
+        setattr(module, name, _rewritten(child))
+    if type(module) is nn.Sequential:
+        _fold(module)
+
+
+def _rewritten(module: nn.Module) -> nn.Module:
+    match module:
+        case InitialBlock():
+            return FoldedInitialBlock(module, module.activation)
+        case MaxPool():
+            return PhasePool()
+        case MaxUnpool():
+            return PhaseUnpool()
+        case nn.PReLU():
+            slope = module.weight.data
+            return MaxPReLU(slope) if bool((slope <= 1).all()) else SplitPReLU(slope)
+        case nn.Dropout() | nn.Dropout2d():
+            return nn.Identity()
+    return module
+
+
+def _fold(chain: nn.Sequential) -> None:
+    """Each BatchNorm into the convolution right before it."""
+    layers: list[nn.Module] = []
+    for layer in chain:
+        if isinstance(layer, nn.BatchNorm2d) and layers and isinstance(layers[-1], nn.Conv2d | nn.ConvTranspose2d):
+            transposed = isinstance(layers[-1], nn.ConvTranspose2d)
+            layers[-1] = fuse_conv_bn_eval(cast(nn.Conv2d, layers[-1]), layer, transpose=transposed)
+        elif not isinstance(layer, nn.Identity):
+            layers.append(layer)
+    for name in list(chain._modules):
+        del chain._modules[name]
+    for number, layer in enumerate(layers):
+        chain.add_module(str(number), layer)
+
+
+def _is_subpixel(head: nn.ConvTranspose2d) -> bool:
+    scale = head.stride[0]
+    same = head.kernel_size == head.stride == (scale, scale)
+    return same and head.groups == 1 and head.padding == head.output_padding == (0, 0) and head.dilation == (1, 1)
+
+
+def _as_pointwise(head: nn.ConvTranspose2d) -> nn.Conv2d:
+    """The 1x1 convolution whose channel class * scale^2 + row * scale + column is that pixel of the cell."""
+    inputs, classes, height, width = head.weight.shape
+    conv = nn.Conv2d(inputs, classes * height * width, 1, bias=head.bias is not None)
+    conv.weight.data = head.weight.data.permute(1, 2, 3, 0).reshape(-1, inputs, 1, 1).contiguous()
+    if conv.bias is not None and head.bias is not None:
+        conv.bias.data = head.bias.data.repeat_interleave(height * width)
+    return conv
+
+
+def _space_to_depth(x: Tensor) -> Tensor:
+    return cast(Tensor, _SpaceToDepth.apply(x))  # type: ignore[no-untyped-call]
+
+
+def _depth_to_space(x: Tensor) -> Tensor:
+    return cast(Tensor, _DepthToSpace.apply(x))  # type: ignore[no-untyped-call]

@@ -1,0 +1,136 @@
+"""Training pictures as they might have been: other scales, light, weather, cameras. Labels move along.
+
+What comes out depends on the seed alone, so an interrupted training goes on with the very same pictures,
+and it does not matter which process makes them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.training.config import AugmentConfig
+from pipeline.types import VOID
+
+Pixels = NDArray[np.uint8]
+_STYLE_BINS = 256
+
+
+class Augment:
+    """Pictures (h, w, 3) RGB uint8 with labels (h, w) uint8 -> the same at `size_hw`, changed by chance.
+
+    Args:
+        config: probabilities and strengths.
+        size_hw: of what comes out, pixels. Where the picture does not reach, it is gray and labelled void.
+        styles: training pictures that lend their histograms.
+    """
+
+    def __init__(self, config: AugmentConfig, size_hw: tuple[int, int], styles: Sequence[Pixels] = ()) -> None:
+        self.config = config
+        self._styles = [_cumulative(picture) for picture in styles]
+        self._geometry, self._camera = _compose(config, size_hw)
+
+    def __call__(self, image: Pixels, labels: Pixels, seed: Sequence[int]) -> tuple[Pixels, Pixels]:
+        """One picture of many; the same seed gives the same."""
+        rng = np.random.default_rng(seed)
+        chance = random.Random(int(rng.integers(2**63)))
+        # Not set_random_seed: it gives every transform the same numbers, so that they all act at once.
+        self._geometry.set_random_state(rng, chance)
+        self._camera.set_random_state(rng, chance)
+        moved = self._geometry(image=image, mask=labels)
+        picture, mask = moved["image"], moved["mask"]
+        if self._styles and rng.random() < self.config.style:
+            picture = match_histogram(picture, self._styles[rng.integers(len(self._styles))], rng.uniform(0.3, 1))
+        if rng.random() < self.config.light:
+            picture = relight(picture, rng, self.config.light_strength)
+        return np.ascontiguousarray(self._camera(image=picture)["image"]), np.ascontiguousarray(mask)
+
+
+def relight(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """The scene at another time of day: exposure, white balance, gamma and contrast, in one table.
+
+    Exposure within about 1.3 stops down and 0.8 up, in linear light (gamma 2.2); white balance by up to a
+    quarter and redder or bluer as a whole; at full strength. Darker is likelier, since films of dusk are
+    rarer among training films than among the roads.
+    """
+    linear = (np.arange(256, dtype=np.float32) / 255) ** 2.2
+    gain = 2.0 ** (rng.uniform(-1.3, 0.8) * strength)
+    warmth = rng.normal(0, 0.12 * strength)
+    balance = np.exp(rng.normal(0, 0.06 * strength, 3) + np.array([warmth, 0, -warmth]))
+    gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
+    contrast = np.exp(rng.uniform(-0.35, 0.25) * strength)
+    curve = (linear[:, None] * (gain * balance)[None]) ** (gamma / 2.2)
+    middle = rng.uniform(0.3, 0.6)
+    curve = (curve - middle) * contrast + middle
+    table = np.clip(curve * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, table[None]), np.uint8)
+
+
+def match_histogram(image: Pixels, target: NDArray[np.float32], strength: float) -> Pixels:
+    """Each channel's levels moved towards those of another picture (Gonzalez and Woods, histogram matching).
+
+    Args:
+        image: (h, w, 3) uint8.
+        target: (3, 256) cumulative histograms, 0..1, of the other picture.
+        strength: 0 leaves the picture as it is, 1 takes on the other's levels.
+    """
+    levels = np.arange(_STYLE_BINS, dtype=np.float32)
+    table = np.empty((1, _STYLE_BINS, 3), np.uint8)
+    for channel, own in enumerate(_cumulative(image)):
+        moved = np.interp(own, target[channel], levels)
+        table[0, :, channel] = np.clip(levels + strength * (moved - levels) + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, table), np.uint8)
+
+
+def _cumulative(image: Pixels) -> NDArray[np.float32]:
+    """(3, 256) cumulative histograms, 0..1; every second pixel is enough."""
+    few = np.ascontiguousarray(image[::2, ::2])
+    counts = [cv2.calcHist([few], [channel], None, [_STYLE_BINS], [0, 256])[:, 0] for channel in range(3)]
+    sums = np.cumsum(np.asarray(counts, np.float32), axis=1)
+    shares: NDArray[np.float32] = sums / sums[:, -1:]
+    return shares
+
+
+def _compose(config: AugmentConfig, size_hw: tuple[int, int]) -> tuple[Any, Any]:
+    """What moves pixels (with the labels), and what a lens, a sensor, a codec and the weather do to them."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network for a newer one
+    import albumentations as A  # noqa: N812 - the name everybody knows
+
+    height, width = size_hw
+    low, high = config.scale
+    geometry = A.Compose(
+        [
+            A.RandomScale((low - 1, high - 1), area_for_downscale="image", p=1.0 if (low, high) != (1, 1) else 0.0),
+            A.PadIfNeeded(height, width, position="random", fill=114, fill_mask=VOID),
+            A.RandomCrop(height, width),
+            A.HorizontalFlip(p=config.flip),
+        ]
+    )
+    near = max(height // 12, 8)
+    weather = A.OneOf(
+        [
+            A.RandomFog(fog_coef_range=(0.1, 0.5), alpha_coef=0.1),
+            A.RandomRain(blur_value=3, brightness_coefficient=0.85, drop_length=near // 2, rain_type="default"),
+            A.RandomSunFlare(src_radius=near * 2, num_flare_circles_range=(3, 6)),
+            A.RandomShadow(shadow_roi=(0, 0.3, 1, 1), shadow_intensity_range=(0.2, 0.6)),
+            A.Illumination(intensity_range=(0.05, 0.2)),
+        ],
+        p=config.weather,
+    )
+    camera = A.Compose(
+        [
+            weather,
+            A.HueSaturationValue(10, (-60, 30), 0, p=config.colour),
+            A.ToGray(p=config.gray),
+            A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 7)), A.Downscale((0.5, 0.8))], p=config.blur),
+            A.OneOf([A.GaussNoise((0.01, 0.06)), A.ISONoise((0.01, 0.04), (0.05, 0.3))], p=config.noise),
+            A.ImageCompression(quality_range=(35, 90), p=config.jpeg),
+        ]
+    )
+    return geometry, camera

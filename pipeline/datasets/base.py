@@ -1,0 +1,115 @@
+"""What a labelled data set is, and the table of those that can be read."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.types import Classes
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image with what each of its pixels is. The arrays are new and belong to whoever asked for them."""
+
+    name: str  # unique in its data set
+    image: NDArray[np.uint8]  # (h, w, 3) BGR
+    labels: NDArray[np.uint8]  # (h, w) class ids, VOID where nothing is said
+
+
+class LeftOut(NamedTuple):
+    """An image or a label that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+class Dataset(Protocol):
+    """A sequence of samples, each decoded when it is asked for; may be read by several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """Of the data set, as in DATASETS."""
+        ...
+
+    @property
+    def classes(self) -> Classes:
+        """What the ids in Sample.labels mean."""
+        ...
+
+    @property
+    def terms(self) -> str:
+        """What the data may be used for, one line."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the samples, in order."""
+        ...
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """Images without a label and labels without an image; empty where the data set was opened strictly."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read and decode one sample; IndexError behind the end.
+
+        Raises:
+            DataError: the image or its label is broken, or they do not fit each other.
+        """
+        ...
+
+
+DATASETS = MappingProxyType(  # name on the command line -> module:class
+    {
+        "camvid": "pipeline.datasets.camvid:CamVid",
+        "folders": "pipeline.datasets.folders:Folders",
+        "idd-lite": "pipeline.datasets.idd_lite:IddLite",
+        "kitti-semantic": "pipeline.datasets.kitti_semantic:KittiSemantic",
+        "bdd100k": "pipeline.datasets.bdd100k:Bdd100k",
+        "cityscapes": "pipeline.datasets.cityscapes:Cityscapes",
+        "demo": "pipeline.datasets.demo:DrawnScenes",
+    }
+)
+
+
+def open_dataset(name: str, root: str | Path, split: str, **options: Any) -> Dataset:
+    """The data set of that name under a folder; lists the files, decodes none.
+
+    Args:
+        name: a key of DATASETS.
+        root: the folder that the data set's layout begins in.
+        split: as the data set calls it, such as train or val.
+        options: of its class. All those read from disk take `strict` (default True): an image without a label
+            or a label without an image is an error; else it is left out and listed in `left_out`.
+
+    Raises:
+        DataError: no data set of that name, no such split, a missing folder, files that do not pair.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"those that can be read are {', '.join(DATASETS)}"
+        raise DataError(f"there is no data set {name!r}", hint=hint)
+    module, attribute = DATASETS[name].split(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    known = list(inspect.signature(kind).parameters)[2:]
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(known) or 'none'}"
+            raise DataError(f"the data set {name} has no option {option!r}", hint=hint)
+    dataset: Dataset = kind(Path(root), split, **options)
+    return dataset

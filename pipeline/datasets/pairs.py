@@ -1,0 +1,176 @@
+"""Images and label files that belong together, and the data sets that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.datasets.base import LeftOut, Sample
+from pipeline.datasets.decoding import read_ids, read_image, size_hw
+from pipeline.errors import DataError
+from pipeline.types import VOID, Classes
+
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
+_NO_ID = 254  # in a table of ids: a number that the data set does not have
+_NAMED = 5  # so many files are named in a message
+
+
+class Pair(NamedTuple):
+    """An image and its label file."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+class Pairs:
+    """A Dataset of pairs of files. Each is read when it is asked for; nothing is kept.
+
+    Args:
+        name, classes, terms: as Dataset says.
+        pairs: in order.
+        left_out: what was not paired.
+        labels_of: reads a label file as (h, w) uint8 class ids.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        classes: Classes,
+        terms: str,
+        pairs: Sequence[Pair],
+        left_out: Sequence[LeftOut],
+        labels_of: Callable[[Path], NDArray[np.uint8]],
+    ) -> None:
+        self.name = name
+        self.classes = classes
+        self.terms = terms
+        self.names = tuple(pair.name for pair in pairs)
+        self.left_out = tuple(left_out)
+        self._pairs = tuple(pairs)
+        self._labels_of = labels_of
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample; see Dataset."""
+        pair = self._pairs[index]
+        image, labels = read_image(pair.image), self._labels_of(pair.labels)
+        if image.shape[:2] != labels.shape:
+            raise DataError(
+                f"{pair.image} is {size_hw(image)}, its label {pair.labels.name} {size_hw(labels)}",
+                hint="a label needs a value for each pixel of its image",
+            )
+        return Sample(pair.name, image, labels)
+
+
+def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool = False) -> dict[str, Path]:
+    """The files of a folder by their path in it without `ending` and suffix, sorted; hidden ones left out.
+
+    Args:
+        folder: must exist.
+        suffixes: that count, lower case.
+        ending: what the name ends with before its suffix, such as `_leftImg8bit`; others are left out.
+        deep: look into folders too.
+
+    Raises:
+        DataError: the folder is not there, or two files have one name.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
+    allowed = frozenset(suffixes)
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if path.suffix.lower() not in allowed or path.name.startswith(".") or not name.endswith(ending):
+            continue
+        name = name.removesuffix(ending)
+        if name in found:
+            raise DataError(f"{found[name]} and {path.name} have the same name", hint="keep one of them")
+        found[name] = path
+    return found
+
+
+def pair(images: Mapping[str, Path], labels: Mapping[str, Path], strict: bool) -> tuple[list[Pair], list[LeftOut]]:
+    """Put images and labels of the same name together, in the images' order.
+
+    Raises:
+        DataError: strict, and one is without the other; or there is no pair at all.
+    """
+    lone_images = [name for name in images if name not in labels]
+    lone_labels = [name for name in labels if name not in images]
+    pairs = [Pair(name, path, labels[name]) for name, path in images.items() if name in labels]
+    if (strict and (lone_images or lone_labels)) or not pairs:
+        wrong = [
+            f"{len(names)} {what}: {', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''}"
+            for names, what in (
+                ([images[name].name for name in lone_images], "images without a label"),
+                ([labels[name].name for name in lone_labels], "labels without an image"),
+            )
+            if names
+        ]
+        where = next((path.parent for table in (images, labels) for path in table.values()), None)
+        if not wrong:
+            raise DataError("the data set has no images", hint="check its folder and the split's name")
+        raise DataError(f"{where}: {'; '.join(wrong)}", hint="complete the data set, or leave them out (not strict)")
+    left_out = [LeftOut(images[name].name, "image without a label") for name in lone_images]
+    left_out += [LeftOut(labels[name].name, "label without an image") for name in lone_labels]
+    return pairs, left_out
+
+
+def id_reader(ids: Mapping[int, int], *, palette: bool = False) -> Callable[[Path], NDArray[np.uint8]]:
+    """What reads a label file whose numbers are `ids`' keys; the values are class ids or VOID.
+
+    The reader raises DataError naming the file and the numbers that are none of the keys.
+    """
+    table = np.full(256, _NO_ID, np.uint8)
+    for number, class_id in ids.items():
+        table[number] = class_id
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        numbers = read_ids(path, palette=palette)
+        if numbers.dtype != np.uint8:
+            if numbers.max(initial=0) > VOID:
+                raise _out_of_range(path, numbers[numbers > VOID], ids)
+            numbers = numbers.astype(np.uint8)
+        labels = np.asarray(cv2.LUT(numbers, table), np.uint8)
+        wrong = labels == _NO_ID
+        if wrong.any():
+            raise _out_of_range(path, numbers[wrong], ids)
+        return labels
+
+    return read
+
+
+def _out_of_range(path: Path, numbers: NDArray[np.generic], ids: Mapping[int, int]) -> DataError:
+    found = np.unique(numbers).tolist()
+    few = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+    allowed = sorted(ids)
+    runs = [(n, next(m for m in range(n, 257) if m + 1 not in ids)) for n in allowed if n - 1 not in ids]
+    said = ", ".join(f"{low}" if low == high else f"{low}..{high}" for low, high in runs)
+    return DataError(f"{path}: label values out of range: {few}", hint=f"this data set has {said}")
+
+
+def chosen_split(split: str, splits: Sequence[str], name: str) -> list[str]:
+    """The splits that `split` means, `train+val` several of them; DataError for one that is not there."""
+    parts = split.split("+")
+    for part in parts:
+        if part not in splits:
+            raise DataError(f"{name} has no split {part!r}", hint=f"it has {', '.join(splits)}")
+    if len(set(parts)) < len(parts):
+        raise DataError(f"{split}: a split is named twice", hint="name each once")
+    return parts
+
+
+def _what_is_there(folder: Path) -> str:
+    parent = folder.parent
+    while not parent.is_dir() and parent != parent.parent:
+        parent = parent.parent
+    inside = sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    return f"{parent} has the folders {', '.join(inside[:8])}" if inside else f"{parent} has no folders"

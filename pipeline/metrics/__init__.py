@@ -1,0 +1,1 @@
+"""What results are worth, in the field's official measures."""
