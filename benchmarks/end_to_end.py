@@ -1,11 +1,12 @@
 """Whole runs against the peer: same clip, same ONNX, same threads, a video written by both, interleaved.
 
-    python benchmarks/end_to_end.py CLIP MODEL.onnx --rounds 5 --out benchmarks/results/end-to-end.json
+    python benchmarks/end_to_end.py MODEL.onnx --case motorway.mp4 0.15 --case city.mp4 0.05 --out results.json
 
-CLIP is best made by benchmarks/clips.py. The peer needs Ultralytics and a model with free input sizes. For the
-square case Ultralytics needs a model with fixed sizes: give it with --square-model. Each side is a process of its
-own; its input shape is read back, printed and must be equal. What is timed: from the loaded, warm model to the
-closed file. Each ratio is taken within a round, so that a machine that slows down slows both sides.
+A case is a clip (benchmarks/clips.py makes them) and the confidence that both sides use; a lower one gives more
+detections. The peer needs Ultralytics and a model with free input sizes. For the square case Ultralytics needs a
+model with fixed sizes: give it with --square-model. Each side is a process of its own; its input shape is read back
+and must be equal. What is timed: from the loaded, warm model to the closed file. Each ratio is taken within a
+round, so that a machine that slows down slows both sides.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def compare(clip: str, model: str, conf: float, rounds: int, square: str | None)
         print(f"  round {number + 1}: {row} fps at {shapes.pop()}", flush=True)
     own, peer, ceiling = ([r["fps"] for r in results[side]] for side in ("dashmask", "ultralytics", "model_only"))
     return {
+        "clip": Path(clip).name,
         "conf": conf,
         "detections": {side: results[side][0]["detections"] for side in ("dashmask", "ultralytics")},
         "input_hw": results["dashmask"][0]["input_hw"],
@@ -69,18 +71,17 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip")
     parser.add_argument("model")
     parser.add_argument("--square-model", help="the same network exported with fixed 640x640 input, for the peer")
-    parser.add_argument("--conf", type=float, nargs="+", default=[0.33, 0.05])
+    parser.add_argument("--case", nargs=2, action="append", required=True, metavar=("CLIP", "CONF"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     cases = []
     for square in (None, given.square_model) if given.square_model else (None,):
-        for conf in given.conf:
-            print(f"conf {conf}, {'640x640' if square else 'the footage’s shape'}", flush=True)
-            cases.append(compare(given.clip, given.model, conf, given.rounds, square))
+        for clip, conf in given.case:
+            print(f"{clip}, conf {conf}, {'640x640' if square else 'the shape of the footage'}", flush=True)
+            cases.append(compare(clip, given.model, float(conf), given.rounds, square))
     for case in cases:
         print(
             f"{case['input_hw']} {case['detections']['dashmask']:.1f} detections: "

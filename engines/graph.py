@@ -128,9 +128,9 @@ class LabelHead(nn.Module):
     convolution and a pixel shuffle, then), classes are compared first and only labels are shuffled.
     """
 
-    def __init__(self, head: nn.Module) -> None:
+    def __init__(self, head: nn.Module, classes: int) -> None:
         super().__init__()
-        self.scale = 1
+        self.scale, self.classes = 1, classes
         self.before = head
         if isinstance(head, SubpixelHead):
             self.scale, self.before = head.scale, head[0]
@@ -143,11 +143,48 @@ class LabelHead(nn.Module):
         scale = self.scale
         if scale == 1:
             return logits.argmax(1).to(torch.uint8)
-        n, channels, height, width = logits.shape
-        classes = channels // scale**2
-        cells = logits.reshape(n, classes, scale * scale * height, width).argmax(1)
+        n, _, height, width = logits.shape
+        cells = logits.reshape(n, self.classes, scale * scale * height, width).argmax(1)
         pixels = cells.to(torch.int32).reshape(n, scale, scale, height, width).permute(0, 3, 1, 4, 2)
         return pixels.reshape(n, height * scale, width * scale).to(torch.uint8)
+
+
+class Deployed(nn.Module):
+    """A network as it is exported: pixels in, labels or logits out.
+
+    Args:
+        net: as trained; it is copied.
+        scaling: scale, mean, std of x = (pixel * scale - mean) / std, done here; None: the input is x.
+        half: compute in float16 behind the scaling.
+        logits: give these, float32, instead of labels.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        scaling: tuple[float, tuple[float, ...], tuple[float, ...]] | None = None,
+        *,
+        half: bool = False,
+        logits: bool = False,
+    ) -> None:
+        super().__init__()
+        self.net = deployable(net)
+        self.head = self.net.head if logits else LabelHead(self.net.head, net.classes)
+        self.half_inside, self.logits = half, logits
+        if half:
+            self.half()
+        self.gain = self.shift = None
+        if scaling is not None:
+            scale, mean, std = scaling
+            self.gain = torch.tensor([scale / s for s in std], dtype=torch.float32)[:, None, None]
+            self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])[:, None, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) float32 -> labels (n, h, w) uint8, or logits (n, classes, h, w) float32."""
+        if self.gain is not None and self.shift is not None:
+            x = x * self.gain + self.shift
+        out: Tensor = self.head(self.net.features(x.half() if self.half_inside else x))
+        return out.float() if self.logits else out
 
 
 def deployable(net: Net) -> Net:

@@ -18,8 +18,12 @@ from pipeline.sources.demo import Demo
 from pipeline.sources.demo.camera import Camera
 from pipeline.sources.demo.canvas import Canvas
 from pipeline.sources.demo.conditions import conditions_of
+from pipeline.sources.demo.layout import make_road
+from pipeline.sources.demo.stock import Stock
 from pipeline.sources.demo.surface import draw_quad, draw_stencil, draw_upright
 from pipeline.sources.demo.texture import Stencil, Texture, cutout, halvings, solid
+from pipeline.sources.demo.town import Town
+from pipeline.sources.demo.traffic import Traffic
 from pipeline.sources.demo.truth import LEAST_PX
 from pipeline.types import VOID, Frame, Instances
 
@@ -193,6 +197,19 @@ def test_the_drive_has_no_end_and_does_not_grow() -> None:
         assert len(list(itertools.islice(frames, 120))) == 120
         grown = process.memory_info().rss - begins
     assert grown < 25e6
+
+
+def test_what_is_behind_is_forgotten() -> None:
+    conditions = conditions_of(3)
+    stock, road = Stock(conditions, (32, 32)), make_road(conditions)
+    town = Town(stock, road)
+    traffic = Traffic(stock, road, town)
+    alive = []
+    for step in range(600):  # 6 km
+        town.advance(10.0 * step)
+        traffic.step(10.0 * step, step, 1.0)
+        alive.append(len(town.things()) + len(traffic.people) + len(traffic.vehicles()))
+    assert max(alive[300:]) < 1.5 * max(alive[:100])
 
 
 def test_a_drive_that_was_left_stops() -> None:

@@ -91,7 +91,7 @@ def match_histogram(image: Pixels, target: NDArray[np.float32], strength: float)
 def _cumulative(image: Pixels) -> NDArray[np.float32]:
     """(3, 256) cumulative histograms, 0..1; every second pixel is enough."""
     few = np.ascontiguousarray(image[::2, ::2])
-    counts = [cv2.calcHist([few], [channel], None, [_STYLE_BINS], [0, 256])[:, 0] for channel in range(3)]
+    counts = [cv2.calcHist([few], [channel], None, [_STYLE_BINS], [0, 256]).ravel() for channel in range(3)]
     sums = np.cumsum(np.asarray(counts, np.float32), axis=1)
     shares: NDArray[np.float32] = sums / sums[:, -1:]
     return shares
@@ -100,7 +100,7 @@ def _cumulative(image: Pixels) -> NDArray[np.float32]:
 def _compose(config: AugmentConfig, size_hw: tuple[int, int]) -> tuple[Any, Any]:
     """What moves pixels (with the labels), and what a lens, a sensor, a codec and the weather do to them."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network for a newer one
-    import albumentations as A  # noqa: N812 - the name everybody knows
+    import albumentations as A  # type: ignore[import-untyped]  # noqa: N812 - the name everybody knows
 
     height, width = size_hw
     low, high = config.scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import cv2
@@ -60,7 +60,7 @@ class Batches:
 
     def steps(self, epoch: int) -> int:
         """Batches of an epoch: whole ones, or a single smaller one."""
-        shown = sum(count for _, count in self._groups)
+        shown: int = sum(count for _, count in self._groups)
         return max(1, shown // (self.crop(epoch).batch or self.config.batch))
 
     def class_counts(self, classes: int) -> list[int]:
@@ -90,7 +90,7 @@ class Batches:
         if self._augment is None or self._augment[0] != crop:
             self._augment = crop, Augment(self.config.augment, crop.size_hw, self._styles)
         dataset = _Epoch(self.samples, self._augment[1], self.config.seed, epoch)
-        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        loader: Iterable[tuple[Tensor, Tensor]] = DataLoader(
             dataset,
             batch_sampler=_numbered(self.order(epoch)),
             num_workers=self.config.machine.workers,

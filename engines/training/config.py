@@ -24,22 +24,23 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One data set, or a part of it.
 
     Attributes:
+        root: its folder; that of `roots` if not given.
         map: class name there -> class name here; a class that is not named is void. Without it, the classes
             must be the same.
         hold_out: parts of names, such as a film's; samples with one of them are left out ...
         only: ... or are the only ones taken.
         limit: at most so many samples, spread evenly over the set.
         size_hw: samples are kept at this size, pixels; as they are if not given.
-        repeat: how often an epoch shows each sample; 0.25 shows a new quarter each time.
+        repeat: how often an epoch shows each sample; 0.25 shows a quarter of them, another one each time.
     """
 
     dataset: str
-    root: str
+    root: str | None = None
     split: str = "train"
     options: dict[str, Any] = {}
     map: dict[str, str] | None = None
-    hold_out: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
+    hold_out: str | tuple[str, ...] = ()
+    only: str | tuple[str, ...] = ()
     limit: Positive | None = None
     size_hw: tuple[Positive, Positive] | None = None
     repeat: Amount = 1.0
@@ -120,6 +121,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     train: Annotated[tuple[DataConfig, ...], Meta(min_length=1)]
     val: tuple[DataConfig, ...] = ()
+    roots: dict[str, str] = {}  # data set -> folder
     out: str | None = None
     terms: str = ""  # of the trained weights, beside those of the data
     seed: int = 0

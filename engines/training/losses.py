@@ -93,7 +93,7 @@ def lovasz(logits: Tensor, labels: Tensor, *, weight: Tensor | None = None, ever
         start = int(torch.randint(every_px, ()))
         p, y = p[start::every_px], y[start::every_px]
     losses, shares = [], []
-    for k in y.unique().tolist():
+    for k in torch.unique(y).tolist():
         foreground = (y == k).to(p.dtype)
         errors, order = (foreground - p[:, k]).abs().sort(descending=True)
         losses.append(errors @ _lovasz_gradient(foreground[order]))

@@ -12,11 +12,12 @@ import torch
 
 def capture() -> dict[str, Any]:
     """The states of torch (CPU and CUDA), NumPy and Python."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # type: ignore[misc]
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    kept = torch.from_numpy(np.asarray(keys).astype(np.int64))
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "numpy": [kind, kept, int(position), int(has_gauss), float(gauss)],
         "python": random.getstate(),
     }
 

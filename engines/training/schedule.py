@@ -22,7 +22,7 @@ def lr_factor(step: int, steps: int, warmup_steps: int, final: float) -> float:
 
 
 def decay_groups(net: nn.Module, weight_decay: float) -> Iterable[dict[str, Any]]:
-    """Parameters for AdamW in two groups: kernels decay; biases, norms and PReLU slopes (under 2 dimensions) do not."""
+    """Parameters for AdamW in two groups: kernels decay; biases, norms and PReLU slopes do not."""
     kernels = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]
     others = [p for p in net.parameters() if p.requires_grad and p.ndim <= 1]
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

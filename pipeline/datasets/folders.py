@@ -41,7 +41,7 @@ class Folders(Pairs):
             colours  RGB, each class has its colour in classes.txt
         classes: names in the order of the ids, instead of classes.txt.
         colours: (R, G, B) for each of `classes`; needed for encoding=colours.
-        images, masks: the folders' names; `{split}` in them is replaced, as in images="{split}", masks="{split}annot".
+        images, masks: the folders' names; `{split}` in them is replaced: images="{split}", masks="{split}annot".
         mask_ending: what a mask's name has behind its image's name, such as `_mask`.
         terms: what the data may be used for.
 
@@ -144,7 +144,7 @@ def _read_binary(path: Path) -> NDArray[np.uint8]:
     if other.any():
         few = ", ".join(map(str, np.unique(mask[other])[:8].tolist()))
         raise DataError(f"{path}: a binary mask holds 0 and 255, found {few}", hint="say encoding=ids for class ids")
-    return (mask != 0).astype(np.uint8)
+    return np.asarray(mask != 0).view(np.uint8)
 
 
 def _colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], NDArray[np.uint8]]:
@@ -161,6 +161,6 @@ def _colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], N
             found = np.unique(code[wrong])[:4].tolist()
             few = ", ".join(f"({c >> 16}, {c >> 8 & 255}, {c & 255})" for c in found)
             raise DataError(f"{path}: colours (R, G, B) of no class: {few}", hint=_HINT)
-        return class_ids[place]
+        return np.asarray(class_ids[place], np.uint8)
 
     return read

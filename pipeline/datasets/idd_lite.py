@@ -1,8 +1,8 @@
 """India Driving Dataset Lite: 1403 train and 204 val images of 320x227 with 7 classes.
 
-Layout: `{root}/leftImg8bit/{split}/{sequence}/{frame}_image.jpg` and `{root}/gtFine/{split}/{sequence}/{frame}_label.png`,
-numbers 0..6, 255 where nothing is said. Varma et al., arXiv 1811.10200; https://idd.insaan.iiit.ac.in. The test
-split has no labels.
+Layout: `{root}/leftImg8bit/{split}/{sequence}/{frame}_image.jpg`, labels of the same names in `{root}/gtFine/` as
+`{frame}_label.png`, numbers 0..6, 255 where nothing is said. The test split has no labels.
+Varma et al., arXiv 1811.10200; https://idd.insaan.iiit.ac.in.
 """
 
 from __future__ import annotations

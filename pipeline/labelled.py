@@ -1,0 +1,107 @@
+"""Labelled images as a source of frames that carry their truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from pipeline.assemble import open_configured
+from pipeline.classes import DRIVING
+from pipeline.config import Config
+from pipeline.datasets import Dataset, LeftOut, open_dataset
+from pipeline.errors import DataError
+from pipeline.image import Image
+from pipeline.types import Classes, Frame, Labels, Source, SourceInfo, Truth
+
+_FPS = 10  # images of a data set have no times: they get those of a clip of so many frames a second
+
+
+class DatasetSource:
+    """A data set as a Source: each image is a frame with its labels as truth.
+
+    Samples are read in order, in the thread that iterates.
+
+    Args:
+        dataset: the samples.
+        strict: a sample that cannot be read is an error; else it is left out, and its index is missing.
+    """
+
+    live = False
+
+    def __init__(self, dataset: Dataset, strict: bool = False) -> None:
+        self.left_out: list[LeftOut] = list(dataset.left_out)
+        self._dataset = dataset
+        self._strict = strict
+        self._info = SourceInfo(dataset.name, fps=float(_FPS), frames=len(dataset))
+
+    @property
+    def info(self) -> SourceInfo:
+        """Complete from the start; without a size, which may change from image to image."""
+        return self._info
+
+    def __enter__(self) -> Iterator[Frame]:
+        self.left_out = list(self._dataset.left_out)
+        return self._frames()
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def _frames(self) -> Iterator[Frame]:
+        for index in range(len(self._dataset)):
+            try:
+                sample = self._dataset[index]
+            except DataError as error:
+                if self._strict:
+                    raise
+                self.left_out.append(LeftOut(self._dataset.names[index], error.message))
+                continue
+            truth = Truth(Labels(sample.labels, self._dataset.classes))
+            image = Image((sample.image,), "bgr24")
+            yield Frame(index, index, Fraction(1, _FPS), time.monotonic(), image, truth)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A source of frames with truth, and what their truth means."""
+
+    name: str
+    split: str
+    terms: str  # what the data may be used for
+    classes: Classes
+    source: Source
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What was not scored so far, and why."""
+        return tuple(getattr(self.source, "left_out", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The labelled images that somebody asks for."""
+
+    dataset: str  # a key of DATASETS, or a drawn drive: demo, demo:seed=3,frames=100
+    root: str | None = None  # of the data set's layout; not for demo
+    split: str = "val"
+    strict: bool = False  # anything broken or missing is an error
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the data set's class
+
+
+def open_labelled(wanted: Wanted, config: Config) -> Labelled:
+    """The labelled images; files are listed, none is decoded.
+
+    Raises:
+        DataError: see open_dataset; no root was given.
+        SourceError: a setting of demo that it does not have.
+    """
+    name = wanted.dataset
+    if name.partition(":")[0] == "demo":
+        return Labelled(name, "", "free: drawn by this program", DRIVING, open_configured(name, config))
+    if wanted.root is None:
+        raise DataError(f"where is {name}?", hint="add --root DIR, the folder that its layout begins in")
+    dataset = open_dataset(name, wanted.root, wanted.split, strict=wanted.strict, **wanted.options)
+    source = DatasetSource(dataset, wanted.strict)
+    return Labelled(name, wanted.split, dataset.terms, dataset.classes, source)
