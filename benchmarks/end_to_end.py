@@ -99,7 +99,6 @@ def main() -> None:
             "date": time.strftime("%Y-%m-%d"),
             "machine": machine,
             "versions": versions,
-            "clip": Path(given.clip).name,
         }
         given.out.write_text(json.dumps({**about, "cases": cases}, indent=1) + "\n")
 

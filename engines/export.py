@@ -66,10 +66,9 @@ def export_net(
         )
     spec = _input(about)
     scaling = (spec["scale"], spec["mean"], spec["std"]) if normalise else None
-    module = Deployed(net, scaling, half=precision == "fp16", logits=logits).eval()
+    module = Deployed(net, scaling, half=precision == "fp16", logits=logits, size_hw=size_hw).eval()
     output = "logits" if logits else "labels"
     free = {0: "n", 2: "height", 3: "width"}
-    ends = free if logits else {0: "n", 1: "height", 2: "width"}
     height, width = size_hw or (TRACED_HW * stride, TRACED_HW * stride)
     file = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -80,12 +79,12 @@ def export_net(
             file,
             input_names=["image"],
             output_names=[output],
-            dynamic_axes=None if size_hw else {"image": free, output: ends},
+            dynamic_axes=None if size_hw else {"image": free},
             opset_version=OPSET,
             dynamo=False,
         )
     model = onnx.load_model_from_string(file.getvalue())
-    _name_output(model, ends if size_hw is None else None)
+    _declare_output(model, [*(size_hw or ("height", "width"))], net.classes if logits else None, fixed=size_hw is not None)
     model.producer_name, model.producer_version = "dashmask", ""
     model.metadata_props.add(key=METADATA_KEY, value=card_text(net, about, names, spec, size_hw, normalise, precision))
     onnx.checker.check_model(model, full_check=True)
@@ -178,12 +177,15 @@ def _input(about: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _name_output(model: Any, free: Mapping[int, str] | None) -> None:
-    """Free sides of the output under the names of the input's: the exporter makes up others for computed sizes."""
-    dims = model.graph.output[0].type.tensor_type.shape.dim
-    for axis, name in (free or {}).items():
-        dims[axis].ClearField("dim_value")
-        dims[axis].dim_param = name
+def _declare_output(model: Any, sides: Sequence[int | str], classes: int | None, *, fixed: bool) -> None:
+    """The output's shape in the input's own words: the exporter makes up names for sides that it lost sight of."""
+    shape = model.graph.output[0].type.tensor_type.shape
+    del shape.dim[:]
+    for side in (1 if fixed else "n", *([] if classes is None else [classes]), *sides):
+        if isinstance(side, int):
+            shape.dim.add(dim_value=side)
+        else:
+            shape.dim.add(dim_param=side)
 
 
 def _rounded(value: Any) -> Any:

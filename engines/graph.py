@@ -126,11 +126,16 @@ class LabelHead(nn.Module):
 
     Where the last step of the network is a pixel shuffle, or a transposed convolution whose kernel is its stride (a 1x1
     convolution and a pixel shuffle, then), classes are compared first and only labels are shuffled.
+
+    Args:
+        head: the last step of the network.
+        classes: how many.
+        size_hw: height and width of the labels where they are known, so that no sizes are computed in the graph.
     """
 
-    def __init__(self, head: nn.Module, classes: int) -> None:
+    def __init__(self, head: nn.Module, classes: int, size_hw: tuple[int, int] | None) -> None:
         super().__init__()
-        self.scale, self.classes = 1, classes
+        self.scale, self.classes, self.size_hw = 1, classes, size_hw
         self.before = head
         if isinstance(head, SubpixelHead):
             self.scale, self.before = head.scale, head[0]
@@ -144,6 +149,8 @@ class LabelHead(nn.Module):
         if scale == 1:
             return logits.argmax(1).to(torch.uint8)
         n, _, height, width = logits.shape
+        if self.size_hw is not None:
+            n, height, width = 1, self.size_hw[0] // scale, self.size_hw[1] // scale
         cells = logits.reshape(n, self.classes, scale * scale * height, width).argmax(1)
         pixels = cells.to(torch.int32).reshape(n, scale, scale, height, width).permute(0, 3, 1, 4, 2)
         return pixels.reshape(n, height * scale, width * scale).to(torch.uint8)
@@ -157,6 +164,7 @@ class Deployed(nn.Module):
         scaling: scale, mean, std of x = (pixel * scale - mean) / std, done here; None: the input is x.
         half: compute in float16 behind the scaling.
         logits: give these, float32, instead of labels.
+        size_hw: the one size that it will take, with n = 1; None: any.
     """
 
     def __init__(
@@ -166,10 +174,11 @@ class Deployed(nn.Module):
         *,
         half: bool = False,
         logits: bool = False,
+        size_hw: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.net = deployable(net)
-        self.head = self.net.head if logits else LabelHead(self.net.head, net.classes)
+        self.head = self.net.head if logits else LabelHead(self.net.head, net.classes, size_hw)
         self.half_inside, self.logits = half, logits
         if half:
             self.half()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,25 +57,29 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
 
     began_s = time.monotonic() if began_s is None else began_s
     out = config.output
-    source = open_configured(spec, config)
     files, folders = (out.save, out.json, out.summary), (out.masks, out.pictures)
     check_outputs(spec, [name for name in files if name], [name for name in folders if name])
     with ExitStack() as closing:
-        nets = networks(config)
-        for net in nets:
-            closing.callback(net.selection.backend.close)
+        # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
+        loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
+        loading = loader.submit(networks, config)
+        closing.callback(_close, loading)
+        source = open_configured(spec, config)
+        opened: list[Sink] = []
+        outputs = sinks(out, spec, source, config.source.start_s, opened)
         window = _window(spec) if out.show else None
         if window is not None:
             closing.callback(window.close)
-        opened: list[Sink] = []
+        draw = _renderer(config, source.live) if out.save or out.pictures or window else None
+        nets = loading.result()
         flow: Flow[Picture]
         flow = build(
             config,
             source,
             nets,
             dropped=lambda: flow.drops,
-            render=_renderer(config, nets, source.live) if out.save or out.pictures or window else None,
-            sinks=sinks(out, spec, source, config.source.start_s, opened),
+            render=draw(nets) if draw else None,
+            sinks=outputs,
         )
         watch.started(source, nets)
         closing.callback(lambda: watch.noted(_notes(opened)))
@@ -112,12 +117,22 @@ def _window(spec: str) -> Any:
     return Window(f"dashmask {spec}")
 
 
-def _renderer(config: Config, nets: Sequence[Network], live: bool) -> Callable[[Scene], Picture]:
+def _close(loading: Future[tuple[Network, ...]]) -> None:
+    if loading.exception() is None:
+        for net in loading.result():
+            net.selection.backend.close()
+
+
+def _renderer(config: Config, live: bool) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
+    """Import what draws now, and make it once the networks are known."""
     from pipeline.render import Renderer, check_names
 
-    check_names(config.render, all_names([net.card.classes for net in nets]))
-    renderer, status = Renderer(config.render, Pool), StatusLine(live)
-    return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+    def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
+        check_names(config.render, all_names([net.card.classes for net in nets]))
+        renderer, status = Renderer(config.render, Pool), StatusLine(live)
+        return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+
+    return ready
 
 
 class StatusLine:

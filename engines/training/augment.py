@@ -55,12 +55,12 @@ class Augment:
 def relight(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """The scene at another time of day: exposure, white balance, gamma and contrast, in one table.
 
-    Exposure within about 1.3 stops down and 0.8 up, in linear light (gamma 2.2); white balance by up to a
+    Exposure within 1.2 stops down and 0.8 up, in linear light (gamma 2.2); white balance by up to a
     quarter and redder or bluer as a whole; at full strength. Darker is likelier, since films of dusk are
     rarer among training films than among the roads.
     """
     linear = (np.arange(256, dtype=np.float32) / 255) ** 2.2
-    gain = 2.0 ** (rng.uniform(-1.3, 0.8) * strength)
+    gain = 2.0 ** (rng.uniform(-1.2, 0.8) * strength)
     warmth = rng.normal(0, 0.12 * strength)
     balance = np.exp(rng.normal(0, 0.06 * strength, 3) + np.array([warmth, 0, -warmth]))
     gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)

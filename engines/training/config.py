@@ -52,7 +52,7 @@ class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     weight: float = 1.0
     class_weights: bool = True
-    options: dict[str, float] = {}
+    options: dict[str, int | float] = {}
 
 
 class CropConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -80,8 +80,9 @@ class Level:
                 c0, c1 = self._column(left), self._column(right)
                 if c0 < c1:
                     tile = materials[name].tiles[self.number].view(np.uint32)[..., 0]
-                    rows = (np.arange(first + a, first + b) % tile.shape[0])[:, None]
-                    words[a:b, c0:c1] = tile[rows, self._columns[c0:c1] % tile.shape[1]]
+                    # A chunk begins at a multiple of its length, which divides the tile's: its rows do not wrap.
+                    row = first % tile.shape[0]
+                    words[a:b, c0:c1] = tile[row + a : row + b].take(self._columns[c0:c1], axis=1, mode="wrap")
         for decal in plan.decals(s0, s1):
             self._lay(target, decal, s0, count)
         shadows = plan.shadows(s0, s1)

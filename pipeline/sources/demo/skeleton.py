@@ -63,12 +63,13 @@ def make_looks(rng: np.random.Generator) -> Looks:
         return blue, green, red
 
     tan = rng.uniform(0.35, 1.0)
+    leather = float(rng.uniform(20, 90))
     return Looks(
         skin=(132 * tan, 160 * tan, 208 * tan),
         hair=tuple((np.array((30, 44, 58)) * rng.uniform(0.3, 2.6)).tolist()),
         top=cloth(),
         legs=(86.0, 60.0, 44.0) if rng.random() < 0.4 else cloth(),
-        shoes=cloth(),
+        shoes=(leather, 1.05 * leather, 1.15 * leather) if rng.random() < 0.8 else cloth(),
         bag=cloth() if rng.random() < 0.35 else None,
         coat=rng.random() < 0.3,
         skirt=rng.random() < 0.15,
