@@ -84,9 +84,13 @@ def export_net(
             dynamo=False,
         )
     model = onnx.load_model_from_string(file.getvalue())
-    _declare_output(model, [*(size_hw or ("height", "width"))], net.classes if logits else None, fixed=size_hw is not None)
+    _declare_output(
+        model, [*(size_hw or ("height", "width"))], net.classes if logits else None, fixed=size_hw is not None
+    )
     model.producer_name, model.producer_version = "dashmask", ""
-    model.metadata_props.add(key=METADATA_KEY, value=card_text(net, about, names, spec, size_hw, normalise, precision))
+    model.metadata_props.add(
+        key=METADATA_KEY, value=card_text(net, about, names, spec, size_hw, normalise, precision)
+    )
     onnx.checker.check_model(model, full_check=True)
     out = Path(out)
     unfinished = out.with_name(f"{out.name}.part")
@@ -156,7 +160,8 @@ def _class_names(net: Any, about: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != net.classes:
         said = len(names) if isinstance(names, Sequence) else "no"
         raise ModelError(
-            f"the checkpoint names {said} classes, its network has {net.classes}", hint="save it with `dashmask train`"
+            f"the checkpoint names {said} classes, its network has {net.classes}",
+            hint="save it with `dashmask train`",
         )
     return [str(name) for name in names]
 

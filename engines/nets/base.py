@@ -56,7 +56,14 @@ class SubpixelHead(nn.Sequential):
 
 
 def conv_bn(
-    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, groups: int = 1, relu: bool = True
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    relu: bool = True,
 ) -> nn.Sequential:
     """Convolution that keeps the size (or divides it by stride), BatchNorm and, unless told otherwise, ReLU."""
     padding = dilation * (kernel - 1) // 2

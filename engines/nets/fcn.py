@@ -18,9 +18,7 @@ class Residual(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            conv_bn(inputs, outputs, stride=stride), conv_bn(outputs, outputs, relu=False)
-        )
+        self.branch = nn.Sequential(conv_bn(inputs, outputs, stride=stride), conv_bn(outputs, outputs, relu=False))
         same = inputs == outputs and stride == 1
         self.shortcut = nn.Identity() if same else conv_bn(inputs, outputs, 1, stride=stride, relu=False)
 

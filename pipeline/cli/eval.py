@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LISTED = 5  # so many files that were left out are named on the screen; the JSON names all
 
 
-def eval_(
+def eval(
     dataset: Annotated[
         str,
         typer.Option(
