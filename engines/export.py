@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from engines.card import METADATA_KEY
 from pipeline.errors import ModelError
@@ -76,7 +76,7 @@ def export_net(
         torch.onnx.export(
             module,
             (torch.zeros(1, 3, height, width),),
-            file,
+            cast(Any, file),
             input_names=["image"],
             output_names=[output],
             dynamic_axes=None if size_hw else {"image": free},
@@ -84,13 +84,10 @@ def export_net(
             dynamo=False,
         )
     model = onnx.load_model_from_string(file.getvalue())
-    _declare_output(
-        model, [*(size_hw or ("height", "width"))], net.classes if logits else None, fixed=size_hw is not None
-    )
+    _declare_output(model, size_hw, net.classes if logits else None)
     model.producer_name, model.producer_version = "dashmask", ""
-    model.metadata_props.add(
-        key=METADATA_KEY, value=card_text(net, about, names, spec, size_hw, normalise, precision)
-    )
+    card = card_text(net, about, names, spec, size_hw, normalise, precision)
+    model.metadata_props.add(key=METADATA_KEY, value=card)
     onnx.checker.check_model(model, full_check=True)
     out = Path(out)
     unfinished = out.with_name(f"{out.name}.part")
@@ -159,17 +156,14 @@ def _class_names(net: Any, about: Mapping[str, Any]) -> list[str]:
     names = classes.get("names") if isinstance(classes, Mapping) else None
     if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != net.classes:
         said = len(names) if isinstance(names, Sequence) else "no"
-        raise ModelError(
-            f"the checkpoint names {said} classes, its network has {net.classes}",
-            hint="save it with `dashmask train`",
-        )
+        raise ModelError(f"the checkpoint names {said} classes, its network has {net.classes}")
     return [str(name) for name in names]
 
 
 def _input(about: Mapping[str, Any]) -> dict[str, Any]:
     """How the network was trained to see pixels: scale, mean, std, size_hw."""
     said = about.get("input") or {}
-    spec = {
+    spec: dict[str, Any] = {
         "scale": float(said.get("scale", 1 / 255)),
         "mean": tuple(float(number) for number in said.get("mean", (0.0, 0.0, 0.0))),
         "std": tuple(float(number) for number in said.get("std", (1.0, 1.0, 1.0))),
@@ -182,11 +176,12 @@ def _input(about: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _declare_output(model: Any, sides: Sequence[int | str], classes: int | None, *, fixed: bool) -> None:
+def _declare_output(model: Any, size_hw: tuple[int, int] | None, classes: int | None) -> None:
     """The output's shape in the input's own words: the exporter makes up names for sides that it lost sight of."""
     shape = model.graph.output[0].type.tensor_type.shape
     del shape.dim[:]
-    for side in (1 if fixed else "n", *([] if classes is None else [classes]), *sides):
+    sides: tuple[int | str, ...] = size_hw or ("height", "width")
+    for side in (1 if size_hw else "n", *([] if classes is None else [classes]), *sides):
         if isinstance(side, int):
             shape.dim.add(dim_value=side)
         else:

@@ -38,8 +38,8 @@ def named_model(name: str, *, size_hw: tuple[int, int] | None = None) -> Path:
         size_hw: fixed input size, pixels; None: free.
 
     Raises:
-        ModelError: no such name; or it is not in the cache, and Ultralytics is missing or could not fetch it. The hint
-            says which file to put where.
+        ModelError: no such name; or it is not in the cache, and Ultralytics is missing or could not fetch it. The
+            hint says which file to put where.
     """
     stem = name.removesuffix(".pt")
     if not is_ultralytics_name(name):
@@ -170,7 +170,7 @@ def _quiet() -> Iterator[io.StringIO]:
 def _import(what: str, hint: str = "") -> Any:
     try:
         with _quiet():
-            from ultralytics import YOLO
+            from ultralytics import YOLO  # type: ignore[attr-defined]
     except (ImportError, OSError) as error:  # OSError: a library that it needs is missing
         install = "pip install ultralytics (AGPL-3.0)"
         raise ModelError(

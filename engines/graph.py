@@ -9,7 +9,7 @@ changes rounding alone.
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,63 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engines.nets.base import Net, SubpixelHead
 from engines.nets.enet import InitialBlock, MaxPool, MaxUnpool
-
-
-class _SpaceToDepth(torch.autograd.Function):
-    """ONNX's operator: (n, c, h, w) -> (n, 4c, h/2, w/2); channel = (row * 2 + column) * c + c."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
-        cells = x.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
-        return cells.reshape(n, 4 * c, h // 2, w // 2)
-
-    @staticmethod
-    def symbolic(g: Any, x: Any) -> Any:
-        return g.op("SpaceToDepth", x, blocksize_i=2)
-
-
-class _DepthToSpace(torch.autograd.Function):
-    """ONNX's operator in its mode DCR, the way back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
-        cells = x.reshape(n, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2)
-        return cells.reshape(n, c // 4, 2 * h, 2 * w)
-
-    @staticmethod
-    def symbolic(g: Any, x: Any) -> Any:
-        return g.op("DepthToSpace", x, blocksize_i=2, mode_s="DCR")
-
-
-class PhasePool(nn.Module):
-    """MaxPool that remembers by three comparisons, not by indices, which of four pixels is the first largest."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """(n, c, h, w) -> the largest of 2x2, and: pixel 0 it is; 1 of 1, 2, 3 it is; 2 of 2, 3 it is."""
-        x0, x1, x2, x3 = _space_to_depth(x).split([int(x.shape[1])] * 4, 1)
-        m23 = torch.maximum(x2, x3)
-        m123 = torch.maximum(x1, m23)
-        return torch.maximum(x0, m123), (x0 >= m123, x1 >= m23, x2 >= x3)
-
-
-class PhaseUnpool(nn.Module):
-    """MaxUnpool by what PhasePool remembers."""
-
-    def forward(self, x: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """(n, c, h, w) -> (n, c, 2h, 2w)."""
-        first, second, third = where
-        zero = torch.zeros((), dtype=x.dtype)
-        rest = torch.where(first, zero, x)
-        last = torch.where(second, zero, rest)
-        phases = (
-            torch.where(first, x, zero),
-            torch.where(second, rest, zero),
-            torch.where(third, last, zero),
-            torch.where(third, zero, last),
-        )
-        return _depth_to_space(torch.cat(phases, 1))
+from engines.phases import PhasePool, PhaseUnpool
 
 
 class MaxPReLU(nn.Module):
@@ -103,7 +47,8 @@ class FoldedInitialBlock(nn.Module):
     def __init__(self, block: InitialBlock, activation: nn.Module) -> None:
         super().__init__()
         norm = block.norm
-        assert norm.running_var is not None and norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
         gain = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
         shift = norm.bias.data - norm.running_mean * gain
         maps = block.conv.out_channels
@@ -124,8 +69,8 @@ class FoldedInitialBlock(nn.Module):
 class LabelHead(nn.Module):
     """The class with the largest logit, (n, h, w) uint8; of equal ones the first.
 
-    Where the last step of the network is a pixel shuffle, or a transposed convolution whose kernel is its stride (a 1x1
-    convolution and a pixel shuffle, then), classes are compared first and only labels are shuffled.
+    Where the last step of the network is a pixel shuffle, or a transposed convolution whose kernel is its stride (a
+    1x1 convolution and a pixel shuffle, then), classes are compared first and only labels are shuffled.
 
     Args:
         head: the last step of the network.
@@ -258,11 +203,3 @@ def _as_pointwise(head: nn.ConvTranspose2d) -> nn.Conv2d:
     if conv.bias is not None and head.bias is not None:
         conv.bias.data = head.bias.data.repeat_interleave(height * width)
     return conv
-
-
-def _space_to_depth(x: Tensor) -> Tensor:
-    return cast(Tensor, _SpaceToDepth.apply(x))  # type: ignore[no-untyped-call]
-
-
-def _depth_to_space(x: Tensor) -> Tensor:
-    return cast(Tensor, _DepthToSpace.apply(x))  # type: ignore[no-untyped-call]

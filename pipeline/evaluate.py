@@ -136,7 +136,13 @@ def evaluation_report(evaluation: Evaluation) -> dict[str, Any]:
         "pixels": {"scored": scores.pixels, "void": evaluation.counted.void_pixels, "unmapped": evaluation.unmapped},
         "confusion": evaluation.confusion.counts.tolist(),  # rows truth, columns predicted; the last: no class
         **report(
-            data.source.info, evaluation.nets, evaluation.summary, {}, undecodable=0, first_frame_s=None, notes=()
+            data.source.info,
+            evaluation.nets,
+            evaluation.summary,
+            {},
+            undecodable=getattr(data.source, "undecodable", 0),
+            first_frame_s=None,
+            notes=(),
         ),
     }
 

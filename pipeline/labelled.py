@@ -33,6 +33,7 @@ class DatasetSource:
 
     def __init__(self, dataset: Dataset, strict: bool = False) -> None:
         self.left_out: list[LeftOut] = list(dataset.left_out)
+        self.undecodable = 0  # of those left out: samples that could not be read
         self._dataset = dataset
         self._strict = strict
         self._info = SourceInfo(dataset.name, fps=float(_FPS), frames=len(dataset))
@@ -43,7 +44,7 @@ class DatasetSource:
         return self._info
 
     def __enter__(self) -> Iterator[Frame]:
-        self.left_out = list(self._dataset.left_out)
+        self.left_out, self.undecodable = list(self._dataset.left_out), 0
         return self._frames()
 
     def __exit__(self, *error: object) -> None:
@@ -56,6 +57,7 @@ class DatasetSource:
             except DataError as error:
                 if self._strict:
                     raise
+                self.undecodable += 1
                 self.left_out.append(LeftOut(self._dataset.names[index], error.message))
                 continue
             truth = Truth(Labels(sample.labels, self._dataset.classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from engines.training.config import DataConfig, TrainConfig
 from pipeline.datasets.base import Dataset, Sample, open_dataset
 from pipeline.errors import ConfigError
 from pipeline.metrics.semantic import ConfusionMatrix
-from pipeline.types import VOID, Classes
+from pipeline.types import VOID, Classes, Frame
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engines.training.loop import Forward, Score, Trained, Watch
+    from engines.training.loop import Forward, Score, Trained
+    from engines.training.trainee import Watch
 
 _VAL_BATCH = 4
 
@@ -164,11 +165,24 @@ def _labels(forward: Forward, batch: Sequence[Sample], stride: int) -> NDArray[n
 
 
 def _open(part: DataConfig, config: TrainConfig) -> Dataset:
-    root = part.root or config.roots.get(part.dataset)
+    root = part.root or config.roots.get(part.dataset, "." if part.dataset == "demo" else None)
     if root is None:
         hint = f"give its folder: --set roots.{part.dataset}=DIR"
         raise ConfigError(f"{part.dataset}: the configuration does not say where it is", hint=hint)
-    return open_dataset(part.dataset, root, part.split, **part.options)
+    options = dict(part.options)
+    if part.dataset == "demo":
+        options |= {"frames": _drawn(part, int(options.pop("worlds", 4)), int(options.get("count", 100)))}
+    return open_dataset(part.dataset, root, part.split, **options)
+
+
+def _drawn(part: DataConfig, worlds: int, count: int) -> Iterator[Frame]:
+    """Frames of several drawn worlds, two seconds of driving apart: they differ in weather, season and place."""
+    from pipeline.sources.demo import Demo
+
+    each = -(-count // max(1, worlds))
+    for seed in range(max(1, worlds)):
+        with Demo(seed, each, part.size_hw or (360, 480), fps=0.5) as frames:
+            yield from frames
 
 
 def _classes(config: TrainConfig, opened: Sequence[Dataset]) -> Classes:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from label_files import GREY, HW, IDS, png, write
 from numpy.typing import NDArray
 
 from pipeline.classes import DRIVING
@@ -20,32 +19,8 @@ from pipeline.datasets import DATASETS, open_dataset
 from pipeline.datasets.camvid import CAMVID
 from pipeline.errors import DataError, UserError
 from pipeline.image import Image
-from pipeline.types import VOID, Classes, Frame, Labels, Truth
-
-HW = (6, 8)
-GREY = np.full((*HW, 3), 90, np.uint8)
-IDS = np.arange(HW[0] * HW[1], dtype=np.uint8).reshape(HW) % 12
-
-
-def write(path: Path, picture: NDArray[Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture)
-    return path
-
-
-def png(path: Path, rows: NDArray[np.uint8], *, colour_type: int, depth: int = 8, palette: bytes = b"") -> Path:
-    """A PNG that OpenCV does not write: with a palette, or with few bits."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    bits = np.unpackbits(rows[..., None], axis=2)[..., -depth:].reshape(len(rows), -1)
-    packed = b"".join(b"\0" + line.tobytes() for line in np.packbits(bits, axis=1))
-    header = struct.pack(">IIBBBBB", rows.shape[1], rows.shape[0], depth, colour_type, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(packed)), (b"IEND", b"")]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts if part[1] or part[0] != b"PLTE"))
-    return path
+from pipeline.sources.demo import Demo
+from pipeline.types import VOID, Frame, Labels, Truth
 
 
 def camvid(root: Path, labels: NDArray[Any] = IDS, name: str = "0016E5_00390") -> Path:
@@ -72,6 +47,15 @@ def test_an_unknown_data_set_split_or_option_is_named_with_the_nearest(tmp_path:
         open_dataset("camvid", camvid(tmp_path), "val", film=("0016E5",))
     with pytest.raises(DataError, match="twice"):
         open_dataset("camvid", tmp_path, "val+val")
+    with pytest.raises(DataError, match=r"films: expected `array`, got `str`.*'0016E5'"):
+        open_dataset("camvid", tmp_path, "val", films="0016E5")
+
+
+def test_hidden_files_and_what_is_no_image_are_not_looked_at(tmp_path: Path) -> None:
+    camvid(tmp_path)
+    for name in ("val/.DS_Store", "val/._0016E5_00390.png", "val/readme.txt", "valannot/Thumbs.db"):
+        (tmp_path / name).write_text("no image")
+    assert len(open_dataset("camvid", tmp_path, "val")) == 1
 
 
 def test_camvid_keeps_its_ids_and_its_eleven_is_void(tmp_path: Path) -> None:
@@ -161,90 +145,6 @@ def test_a_broken_image_is_named(tmp_path: Path) -> None:
         data[0]
 
 
-def folders(root: Path, mask: NDArray[Any], names: str = "") -> Path:
-    write(root / "images" / "a.png", GREY)
-    write(root / "masks" / "a.png", mask)
-    if names:
-        (root / "classes.txt").write_text(names)
-    return root
-
-
-def test_any_folder_of_ids_is_a_data_set(tmp_path: Path) -> None:
-    data = open_dataset("folders", folders(tmp_path, IDS % 3, "grass\ntraffic light\nsky\n"), "all")
-    assert data.classes.names == ("grass", "traffic light", "sky")
-    assert data.classes.colours[1] == (250, 170, 30)
-    assert np.array_equal(data[0].labels, IDS % 3)
-    with pytest.raises(DataError, match="out of range: 2"):
-        open_dataset("folders", tmp_path, "all", classes=("a", "b"))[0]
-
-
-@pytest.mark.parametrize("layout", ["images/train", "train/images"])
-def test_the_split_is_a_folder_inside_or_around(layout: str, tmp_path: Path) -> None:
-    write(tmp_path / layout / "a.jpg", GREY)
-    write(tmp_path / layout.replace("images", "masks") / "a_mask.png", IDS % 2 * 255)
-    data = open_dataset("folders", tmp_path, "train", encoding="binary", mask_ending="_mask")
-    assert data.names == ("a",)
-    assert data.classes.names == ("background", "object")
-    assert np.array_equal(data[0].labels, IDS % 2)
-
-
-@pytest.mark.parametrize("depth", [1, 2, 4, 8])
-def test_the_indices_of_a_palette_are_the_ids_whatever_its_colours(depth: int, tmp_path: Path) -> None:
-    ids = IDS % min(1 << depth, 12)
-    folders(tmp_path, IDS)
-    png(tmp_path / "masks" / "a.png", ids, colour_type=3, depth=depth, palette=bytes(range(48))[: 3 << depth])
-    data = open_dataset("folders", tmp_path, "all", encoding="palette", classes=[f"c{i}" for i in range(12)])
-    assert np.array_equal(data[0].labels, ids)
-    write(tmp_path / "masks" / "a.png", IDS)
-    with pytest.raises(DataError, match="has no palette"):
-        data[0]
-
-
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_grey_of_few_bits_is_not_stretched(depth: int, tmp_path: Path) -> None:
-    ids = IDS % min(1 << depth, 12)
-    folders(tmp_path, IDS)
-    png(tmp_path / "masks" / "a.png", ids, colour_type=0, depth=depth)
-    data = open_dataset("folders", tmp_path, "all", classes=[f"c{i}" for i in range(12)])
-    assert np.array_equal(data[0].labels, ids)
-
-
-def test_a_binary_mask_holds_only_two_values(tmp_path: Path) -> None:
-    data = open_dataset("folders", folders(tmp_path, IDS), "all", encoding="binary")
-    with pytest.raises(DataError, match=r"0 and 255, found 1, 2.*encoding=ids"):
-        data[0]
-
-
-def test_colours_are_classes_by_their_table(tmp_path: Path) -> None:
-    table = {"road": (128, 64, 128), "sky": (70, 130, 180), "car": (0, 0, 142)}
-    rgb = np.array([*table.values(), (0, 0, 0)], np.uint8)[IDS % 4]
-    names = "".join(f"{name} {r} {g} {b}\n" for name, (r, g, b) in table.items())
-    folders(tmp_path, rgb[..., ::-1], f"{names}void 0 0 0\n")
-    data = open_dataset("folders", tmp_path, "all", encoding="colours")
-    assert data.classes == Classes(tuple(table), tuple(table.values()))
-    assert np.array_equal(data[0].labels, np.array([0, 1, 2, VOID])[IDS % 4])
-    (tmp_path / "classes.txt").write_text(names)
-    with pytest.raises(DataError, match=r"of no class: \(0, 0, 0\)"):
-        open_dataset("folders", tmp_path, "all", encoding="colours")[0]
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"encoding": "rgb"}, "ids, palette, binary, colours"),
-        ({}, "classes.txt cannot be read"),
-        ({"classes": ("a", "a")}, "some of them twice"),
-        ({"classes": ("a", "b"), "encoding": "colours"}, "a different colour for each"),
-        ({"classes": ("a", "b"), "colours": ((1, 2, 3),)}, "2 classes and 1 colours"),
-        ({"classes": ("a", "b", "c"), "encoding": "binary"}, "3 classes for binary"),
-        ({"masks": "labels", "classes": ("a",)}, "labels is not there"),
-    ],
-)
-def test_a_folder_that_is_described_wrongly_is_refused(options: dict[str, Any], says: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=says):
-        open_dataset("folders", folders(tmp_path, IDS), "all", **options)
-
-
 def test_label_ids_become_the_driving_classes_and_the_rest_void(tmp_path: Path) -> None:
     ids = np.array([[7, 8, 11, 33, 26, 0, 9, 29, 30, 255]], np.uint8)
     wanted = [0, 1, 2, 18, 13, VOID, VOID, VOID, VOID, VOID]
@@ -291,6 +191,16 @@ def test_drawn_scenes_are_kept_and_the_same_every_time() -> None:
         open_dataset("demo", "", "", frames=drawn(2), count=5)[4]
     with pytest.raises(DataError, match="no labels of the driving classes"):
         open_dataset("demo", "", "", frames=drawn(2, truth=False), count=2)[0]
+
+
+def test_drawn_scenes_are_what_the_demo_draws() -> None:
+    with Demo(7, 2, (48, 64)) as first, Demo(7, 2, (48, 64)) as again:
+        data = open_dataset("demo", "", "", frames=first, count=2)
+        for sample, frame in zip((data[0], data[1]), again, strict=True):
+            assert frame.truth is not None
+            assert frame.truth.labels is not None
+            assert np.array_equal(sample.image, frame.image.bgr())
+            assert np.array_equal(sample.labels, frame.truth.labels.map)
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,19 @@ def test_broken_files_are_left_out_and_said_in_every_output(models: tuple[Path, 
     assert "5x5" in reasons["2"]
     assert "2 images, 3 left out" in said.out
     assert "cut off" in said.out
-    for broken in ("1.png", "3.png"):
-        said, _ = score(tmp_path, models[0], "--strict")
-        assert said.code == 2
-        assert "3.png" in said.err or "1.png" in said.err, broken
-        (tmp_path / "images/3.png").unlink(missing_ok=True)
+    assert what["source"]["undecodable"] == 2
+
+
+def test_strict_ends_at_the_first_broken_or_missing_file(models: tuple[Path, Path], tmp_path: Path) -> None:
+    painted(tmp_path, 5)
+    label = tmp_path / "masks/1.png"
+    label.write_bytes(label.read_bytes()[:-30])
+    (tmp_path / "masks/3.png").unlink()
+    said, _ = score(tmp_path, models[0], "--strict")
+    assert (said.code, "images without a label: 3.png" in said.err) == (2, True)
+    (tmp_path / "images/3.png").unlink()
+    said, what = score(tmp_path, models[0], "--strict")
+    assert (said.code, "masks/1.png is cut off" in said.err, what) == (2, True, {})
 
 
 def test_a_data_set_without_one_whole_image_is_an_error(models: tuple[Path, Path], tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ class SubpixelHead(nn.Sequential):
     def start(self) -> None:
         """Give all pixels of a cell the same weights."""
         conv = self[0]
-        assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
         same = conv.weight.data[:: self.scale**2]
         nn.init.normal_(same, std=0.01)
         conv.weight.data.copy_(same.repeat_interleave(self.scale**2, 0))
@@ -72,7 +73,7 @@ def conv_bn(
 
 
 def initialise(net: nn.Module) -> None:
-    """Weights for layers that are followed by ReLU (He et al. 2015, arXiv 1502.01852); biases 0, BatchNorm neutral."""
+    """Weights for layers that are followed by ReLU (He et al. 2015, arXiv 1502.01852); the rest neutral."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             # The variance of what goes forward is kept; a transposed convolution sums over inputs / stride^2 terms.

@@ -1,4 +1,4 @@
-"""How big a network is and how much it computes. Counted by watching one forward pass, without torch's own counter."""
+"""How big a network is and how much it computes. Counted by watching one forward pass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """ENet (Paszke et al. 2016, arXiv 1606.02147), as published.
 
-Where the paper leaves a choice, the authors' own code decides: PReLU with a slope per feature map in the encoder, plain
-ReLU in the decoder; no dropout in the decoder; max-pooling indices of the bottlenecks 2.0 and 1.0 for the two
+Where the paper leaves a choice, the authors' own code decides: PReLU with a slope per feature map in the encoder,
+plain ReLU in the decoder; no dropout in the decoder; max-pooling indices of the bottlenecks 2.0 and 1.0 for the two
 unpoolings; the main branch goes through a 1x1 convolution with BatchNorm before it is unpooled; a 2x2 transposed
 convolution of stride 2 last. Biases in front of a BatchNorm, which takes them away again, are left out.
 """
@@ -32,7 +32,7 @@ class MaxUnpool(nn.Module):
 
     def forward(self, x: Tensor, where: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, c, 2h, 2w)."""
-        return functional.max_unpool2d(x, where, 2, 2)
+        return functional.max_unpool2d(x, where, [2, 2], [2, 2])
 
 
 class InitialBlock(nn.Module):

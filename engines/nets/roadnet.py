@@ -1,8 +1,8 @@
 """RoadNet: a compact network for roads, made only of operators that every runtime has fast.
 
-Own design, from these ideas: most of the depth at an eighth and a sixteenth of the size with dense 3x3 convolutions of
-16, 32, 64 channels, whole vector registers on a CPU, whole tiles on a GPU (no depthwise convolutions, which wait for
-memory); a wide view by pairs of grouped convolutions of different dilations side by side (Gao 2021, RegSeg, arXiv
+Own design, from these ideas: most of the depth at an eighth and a sixteenth of the size with dense 3x3 convolutions
+of 16, 32, 64 channels, whole vector registers on a CPU, whole tiles on a GPU (no depthwise convolutions, which wait
+for memory); a wide view by pairs of grouped convolutions of different dilations side by side (Gao 2021, RegSeg, arXiv
 2111.09957); what the whole picture shows added to every place (Liu et al. 2015, ParseNet, arXiv 1506.04579); a branch
 at a quarter of the size that keeps poles and signs; and the last step to full size inside a 1x1 convolution (pixel
 shuffle, arXiv 1609.05158), so that an exported network compares classes before it shuffles pixels.

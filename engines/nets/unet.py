@@ -6,6 +6,8 @@ of 16 instead of 64 channels at full size.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ class UNet(Net):
         super().__init__(classes)
         widths = [width * 2**level for level in range(DEPTH + 1)]
         self.first = _twice(3, width)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Sequential(nn.MaxPool2d(2, 2), _twice(few, many)) for few, many in pairs)
         self.grow = nn.ModuleList(nn.ConvTranspose2d(many, few, 2, 2) for few, many in reversed(pairs))
         self.merge = nn.ModuleList(_twice(many, few) for few, many in reversed(pairs))

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from pipeline.errors import ModelError
@@ -29,7 +29,7 @@ def save_checkpoint(path: Path, net: nn.Module, about: Mapping[str, Any]) -> Non
     whole = {"net": getattr(net, "name", ""), "options": getattr(net, "options", {}), **about}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     unfinished = path.with_name(path.name + ".part")
-    save_file(tensors, unfinished, metadata={_KEY: json.dumps(whole)})
+    unfinished.write_bytes(save(tensors, {_KEY: json.dumps(whole)}))
     os.replace(unfinished, path)
 
 

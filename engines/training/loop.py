@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engines.training import curves, rng
-from engines.training.batches import Batches, known_only, to_network
+from engines.training import curves
+from engines.training.batches import Batches
 from engines.training.checkpoint import load_state, save_checkpoint, save_state
-from engines.training.config import MachineConfig, TrainConfig
+from engines.training.config import TrainConfig
 from engines.training.early_stop import EarlyStop
-from engines.training.ema import Ema
-from engines.training.losses import enet_weights, weighted_sum
-from engines.training.regression_losses import distillation
-from engines.training.schedule import decay_groups, lr_factor
-from pipeline.errors import ConfigError, ModelError
+from engines.training.trainee import Trainee, Watch, choose_device
 
 PLOT_EVERY = 10  # epochs
 
@@ -36,14 +31,6 @@ class Score:
 
 Forward = Callable[[Tensor], Tensor]  # (n, h, w, 3) uint8 RGB -> logits (n, classes, h, w) float32
 Validate = Callable[[Forward], Mapping[str, Score]]  # name of a set -> score; the first one decides
-
-
-class Watch(Protocol):
-    """Who is told how it goes."""
-
-    def step(self, epoch: int, epochs: int, step: int, steps: int, loss: float) -> None: ...
-
-    def epoch(self, row: Mapping[str, float], epochs: int, best: bool) -> None: ...
 
 
 @dataclass(slots=True)
@@ -92,7 +79,7 @@ def fit(
         torch.set_num_threads(config.machine.threads)
     memory = torch.channels_last if config.machine.channels_last else torch.contiguous_format
     net = net.to(device, memory_format=memory)  # type: ignore[call-overload]
-    run = _Run(net, batches, config, classes, device, teacher)
+    run = Trainee(net, batches, config, classes, device, teacher)
     stop, first, rows = EarlyStop(config.stop), 0, list[dict[str, float]]()
     if resume:
         rows = run.restore(load_state(out / "state.pt"))
@@ -105,7 +92,8 @@ def fit(
             break
         row = {"epoch": float(epoch + 1), **run.epoch(epoch, watch)}
         scores: Mapping[str, Score] = {}
-        if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
+        due = (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs
+        if due:
             began_s = time.monotonic()
             scores = validate(run.forward)
             row["val_s"] = time.monotonic() - began_s
@@ -113,7 +101,8 @@ def fit(
             prefix = "val" if at == 0 else name
             row[f"{prefix}_mean_iou"] = score.mean_iou
             row |= {f"{prefix}_iou_{key}": value for key, value in score.iou.items()}
-        best = not scores or stop.seen(epoch, row["val_mean_iou"])
+        # Without validation sets the latest weights count as the best; between two validations nothing does.
+        best = stop.seen(epoch, row["val_mean_iou"]) if scores else due
         rows.append(row)
         told = {**about, "epoch": epoch + 1, **_told(scores)}
         if best:
@@ -138,152 +127,9 @@ def fit(
     )
 
 
-def choose_device(machine: MachineConfig) -> torch.device:
-    """The device that was asked for; `auto` is CUDA where there is one."""
-    name = machine.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"machine.device: {name} is no device", hint="auto, cpu, cuda or cuda:1") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"machine.device: {name} is not supported", hint="auto, cpu, cuda or cuda:1")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"machine.device: {name} is not there", hint="auto takes the CPU where there is no GPU")
-    if device.type == "cpu" and machine.precision == "fp16":
-        raise ConfigError("machine.precision: fp16 needs a GPU", hint="bf16 and fp32 run on the CPU")
-    return device
-
-
 def _told(scores: Mapping[str, Score]) -> dict[str, Any]:
     if not scores:
         return {}
     first, *others = scores.items()
     told = {"val": first[0], "mean_iou": first[1].mean_iou, "iou": dict(first[1].iou)}
     return told | {"other_mean_iou": {name: score.mean_iou for name, score in others}}
-
-
-class _Run:
-    """What changes while training: weights, their average, the optimiser, the random generators."""
-
-    def __init__(
-        self,
-        net: nn.Module,
-        batches: Batches,
-        config: TrainConfig,
-        classes: int,
-        device: torch.device,
-        teacher: nn.Module | None,
-    ) -> None:
-        self.net, self.batches, self.config, self.device, self.classes = net, batches, config, device, classes
-        self.teacher = teacher.to(device).eval() if teacher is not None else None
-        self.loss = weighted_sum(config.losses, _class_weights(config, batches, classes, device))
-        groups = list(decay_groups(net, config.optimiser.weight_decay))
-        self.optimiser = torch.optim.AdamW(groups, lr=config.optimiser.lr, foreach=True)
-        self.ema = Ema(net, config.optimiser.ema) if config.optimiser.ema else None
-        precision = config.machine.precision
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
-        self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-        self._starts = [0]
-        for epoch in range(config.epochs):
-            self._starts.append(self._starts[-1] + batches.steps(epoch))
-
-    @property
-    def kept(self) -> nn.Module:
-        """The weights that are validated and kept."""
-        return self.ema.net if self.ema is not None else self.net
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of the kept weights, (n, classes, h, w) float32 on the CPU, for (n, h, w, 3) uint8 RGB."""
-        net = self.kept.eval()
-        with torch.inference_mode(), self._autocast():
-            logits: Tensor = net(to_network(images, self.config, self.device))
-        return logits.float().cpu()
-
-    def epoch(self, epoch: int, watch: Watch | None) -> dict[str, float]:
-        """Show every sample once; the row of the curves."""
-        self.net.train()
-        steps, total, data_s, done = self.batches.steps(epoch), torch.zeros((), device=self.device), 0.0, 0
-        began_s = asked_s = time.monotonic()
-        for images, labels in self.batches.epoch(epoch):
-            data_s += time.monotonic() - asked_s
-            loss = self._step(self._starts[epoch] + done, images, labels)
-            total += loss
-            done += 1
-            if watch is not None:
-                watch.step(epoch, self.config.epochs, done, steps, float(loss) if self.device.type == "cpu" else 0.0)
-            asked_s = time.monotonic()
-        mean = float(total) / max(1, done)
-        if mean != mean or mean == float("inf"):
-            raise ConfigError(
-                f"epoch {epoch + 1}: the loss is {mean}; training has left the numbers",
-                hint="lower optimiser.lr, or resume from the state before with another",
-            )
-        spent_s = time.monotonic() - began_s
-        return {"lr": self._lr(self._starts[epoch] + done - 1), "loss": mean, "epoch_s": spent_s, "data_s": data_s}
-
-    def _step(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._lr(step)
-        x, truth = to_network(images, self.config, self.device), known_only(labels, self.classes, self.device)
-        with self._autocast():
-            logits = self.net(x)
-        loss = self.loss(logits, truth)
-        if self.teacher is not None and self.config.distil is not None:
-            with torch.no_grad(), self._autocast():
-                taught = self.teacher(x)
-            distil = self.config.distil
-            loss = loss + distil.weight * distillation(logits, taught, temperature=distil.temperature)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        if self.config.optimiser.clip_norm:
-            self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.optimiser.clip_norm)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        if self.ema is not None:
-            self.ema.update(self.net)
-        return loss.detach()
-
-    def _lr(self, step: int) -> float:
-        optimiser = self.config.optimiser
-        warmup = round(optimiser.warmup_epochs * self._starts[1])
-        return optimiser.lr * lr_factor(step, self._starts[-1], warmup, optimiser.final)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, self._dtype) if self._dtype else contextlib.nullcontext()
-
-    def state(self, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-        """Everything that `restore` needs to go on as if nothing had happened."""
-        return {
-            "net": self.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "ema": self.ema.state() if self.ema is not None else None,
-            "scaler": self.scaler.state_dict(),
-            "rng": rng.capture(),
-            "rows": [dict(row) for row in rows],
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> list[dict[str, float]]:
-        """Go on from a state; the rows of the curves so far."""
-        try:
-            self.net.load_state_dict(state["net"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            if self.ema is not None and state["ema"] is not None:
-                self.ema.restore(**state["ema"])
-            self.scaler.load_state_dict(state["scaler"])
-            rng.restore(state["rng"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(f"the state is of another net or configuration: {error}") from error
-        return [dict(row) for row in state["rows"]]
-
-
-def _class_weights(config: TrainConfig, batches: Batches, classes: int, device: torch.device) -> Tensor | None:
-    if config.class_weights == "none":
-        return None
-    if config.class_weights == "enet":
-        return torch.tensor(enet_weights(batches.class_counts(classes)), dtype=torch.float32, device=device)
-    if len(config.class_weights) != classes:
-        raise ConfigError(f"class_weights: {len(config.class_weights)} given for {classes} classes")
-    return torch.tensor(config.class_weights, dtype=torch.float32, device=device)

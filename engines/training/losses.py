@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import Tensor
 
 from engines.training import regression_losses as regression
+from engines.training.regression_losses import one_hot
 from pipeline.errors import ConfigError
 from pipeline.types import VOID
 
@@ -133,12 +134,6 @@ def ohem(
     return (losses[hard] * share).sum() / share.sum()
 
 
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """(n, h, w) class ids -> (n, classes, h, w) bool; VOID is none of them."""
-    ids = torch.arange(classes, device=labels.device, dtype=labels.dtype)
-    return labels[:, None] == ids[None, :, None, None]
-
-
 LOSSES: dict[str, LossFunction] = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
@@ -173,12 +168,13 @@ def weighted_sum(parts: Sequence[LossConfig], weight: Tensor | None) -> Callable
         if part.name not in LOSSES:
             raise ConfigError(f"losses: no loss is called {part.name}", hint=_nearest(part.name, LOSSES))
         function = LOSSES[part.name]
-        known = {n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+        named = {n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+        known = named - {"weight", "where"}
         for option in part.options:
-            if option not in known - {"weight"}:
-                hint = _nearest(option, known - {"weight"})
+            if option not in known:
+                hint = _nearest(option, known)
                 raise ConfigError(f"losses: {part.name} has no option `{option}`", hint=hint)
-        weighted = {"weight": weight} if "weight" in known and part.class_weights else {}
+        weighted = {"weight": weight} if "weight" in named and part.class_weights else {}
         terms.append((part.weight, function, dict(part.options) | weighted))
 
     def total(logits: Tensor, labels: Tensor) -> Tensor:

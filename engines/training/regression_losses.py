@@ -80,12 +80,17 @@ def on_labels(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(loss)
     def of_logits(logits: Tensor, labels: Tensor, **options: float) -> Tensor:
-        known = (labels != VOID)[:, None]
-        ids = torch.arange(logits.shape[1], device=labels.device)[None, :, None, None]
-        truth = (labels[:, None] == ids).to(logits.dtype)
-        return loss(logits.softmax(1), truth, where=known.expand_as(truth), **options)
+        truth = one_hot(labels, logits.shape[1]).to(logits.dtype)
+        known = (labels != VOID)[:, None].expand_as(truth)
+        return loss(logits.softmax(1), truth, where=known, **options)
 
     return of_logits
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """(n, h, w) class ids -> (n, classes, h, w) bool; VOID is none of them."""
+    ids = torch.arange(classes, device=labels.device, dtype=labels.dtype)
+    return labels[:, None] == ids[None, :, None, None]
 
 
 def _mean(values: Tensor, where: Tensor | None) -> Tensor:

@@ -8,8 +8,12 @@ import typer
 
 from pipeline.cli.config import config
 from pipeline.cli.doctor import doctor
+from pipeline.cli.eval import eval
+from pipeline.cli.export import export
 from pipeline.cli.models import models
+from pipeline.cli.nets import nets
 from pipeline.cli.run import run
+from pipeline.cli.train import train
 from pipeline.cli.tune import tune
 
 app = typer.Typer(
@@ -21,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (run, doctor, models, config, tune):
+for command in (run, eval, doctor, models, config, tune, nets, train, export):
     app.command()(command)
 
 

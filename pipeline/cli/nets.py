@@ -32,7 +32,7 @@ def nets(
     console = Console()
     console.print(table)
     console.print(
-        f"GFLOP: thousand million operations for one picture of {SIZE_HW[1]}x{SIZE_HW[0]}, {classes} classes; a "
-        "multiplication with addition counts as 2; convolutions only. Sides of the input are multiples of the stride.",
+        f"GFLOP: thousand million operations for one picture of {SIZE_HW[1]}x{SIZE_HW[0]}, {classes} classes; "
+        "a multiplication with addition counts as 2; convolutions only. Sides of the input are multiples of stride.",
         soft_wrap=True,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType, UnionType
+from typing import Any, Literal, NamedTuple, Protocol, get_origin, get_type_hints
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,11 +105,25 @@ def open_dataset(name: str, root: str | Path, split: str, **options: Any) -> Dat
         raise DataError(f"there is no data set {name!r}", hint=hint)
     module, attribute = DATASETS[name].split(":")
     kind = getattr(importlib.import_module(module), attribute)
-    known = list(inspect.signature(kind).parameters)[2:]
-    for option in options:
+    dataset: Dataset = kind(Path(root), split, **_checked(name, kind, options))
+    return dataset
+
+
+def _checked(name: str, kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a data set's class, each of the type that it asks for."""
+    hints = get_type_hints(kind.__init__)
+    known = [option for option in hints if option not in ("root", "split", "return")]
+    checked = {}
+    for option, value in options.items():
         if option not in known:
             near = difflib.get_close_matches(option, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(known) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(known)}"
             raise DataError(f"the data set {name} has no option {option!r}", hint=hint)
-    dataset: Dataset = kind(Path(root), split, **options)
-    return dataset
+        if get_origin(hints[option]) in (Literal, UnionType):  # the class names what it takes; or it takes objects
+            checked[option] = value
+            continue
+        try:
+            checked[option] = msgspec.convert(value, hints[option])
+        except msgspec.ValidationError as error:
+            raise DataError(f"{name}: option {option}: {str(error).lower()}", hint=f"{value!r} was given") from None
+    return checked

@@ -80,15 +80,21 @@ def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool
         deep: look into folders too.
 
     Raises:
-        DataError: the folder is not there, or two files have one name.
+        DataError: the folder is not there or may not be read, or two files have one name.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
     allowed = frozenset(suffixes)
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if path.suffix.lower() not in allowed or path.name.startswith(".") or not name.endswith(ending):
+    try:
+        paths = sorted(folder.rglob("*") if deep else folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}", hint="change its permissions") from error
+    for path in paths:
+        place = path.relative_to(folder)
+        name = place.with_suffix("").as_posix()
+        hidden = any(part.startswith(".") for part in place.parts)
+        if hidden or path.suffix.lower() not in allowed or not name.endswith(ending):
             continue
         name = name.removesuffix(ending)
         if name in found:
