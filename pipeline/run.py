@@ -127,9 +127,10 @@ def _renderer(config: Config, live: bool) -> Callable[[Sequence[Network]], Calla
     """Import what draws now, and make it once the networks are known."""
     from pipeline.render import Renderer, check_names
 
+    renderer, status = Renderer(config.render, Pool), StatusLine(live)
+
     def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
         check_names(config.render, all_names([net.card.classes for net in nets]))
-        renderer, status = Renderer(config.render, Pool), StatusLine(live)
         return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
 
     return ready

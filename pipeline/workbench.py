@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.training.config import DataConfig, TrainConfig
-from pipeline.datasets.base import Dataset, Sample, open_dataset
+from pipeline.datasets.base import Dataset, Sample
 from pipeline.errors import ConfigError
 from pipeline.metrics.semantic import ConfusionMatrix
-from pipeline.types import VOID, Classes, Frame
+from pipeline.training_data import open_part, samples, words
+from pipeline.types import Classes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,22 +46,21 @@ def train(
     Raises:
         UserError: data, configuration, checkpoint or state that cannot be used.
     """
-    import torch
-
     from engines.nets import build_net
+    from engines.training import rng
     from engines.training.batches import Batches
     from engines.training.checkpoint import begin_from
     from engines.training.loop import fit
 
     cv2.setNumThreads(1)
-    opened = [_open(part, config) for part in (*config.train, *config.val)]
+    opened = [open_part(part, config) for part in (*config.train, *config.val)]
     classes = _classes(config, opened)
     parts = list(zip((*config.train, *config.val), opened, strict=True))
     held = [samples(part, dataset, classes) for part, dataset in parts]
     for (part, _), kept in zip(parts, held, strict=True):
         say(f"{part.dataset} {part.split}: {len(kept)} pictures")
     shown = len(config.train)
-    torch.manual_seed(config.seed)
+    rng.seed(config.seed)
     net = build_net(config.net.name, len(classes), **config.net.options)
     _check_crops(config, int(net.stride))
     if config.net.init is not None and not resume:
@@ -84,43 +82,6 @@ def train(
         resume=resume,
         until=until,
     )
-
-
-def samples(part: DataConfig, dataset: Dataset, classes: Classes) -> list[Sample]:
-    """The samples that a configuration asks for, decoded once, kept in memory, labelled in these classes."""
-    table = label_table(part, dataset.classes, classes)
-    names = dataset.names
-    without, only = _words(part.hold_out), _words(part.only)
-    chosen = [
-        index
-        for index, name in enumerate(names)
-        if not any(word in name for word in without) and (not only or any(word in name for word in only))
-    ]
-    if not chosen:
-        raise ConfigError(f"{part.dataset} {part.split}: hold_out and only leave no picture of {len(names)}")
-    if part.limit is not None and part.limit < len(chosen):
-        chosen = [chosen[round(i * (len(chosen) - 1) / max(1, part.limit - 1))] for i in range(part.limit)]
-    return [_kept(dataset[index], table, part.size_hw) for index in chosen]
-
-
-def label_table(part: DataConfig, theirs: Classes, ours: Classes) -> NDArray[np.uint8]:
-    """(256,) class id there -> class id here.
-
-    Raises:
-        ConfigError: a class in `map` that does not exist, or no `map` where the classes differ.
-    """
-    table = np.full(256, VOID, np.uint8)
-    if part.map is None:
-        if theirs.names != ours.names:
-            raise ConfigError(
-                f"{part.dataset}: its {len(theirs)} classes are not the {len(ours)} of the first data set",
-                hint=f"give `map:` with {', '.join(theirs.names[:4])}, ... on the left",
-            )
-        table[: len(ours)] = np.arange(len(ours))
-        return table
-    for left, right in part.map.items():
-        table[_index(left, theirs, part.dataset)] = _index(right, ours, "the first data set")
-    return table
 
 
 def scorer(
@@ -164,27 +125,6 @@ def _labels(forward: Forward, batch: Sequence[Sample], stride: int) -> NDArray[n
     return logits.argmax(1).to(torch.uint8).numpy()
 
 
-def _open(part: DataConfig, config: TrainConfig) -> Dataset:
-    root = part.root or config.roots.get(part.dataset, "." if part.dataset == "demo" else None)
-    if root is None:
-        hint = f"give its folder: --set roots.{part.dataset}=DIR"
-        raise ConfigError(f"{part.dataset}: the configuration does not say where it is", hint=hint)
-    options = dict(part.options)
-    if part.dataset == "demo":
-        options |= {"frames": _drawn(part, int(options.pop("worlds", 4)), int(options.get("count", 100)))}
-    return open_dataset(part.dataset, root, part.split, **options)
-
-
-def _drawn(part: DataConfig, worlds: int, count: int) -> Iterator[Frame]:
-    """Frames of several drawn worlds, two seconds of driving apart: they differ in weather, season and place."""
-    from pipeline.sources.demo import Demo
-
-    each = -(-count // max(1, worlds))
-    for seed in range(max(1, worlds)):
-        with Demo(seed, each, part.size_hw or (360, 480), fps=0.5) as frames:
-            yield from frames
-
-
 def _classes(config: TrainConfig, opened: Sequence[Dataset]) -> Classes:
     """Those of the first data set, which therefore has no map."""
     if config.train[0].map is not None:
@@ -192,32 +132,11 @@ def _classes(config: TrainConfig, opened: Sequence[Dataset]) -> Classes:
     return opened[0].classes
 
 
-def _kept(sample: Sample, table: NDArray[np.uint8], size_hw: tuple[int, int] | None) -> Sample:
-    image, labels = sample.image, np.asarray(cv2.LUT(sample.labels, table), np.uint8)
-    if size_hw is not None and size_hw != labels.shape:
-        size_wh = size_hw[::-1]
-        image = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
-        labels = np.asarray(cv2.resize(labels, size_wh, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return replace(sample, image=image, labels=labels)
-
-
-def _words(said: str | Sequence[str]) -> tuple[str, ...]:
-    return (said,) if isinstance(said, str) else tuple(said)
-
-
-def _index(name: str, classes: Classes, whose: str) -> int:
-    if name in classes.names:
-        return classes.names.index(name)
-    near = difflib.get_close_matches(name, classes.names, 1)
-    hint = f"did you mean `{near[0]}`?" if near else f"they are {', '.join(classes.names)}"
-    raise ConfigError(f"map: `{name}` is no class of {whose}", hint=hint)
-
-
 def _val_names(config: TrainConfig) -> list[str]:
     """Names of the validation sets, for the curves; two of the same are numbered."""
     names: list[str] = []
     for part in config.val:
-        name = "-".join((part.dataset, part.split, *_words(part.only)))
+        name = "-".join((part.dataset, part.split, *words(part.only)))
         names.append(name if name not in names else f"{name}-{len(names) + 1}")
     return names
 
@@ -251,7 +170,7 @@ def _about(
     """What goes into the checkpoint beside what the loop knows."""
     data = [
         f"{part.dataset} {part.split}, {len(kept)} pictures"
-        + (f" without {', '.join(_words(part.hold_out))}" if part.hold_out else "")
+        + (f" without {', '.join(words(part.hold_out))}" if part.hold_out else "")
         for (part, _), kept in zip(parts, held, strict=True)
     ]
     terms = dict.fromkeys(filter(None, (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms)))

@@ -30,11 +30,27 @@ def trained(name: str, seed: int = 0, **options: Any) -> Any:
             spread(module.bias, -0.3, 0.3)
         elif isinstance(module, nn.PReLU):
             spread(module.weight, -0.3, 0.9)
-    with torch.no_grad():
-        features = net.features(torch.randn(1, 3, 2 * net.stride, 2 * net.stride, generator=generator))
-        for parameter in net.head.parameters():  # so that classes come up by what is seen, not by a bias
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) / features.std())
+    _even(net, torch.nn.functional.interpolate(torch.randn(1, 3, 10, 14, generator=generator), scale_factor=16))
     return net
+
+
+def _even(net: Any, x: Any) -> None:
+    """Shift and scale the logits of each class, so that all classes come up and by what is seen."""
+    import torch
+    from torch import nn
+
+    with torch.no_grad():
+        logits = net(nn.functional.pad(x, (0, -x.shape[3] % net.stride, 0, -x.shape[2] % net.stride)))
+        shift, gain = logits.mean((0, 2, 3)), 1 / logits.std((0, 2, 3))
+        head = net.head[0] if isinstance(net.head, nn.Sequential) else net.head
+        if isinstance(head, nn.Upsample):
+            net.score_8.bias -= shift
+            return
+        pixels = head.bias.numel() // len(shift)
+        shift, gain = shift.repeat_interleave(pixels), gain.repeat_interleave(pixels)
+        across = 1 if isinstance(head, nn.ConvTranspose2d) else 0
+        head.weight *= gain.reshape([-1 if axis == across else 1 for axis in range(4)])
+        head.bias.copy_((head.bias - shift) * gain)
 
 
 def about(net: Any) -> dict[str, Any]:
@@ -48,6 +64,6 @@ def about(net: Any) -> dict[str, Any]:
         "terms": "non-commercial: fitted on CamVid (academic use)",
         "val": "CamVid val",
         "mean_iou": 0.57612345,
-        "iou": {name: 0.5 for name in NAMES},
+        "iou": dict.fromkeys(NAMES, 0.5),
         "epoch": 7,
     }

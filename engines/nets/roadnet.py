@@ -34,20 +34,21 @@ class Dense(nn.Module):
 
 
 class Wide(nn.Module):
-    """A bottleneck whose 3x3 convolution looks near with half of its channels and far with the other half."""
+    """A bottleneck whose 3x3 convolutions look near with one half of its channels and far with the other."""
 
     def __init__(self, channels: int, near: int, far: int) -> None:
         super().__init__()
         half = channels // 2
-        self.reduce = conv_bn(channels, channels, 1)
-        self.near = conv_bn(half, half, dilation=near, groups=half // GROUP)
-        self.far = conv_bn(half, half, dilation=far, groups=half // GROUP)
+        # A reduction for each half, as splitting one costs a copy.
+        self.near, self.far = (
+            nn.Sequential(conv_bn(channels, half, 1), conv_bn(half, half, dilation=dilation, groups=half // GROUP))
+            for dilation in (near, far)
+        )
         self.expand = conv_bn(channels, channels, 1, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
-        near, far = self.reduce(x).chunk(2, 1)
-        return functional.relu(x + self.expand(torch.cat([self.near(near), self.far(far)], 1)))
+        return functional.relu(x + self.expand(torch.cat([self.near(x), self.far(x)], 1)))
 
 
 class Context(nn.Module):

@@ -83,7 +83,8 @@ def match_histogram(image: Pixels, target: NDArray[np.float32], strength: float)
     levels = np.arange(_STYLE_BINS, dtype=np.float32)
     table = np.empty((1, _STYLE_BINS, 3), np.uint8)
     for channel, own in enumerate(_cumulative(image)):
-        moved = np.interp(own, target[channel], levels)
+        middle = (own + np.append(np.float32(0), own[:-1])) / 2  # of each level's share: never past the last one
+        moved = np.searchsorted(target[channel], middle)
         table[0, :, channel] = np.clip(levels + strength * (moved - levels) + 0.5, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(image, table), np.uint8)
 

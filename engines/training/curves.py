@@ -18,7 +18,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: value if key == "epoch" else f"{value:.6g}" for key, value in row.items()})
+        writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text.getvalue())
     os.replace(unfinished, path)

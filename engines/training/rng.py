@@ -1,4 +1,4 @@
-"""The states of all random generators, as plain values that a state file may hold."""
+"""All random generators at once: begin, and their states as plain values that a state file may hold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+
+
+def seed(number: int) -> None:
+    """Begin anew, all of them."""
+    torch.manual_seed(number)
+    np.random.seed(number % 2**32)
+    random.seed(number)
 
 
 def capture() -> dict[str, Any]:
