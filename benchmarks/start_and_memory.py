@@ -42,23 +42,18 @@ def first_frames(clip: Path, model: Path, backend: str, runs: int) -> dict[str, 
 
 def long_clip(clip: Path, frames: int, out: Path) -> Path:
     """CLIP again and again, without encoding it anew, until it has so many frames."""
-    with av.open(str(out), "w") as target:
-        stream, offset, written = None, 0, 0
-        while written < frames:
-            with av.open(str(clip)) as source:
-                video = source.streams.video[0]
-                stream = stream or target.add_stream_from_template(video)
-                last = 0
-                for packet in source.demux(video):
-                    if packet.dts is None or written == frames:
-                        continue
-                    step = packet.duration or 1
-                    last = max(last, packet.dts + step)
-                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
-                    packet.stream = stream
-                    target.mux(packet)
-                    written += 1
-                offset += last
+    with av.open(str(clip)) as source, av.open(str(out), "w") as target:
+        video = source.streams.video[0]
+        stream = target.add_stream_from_template(video)
+        packets = [packet for packet in source.demux(video) if packet.dts is not None]
+        length = packets[-1].dts - packets[0].dts + (packets[1].dts - packets[0].dts)
+        for number in range(frames):
+            turn, index = divmod(number, len(packets))
+            old = packets[index]
+            packet = av.Packet(bytes(old))
+            packet.stream, packet.time_base, packet.is_keyframe = stream, old.time_base, old.is_keyframe
+            packet.pts, packet.dts = old.pts + turn * length, old.dts + turn * length
+            target.mux(packet)
     return out
 
 
@@ -84,7 +79,7 @@ def memory(clip: Path, model: Path, backend: str, frames: int, long_side: int | 
             pass
 
     with tempfile.TemporaryDirectory() as folder:
-        source = long_clip(clip, frames, Path(folder, "long.mkv"))
+        source = long_clip(clip, frames, Path(folder, "long.mp4"))
         options = {"model": (str(model),), "backend.name": backend, "input.long_side": long_side}
         files = {"output.save": str(Path(folder, "o.mp4")), "output.json": str(Path(folder, "o.jsonl"))}
         outcome = pipeline.run.run(str(source), load(options={**options, **files}), Reader())

@@ -36,7 +36,8 @@ def export_net(
     Args:
         net: an engines.nets.base.Net; it is copied.
         about: what its checkpoint says: `classes` (`names`, perhaps `colours`) must be there; `input` (`mean`, `std`,
-            `scale`, `colour`, `size_hw`), `data`, `terms`, `mean_iou`, `iou`, `val`, `epoch` go into the card.
+            `scale`, `colour`, `size_hw`, `long_side`), `data`, `terms`, `mean_iou`, `iou`, `val`, `epoch` go into
+            the card.
         out: the file; written whole or not at all.
         size_hw: fixed height and width, multiples of net.stride, with n = 1; None: n, h and w are free.
         precision: fp16 has half weights and computes in half; input and logits stay float32.
@@ -47,7 +48,8 @@ def export_net(
         out
 
     Raises:
-        ModelError: a size that the network does not take, classes that do not fit it, or `about` is not whole.
+        ModelError: a size that the network does not take, classes that do not fit it, `about` is not whole, or `out`
+            cannot be written.
     """
     import onnx
     import torch
@@ -91,8 +93,12 @@ def export_net(
     onnx.checker.check_model(model, full_check=True)
     out = Path(out)
     unfinished = out.with_name(f"{out.name}.part")
-    unfinished.write_bytes(model.SerializeToString())
-    os.replace(unfinished, out)
+    try:
+        unfinished.write_bytes(model.SerializeToString())
+        os.replace(unfinished, out)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ModelError(f"{out}: cannot be written: {error.strerror}") from error
     return out
 
 
@@ -120,9 +126,9 @@ def card_text(
         "std": [1.0, 1.0, 1.0] if normalise else list(spec["std"]),
     }
     if size_hw is None:
-        told["long_side"] = max(spec["size_hw"])
+        told["long_side"] = spec["long_side"]
     price = cost(net)
-    accuracy = {key: about[key] for key in ("val", "mean_iou", "iou", "other_mean_iou") if key in about}
+    accuracy = {key: about[key] for key in ("val", "mean_iou", "iou", "other_mean_iou") if about.get(key)}
     if "iou" in accuracy:
         accuracy["iou"] = {name: _rounded(value) for name, value in accuracy["iou"].items()}
     if "mean_iou" in accuracy:
@@ -169,6 +175,7 @@ def _input(about: Mapping[str, Any]) -> dict[str, Any]:
         "std": tuple(float(number) for number in said.get("std", (1.0, 1.0, 1.0))),
         "size_hw": tuple(int(side) for side in said.get("size_hw") or said.get("size") or (360, 640)),
     }
+    spec["long_side"] = int(said.get("long_side") or max(spec["size_hw"]))
     if len(spec["mean"]) != 3 or len(spec["std"]) != 3 or min(spec["std"]) <= 0 or len(spec["size_hw"]) != 2:
         raise ModelError(f"the checkpoint's `input` cannot be used: {dict(said)}")
     if said.get("colour", "rgb") != "rgb":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engines.training.trainee import Watch
 
 _VAL_BATCH = 4
+_NEEDED = ("torch", "albumentations", "safetensors", "matplotlib")
 
 
 def train(
@@ -46,6 +48,7 @@ def train(
     Raises:
         UserError: data, configuration, checkpoint or state that cannot be used.
     """
+    _check_installed()
     from engines.nets import build_net
     from engines.training import rng
     from engines.training.batches import Batches
@@ -139,6 +142,12 @@ def _val_names(config: TrainConfig) -> list[str]:
         name = "-".join((part.dataset, part.split, *words(part.only)))
         names.append(name if name not in names else f"{name}-{len(names) + 1}")
     return names
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"training needs {', '.join(missing)}", hint="pip install 'dashmask[train]'")
 
 
 def _check_crops(config: TrainConfig, stride: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,15 @@ nn = torch.nn
 
 CLASSES = 11
 PARAMETERS = {"roadnet": 561_568, "enet": 363_098, "enet-encoder": 338_938, "unet": 1_942_747, "fcn": 1_608_849}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def of_kind(net: Any, kind: Any) -> list[Any]:

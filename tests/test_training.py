@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,18 @@ def test_processes_that_help_make_the_same_batches(pictures: Path) -> None:
     data = samples(alone.train[0], open_dataset("folders", pictures, "train"), Classes(("red", "green", "blue"), ()))
     one, two = (list(Batches([(data, 1.0)], config).epoch(1)) for config in (alone, helped))
     assert same(one, two)
-    assert not same(one, list(Batches([(data, 1.0)], alone).epoch(2)))
+
+
+def test_each_showing_of_a_picture_is_another_change(pictures: Path) -> None:
+    config = config_for(pictures, batch=1)
+    picture = samples(
+        msgspec.structs.replace(config.train[0], limit=1),
+        open_dataset("folders", pictures, "train"),
+        Classes(("red", "green", "blue"), ()),
+    )
+    batches = Batches([(picture, 2.0)], config)
+    shown = {images.numpy().tobytes() for epoch in (0, 1) for images, _ in batches.epoch(epoch)}
+    assert len(shown) == 4
 
 
 def test_an_epoch_shows_what_was_asked_for(pictures: Path) -> None:
@@ -356,8 +368,14 @@ def test_a_mistake_in_a_configuration_is_named(tmp_path: Path, text: str, says: 
         load_train_config(str(file))
 
 
+def test_what_is_not_installed_is_named(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "albumentations", None)
+    with pytest.raises(ConfigError, match=r"training needs albumentations \(pip install 'dashmask\[train\]'\)"):
+        train(config_for(pictures), tmp_path)
+
+
 def test_mistakes_are_sentences(pictures: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no training of that name \(did you mean enet-camvid\?\)"):
+    with pytest.raises(ConfigError, match=r"\(did you mean (the preset )?enet-camvid\?\)"):
         load_train_config("enet-camvit")
     with pytest.raises(ConfigError, match="does not say where it is"):
         train(config_for(pictures, roots={}), tmp_path)

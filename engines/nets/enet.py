@@ -158,7 +158,7 @@ class Encoder(nn.Module):
 
 
 class ENetStageOne(Net):
-    """The encoder with a classifier, for the first of the two stages of training.
+    """ENet's encoder with a classifier, for the first stage of training.
 
     `enet.encoder.load_state_dict(stage_one.encoder.state_dict())` begins the second. `scores` are the logits at an
     eighth of the size that the paper trains on; forward enlarges them bilinearly.
@@ -181,7 +181,7 @@ class ENetStageOne(Net):
 
 
 class ENet(Net):
-    """The whole network."""
+    """Paszke et al. 2016: encoder with dilations, small decoder with unpooling."""
 
     stride = 8
 

@@ -28,7 +28,7 @@ class Residual(nn.Module):
 
 
 class FCN(Net):
-    """FCN-8s."""
+    """Long et al. 2015: FCN-8s on a small residual backbone."""
 
     stride = 32
     defaults = {"width": 32}  # noqa: RUF012 a ClassVar in the base

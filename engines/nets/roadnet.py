@@ -64,7 +64,7 @@ class Context(nn.Module):
 
 
 class RoadNet(Net):
-    """Encoder to a sixteenth, decoder to a quarter, pixel shuffle to full size."""
+    """Ours: wide view at a sixteenth, details at a quarter, pixel shuffle to full size."""
 
     stride = 16
 

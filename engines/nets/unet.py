@@ -17,7 +17,7 @@ DEPTH = 4  # times the size is halved
 
 
 class UNet(Net):
-    """Four steps down, four up, with the features of the same size beside."""
+    """Ronneberger et al. 2015: down and up with features of each size beside."""
 
     stride = 2**DEPTH
     defaults = {"width": 16}  # noqa: RUF012 a ClassVar in the base

@@ -116,7 +116,7 @@ def _compose(config: AugmentConfig, size_hw: tuple[int, int]) -> tuple[Any, Any]
     near = max(height // 12, 8)
     weather = A.OneOf(
         [
-            A.RandomFog(fog_coef_range=(0.1, 0.5), alpha_coef=0.1),
+            A.RandomFog(fog_coef_range=(0.05, 0.25), alpha_coef=0.12),
             A.RandomRain(blur_value=3, brightness_coefficient=0.85, drop_length=near // 2, rain_type="default"),
             A.RandomSunFlare(src_radius=near * 2, num_flare_circles_range=(3, 6)),
             A.RandomShadow(shadow_roi=(0, 0.3, 1, 1), shadow_intensity_range=(0.2, 0.6)),
@@ -130,7 +130,9 @@ def _compose(config: AugmentConfig, size_hw: tuple[int, int]) -> tuple[Any, Any]
             A.HueSaturationValue(10, (-60, 30), 0, p=config.colour),
             A.ToGray(p=config.gray),
             A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 7)), A.Downscale((0.5, 0.8))], p=config.blur),
-            A.OneOf([A.GaussNoise((0.01, 0.06)), A.ISONoise((0.01, 0.04), (0.05, 0.3))], p=config.noise),
+            A.OneOf(
+                [A.GaussNoise((0.01, 0.06)), A.MultiplicativeNoise((0.8, 1.2), elementwise=True)], p=config.noise
+            ),
             A.ImageCompression(quality_range=(35, 90), p=config.jpeg),
         ]
     )
