@@ -19,7 +19,8 @@ from engines.select import AUTO, opener
 from engines.tune_store import store_choice
 from pipeline.errors import BackendError
 from pipeline.image import Image
-from pipeline.types import Card, Frame, Letterbox, Prepared
+from pipeline.letterbox import Letterbox
+from pipeline.types import Card, Frame, Prepared
 
 ROUNDS = 5
 CLEAR_GAIN = 1.03  # and faster in all rounds but one

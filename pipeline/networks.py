@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
 from engines.card import find_card
+from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.select import Selection, select
 from pipeline.config import Config, InputConfig
 from pipeline.config_file import config_dirs
@@ -35,7 +37,8 @@ def networks(config: Config) -> tuple[Network, ...]:
     """
     if not config.model:
         raise ConfigError("no model was given", hint="add --model MODEL.onnx (a YOLO-seg or a semantic network)")
-    cards = [find_card(name, card_dirs=[d / "cards" for d in config_dirs()]) for name in config.model]
+    card_dirs = [folder / "cards" for folder in config_dirs()]
+    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model]
     families = [card.family for card in cards]
     if len(set(families)) < len(families):
         raise ModelError(
@@ -58,6 +61,13 @@ def networks(config: Config) -> tuple[Network, ...]:
         )
         made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
     return tuple(made)
+
+
+def _file(name: str) -> str | Path:
+    """The model's file; a name that Ultralytics knows is exported once, where no such file lies here."""
+    if Path(name).exists() or Path(f"{name}.onnx").exists() or not is_ultralytics_name(name):
+        return name
+    return named_model(name)
 
 
 def input_for(card: Card, wanted: InputConfig) -> InputSpec:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError, UserError
 from pipeline.image import Image, Matrix, yuv_to_rgb
-from pipeline.types import Frame, InputSpec, Letterbox, Prepared
+from pipeline.letterbox import Letterbox
+from pipeline.types import Frame, InputSpec, Prepared
 
 POOLED_SHAPES = 4  # tensor shapes whose buffers are kept; a folder of pictures may have dozens
 

@@ -21,7 +21,8 @@ from engines.card import read_card
 from engines.select import opener
 from pipeline.errors import BackendError, ModelError
 from pipeline.image import Image
-from pipeline.types import Card, Frame, Letterbox, Prepared
+from pipeline.letterbox import Letterbox
+from pipeline.types import Card, Frame, Prepared
 
 CPU = ("onnxruntime-cpu", "openvino")
 

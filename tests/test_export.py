@@ -19,7 +19,8 @@ from engines.card import read_card
 from engines.select import opener
 from pipeline.errors import ConfigError, ModelError
 from pipeline.image import Image
-from pipeline.types import Frame, Letterbox, Prepared
+from pipeline.letterbox import Letterbox
+from pipeline.types import Frame, Prepared
 
 torch = pytest.importorskip("torch", reason="networks are exported from torch: install dashmask[train]")
 pytest.importorskip("onnxruntime", reason="onnxruntime runs what was exported: install dashmask[cpu]")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.letterbox import Letterbox
 from pipeline.postprocess.masks import Masks, masks_in_boxes
 from pipeline.preprocess import network_size, place
-from pipeline.types import InputSpec, Letterbox
+from pipeline.types import InputSpec
 
 # Whole frame pixels per cell; a padding that is no whole number of cells; no scaling at all; enlarged; upright.
 SIZES = [(720, 1280), (374, 1242), (425, 640), (288, 352), (1242, 374), (375, 1241)]

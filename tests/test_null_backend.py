@@ -18,7 +18,8 @@ from engines.card import read_card
 from engines.select import opener
 from pipeline.errors import BackendError
 from pipeline.image import Image
-from pipeline.types import Card, Frame, Letterbox, Prepared
+from pipeline.letterbox import Letterbox
+from pipeline.types import Card, Frame, Prepared
 
 SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.flow import Pool
 from pipeline.image import Image, Matrix, rgb_to_yuv, yuv_to_rgb
+from pipeline.letterbox import Letterbox
 from pipeline.preprocess import POOLED_SHAPES, Preprocessor, TensorBuffer
 from pipeline.sources.planes import PlaneReader
-from pipeline.types import Frame, InputSpec, Letterbox
+from pipeline.types import Frame, InputSpec
 
 YOLO = InputSpec("images")
 

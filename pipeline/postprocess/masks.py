@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.types import Letterbox
+from pipeline.letterbox import Letterbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import DecodeConfig
 from pipeline.errors import ModelError
+from pipeline.letterbox import Letterbox
 from pipeline.postprocess import chosen_classes
-from pipeline.types import VOID, Card, Inferred, Labels, Letterbox
+from pipeline.types import VOID, Card, Inferred, Labels
 
 Layout = Literal["planes", "channels last", "one"]
 TILE = 1 << 16  # pixels settled at once: the running best of a tile stays in the cache
