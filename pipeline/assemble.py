@@ -102,7 +102,10 @@ class _Infer:
             yield from self._oldest()
 
     def _oldest(self) -> Iterator[Messages]:
-        yield from zip(*(ticket.result() for ticket in self._waiting.popleft()), strict=True)
+        done = [ticket.result() for ticket in self._waiting.popleft()]
+        for lease in leases(tuple(inferred for column in done for inferred in column)):
+            lease.release()  # the tensors end here; the warm buffers are needed for the next frames
+        yield from zip(*done, strict=True)
 
 
 def frame_of(message: Any) -> Frame:
@@ -165,8 +168,6 @@ def _scene(message: Messages, nets: Sequence[Network], dropped: Callable[[], Map
             instances = found
         else:
             labels = found
-        if inferred.prepared.lease is not None:
-            inferred.prepared.lease.release()  # the tensor ends here; its buffer is needed for the next frame
     return Scene(message[0].prepared.frame, instances, labels, dropped())
 
 

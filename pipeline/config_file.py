@@ -6,13 +6,15 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import yaml
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+
+C = TypeVar("C", bound=msgspec.Struct)
 
 
 def config_dirs() -> tuple[Path, ...]:
@@ -32,7 +34,18 @@ def load(path: str | None = None, sets: Sequence[str] = (), options: Mapping[str
     Raises:
         ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name.
     """
-    file = _find(path) if path is not None else None
+    return load_as(Config, path, sets, options)
+
+
+def load_as(
+    kind: type[C],
+    path: str | None = None,
+    sets: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    folder: str = ".",
+) -> C:
+    """As `load`, for a configuration of another kind, whose presets lie in that folder of `configs/`."""
+    file = _find(path, folder) if path is not None else None
     text = ""
     if file is not None:
         try:
@@ -40,28 +53,28 @@ def load(path: str | None = None, sets: Sequence[str] = (), options: Mapping[str
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: cannot be read as YAML text: {error}") from error
     tree = _parse(text, str(file))
-    _convert(tree, _places(text), str(file))
+    _convert(kind, tree, _places(text), str(file))
     for pair in sets:
         _put(tree, pair)
-        _convert(tree, {}, f"--set {pair}")
+        _convert(kind, tree, {}, f"--set {pair}")
     for key, value in (options or {}).items():
         if value is not None:
             *parents, last = key.split(".")
             _inner(tree, parents, key)[last] = value
-    return _convert(tree, {}, "configuration")
+    return _convert(kind, tree, {}, "configuration")
 
 
-def dump(config: Config) -> str:
+def dump(config: msgspec.Struct) -> str:
     """The configuration as YAML that `load` takes back."""
     plain = msgspec.to_builtins(config)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _find(name: str) -> Path:
+def _find(name: str, inside: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    presets = {p.stem: p for folder in config_dirs() for p in sorted(folder.glob("*.yaml"))}
+    presets = {p.stem: p for folder in config_dirs() for p in sorted((folder / inside).glob("*.yaml"))}
     if name in presets:
         return presets[name]
     near = difflib.get_close_matches(path.stem, presets, 1)
@@ -119,17 +132,17 @@ def _inner(tree: dict[str, Any], parents: Sequence[str], name: str) -> dict[str,
     return tree
 
 
-def _convert(tree: dict[str, Any], places: dict[str, int], name: str) -> Config:
+def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: str) -> C:
     try:
-        return msgspec.convert(tree, Config)
+        return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         path = where.strip("`") or "$"
         unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
         hint = ""
         if unknown:
+            fields = _fields(kind, path.split(".")[1:])
             path = f"{path}.{unknown[1]}"
-            fields = _fields(path.split(".")[1:-1])
             near = difflib.get_close_matches(unknown[1], fields, 1)
             what = f"unknown key `{unknown[1]}`"
             hint = f"did you mean `{near[0]}`?" if near else f"keys here are {', '.join(fields)}"
@@ -139,10 +152,16 @@ def _convert(tree: dict[str, Any], places: dict[str, int], name: str) -> Config:
         raise ConfigError(f"{name}{line}: {place}{what}", hint=hint) from error
 
 
-def _fields(path: Sequence[str]) -> list[str]:
-    """The keys that a configuration has at a path."""
-    kind: Any = Config
+def _fields(kind: Any, path: Sequence[str]) -> list[str]:
+    """The keys that a configuration has at a path, whose lists are written `losses[0]`."""
     for key in path:
-        kind = next(f.type for f in msgspec.structs.fields(kind) if f.name == key)
-        kind = next((k for k in (kind, *get_args(kind)) if isinstance(k, type)), kind)
+        name = key.partition("[")[0]
+        kind = _struct(next(f.type for f in msgspec.structs.fields(kind) if f.name == name))
     return [f.name for f in msgspec.structs.fields(kind)]
+
+
+def _struct(kind: Any) -> Any:
+    """The struct in a type such as tuple[LossConfig, ...] or DistilConfig | None."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    return next(filter(None, map(_struct, get_args(kind))), None)

@@ -18,8 +18,8 @@ pytest.importorskip("matplotlib", reason="training draws its curves with matplot
 
 from engines.training.config import CropConfig, DataConfig, TrainConfig
 from pipeline.cli.train import train as command
-from pipeline.config_file import config_dirs
-from pipeline.train_config import dump_train_config, load_train_config
+from pipeline.config_file import config_dirs, dump
+from pipeline.train_config import load_train_config
 from pipeline.workbench import train
 
 PRESETS = sorted(path for folder in config_dirs() for path in (folder / "train").glob("*.yaml"))
@@ -79,7 +79,7 @@ def test_a_preset_can_be_printed_and_read_back_and_fits_its_network(preset: Path
     from engines.nets import build_net
 
     config = load_train_config(preset.stem)
-    (tmp_path / "again.yaml").write_text(dump_train_config(config))
+    (tmp_path / "again.yaml").write_text(dump(config))
     assert load_train_config(str(tmp_path / "again.yaml")) == config
     stride = build_net(config.net.name, 3, **config.net.options).stride
     assert all(side % stride == 0 for crop in config.crops for side in crop.size_hw)

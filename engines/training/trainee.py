@@ -59,9 +59,12 @@ class Trainee:
         return self.ema.net if self.ema is not None else self.net
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of the kept weights, (n, classes, h, w) float32 on the CPU, for (n, h, w, 3) uint8 RGB."""
+        """Logits of the kept weights, (n, classes, h, w) float32 on the CPU, for (n, h, w, 3) uint8 RGB.
+
+        In float32 whatever is trained in: the score is that of the weights as they are kept.
+        """
         net = self.kept.eval()
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():
             logits: Tensor = net(to_network(images, self.config, self.device))
         return logits.float().cpu()
 

@@ -33,8 +33,9 @@ def train(
 
     from pipeline.cli.progress import say
     from pipeline.cli.table import plain_table
+    from pipeline.config_file import dump
     from pipeline.errors import ConfigError
-    from pipeline.train_config import dump_train_config, load_train_config
+    from pipeline.train_config import load_train_config
     from pipeline.workbench import train as run
 
     wanted = load_train_config(config, sets or ())
@@ -43,7 +44,7 @@ def train(
         raise ConfigError(f"{folder} holds a training already", hint="--resume goes on with it; --out takes another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(dump_train_config(wanted), encoding="utf-8")
+        (folder / "config.yaml").write_text(dump(wanted), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error}", hint="--out takes another folder") from error
     try:
