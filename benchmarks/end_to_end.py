@@ -74,11 +74,13 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--square-model", help="the same network exported with fixed 640x640 input, for the peer")
     parser.add_argument("--case", nargs=2, action="append", required=True, metavar=("CLIP", "CONF"))
+    parser.add_argument("--square-only", action="store_true", help="leave out the shape of the footage")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     cases = []
-    for square in (None, given.square_model) if given.square_model else (None,):
+    shapes = [] if given.square_only else [None]
+    for square in [*shapes, given.square_model] if given.square_model else shapes:
         for clip, conf in given.case:
             print(f"{clip}, conf {conf}, {'640x640' if square else 'the shape of the footage'}", flush=True)
             cases.append(compare(clip, given.model, float(conf), given.rounds, square))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,26 +53,19 @@ def open(
 
 
 class Scenes:
-    """An iterator of scenes that owns the threads behind it."""
+    """An iterator of scenes that owns the threads behind it. They stop with it, at the latest with the program."""
 
     def __init__(self, source: Source, nets: Sequence[Network], config: Config) -> None:
         self.networks = tuple(nets)
         self.source = source
-        self._scenes = self._run(config)
+        self._scenes = _scenes(source, self.networks, config)
+        self._close = weakref.finalize(self, _close, self._scenes, self.networks)
 
-    def __iter__(self) -> Generator[Scene]:
-        return self._scenes
+    def __iter__(self) -> Scenes:
+        return self
 
-    def _run(self, config: Config) -> Generator[Scene]:
-        flow: Flow[Picture]
-        flow = build(config, self.source, self.networks, dropped=lambda: flow.drops)
-        try:
-            with flow:
-                for picture in flow:
-                    yield picture.scene
-        finally:
-            for net in self.networks:
-                net.selection.backend.close()
+    def __next__(self) -> Scene:
+        return next(self._scenes)
 
     def __enter__(self) -> Scenes:
         return self
@@ -81,6 +75,18 @@ class Scenes:
 
     def close(self) -> None:
         """Stop and join every thread; legal at any time."""
-        self._scenes.close()
-        for net in self.networks:  # a generator that was never started runs no `finally`
-            net.selection.backend.close()
+        self._close()
+
+
+def _scenes(source: Source, nets: Sequence[Network], config: Config) -> Generator[Scene]:
+    flow: Flow[Picture]
+    flow = build(config, source, nets, dropped=lambda: flow.drops)
+    with flow:
+        for picture in flow:
+            yield picture.scene
+
+
+def _close(scenes: Generator[Scene], nets: Sequence[Network]) -> None:
+    scenes.close()
+    for net in nets:
+        net.selection.backend.close()

@@ -90,6 +90,21 @@ def test_leaving_the_loop_early_leaves_no_thread(models: tuple[Path, Path]) -> N
     assert set(threading.enumerate()) == before
 
 
+@pytest.mark.parametrize("keeps", ["", "scenes = "])
+def test_a_program_that_breaks_off_in_the_middle_ends_well(models: tuple[Path, Path], clip: Path, keeps: str) -> None:
+    loop = "scenes" if keeps else f"pipeline.open({str(clip)!r}, model={str(models[1])!r})"
+    program = f"""
+import pipeline
+{keeps and f"scenes = pipeline.open({str(clip)!r}, model={str(models[1])!r})"}
+for scene in {loop}:
+    print(scene.frame.index)
+    if scene.frame.index == 2:
+        break
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n1\n2\n", "")
+
+
 def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     words = ("--start", 0.5, "--every", 4, "--frames", 3, "--json", tmp_path / "o.jsonl")
     assert dashmask("run", clip, "-m", models[1], *words).code == 0

@@ -41,7 +41,9 @@ def tune(
     Console().print(table)
     for reason in result.passed_over:
         say(f"not measured: {reason}")
-    say(f"at {shape_hw[1]}x{shape_hw[0]}: {result.best.backend} is fastest; kept in {result.stored}")
+    best = result.best
+    what = f"{best.backend}, {best.workers} workers of {best.threads} threads"
+    say(f"for inputs of {shape_hw[1]}x{shape_hw[0]}, `run` takes {what} ({result.stored})")
 
 
 def _size_hw(size: str | None) -> tuple[int, int]:
