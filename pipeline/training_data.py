@@ -40,9 +40,18 @@ def _drawn(part: DataConfig, worlds: int, count: int) -> Iterator[Frame]:
             yield from frames
 
 
-def samples(part: DataConfig, dataset: Dataset, classes: Classes) -> list[Sample]:
-    """The samples that a configuration asks for, decoded once, kept in memory, labelled in these classes."""
-    table = label_table(part, dataset.classes, classes)
+def class_sets(parts: Sequence[DataConfig]) -> tuple[tuple[str, ...], ...]:
+    """The sets of classes, each once, that labels of these parts may stand for."""
+    named = (names for part in parts for names in (part.map or {}).values() if not isinstance(names, str))
+    return tuple(dict.fromkeys(named))
+
+
+def samples(
+    part: DataConfig, dataset: Dataset, classes: Classes, sets: Sequence[tuple[str, ...]] = ()
+) -> list[Sample]:
+    """The samples that a configuration asks for, decoded once, kept in memory, labelled in these classes (and
+    sets of them, numbered behind the classes; a set that is not among `sets` is void)."""
+    table = label_table(part, dataset.classes, classes, sets)
     names = dataset.names
     without, only = words(part.hold_out), words(part.only)
     chosen = [
@@ -57,8 +66,10 @@ def samples(part: DataConfig, dataset: Dataset, classes: Classes) -> list[Sample
     return [_kept(dataset[index], table, part.size_hw) for index in chosen]
 
 
-def label_table(part: DataConfig, theirs: Classes, ours: Classes) -> NDArray[np.uint8]:
-    """(256,) class id there -> class id here.
+def label_table(
+    part: DataConfig, theirs: Classes, ours: Classes, sets: Sequence[tuple[str, ...]] = ()
+) -> NDArray[np.uint8]:
+    """(256,) class id there -> class id here, or number of classes + index of a set.
 
     Raises:
         ConfigError: a class in `map` that does not exist, or no `map` where the classes differ.
@@ -73,7 +84,10 @@ def label_table(part: DataConfig, theirs: Classes, ours: Classes) -> NDArray[np.
         table[: len(ours)] = np.arange(len(ours))
         return table
     for left, right in part.map.items():
-        table[_index(left, theirs, part.dataset)] = _index(right, ours, "the first data set")
+        names = words(right)
+        ids = [_index(name, ours, "the first data set") for name in names]
+        number = ids[0] if len(ids) == 1 else len(ours) + sets.index(names) if names in sets else VOID
+        table[_index(left, theirs, part.dataset)] = number
     return table
 
 

@@ -15,7 +15,7 @@ from engines.training.config import DataConfig, TrainConfig
 from pipeline.datasets.base import Dataset, Sample
 from pipeline.errors import ConfigError
 from pipeline.metrics.semantic import ConfusionMatrix
-from pipeline.training_data import open_part, samples, words
+from pipeline.training_data import class_sets, open_part, samples, words
 from pipeline.types import Classes
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ def train(
     opened = [open_part(part, config) for part in (*config.train, *config.val)]
     classes = _classes(config, opened)
     parts = list(zip((*config.train, *config.val), opened, strict=True))
-    held = [samples(part, dataset, classes) for part, dataset in parts]
+    shown = len(config.train)
+    sets = class_sets(config.train)
+    held = [samples(part, dataset, classes, sets if at < shown else ()) for at, (part, dataset) in enumerate(parts)]
     for (part, _), kept in zip(parts, held, strict=True):
         say(f"{part.dataset} {part.split}: {len(kept)} pictures")
-    shown = len(config.train)
     rng.seed(config.seed)
     net = build_net(config.net.name, len(classes), **config.net.options)
     _check_crops(config, int(net.stride))
@@ -74,7 +75,11 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     return fit(
         net,
-        Batches(list(zip(held[:shown], repeats, strict=True)), config),
+        Batches(
+            list(zip(held[:shown], repeats, strict=True)),
+            config,
+            [[classes.names.index(name) for name in names] for names in sets],
+        ),
         scorer(_val_names(config), held[shown:], classes, int(net.stride)),
         config,
         classes=len(classes),

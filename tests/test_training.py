@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,11 +32,12 @@ from engines.training.config import StopConfig, TrainConfig  # noqa: E402
 from engines.training.early_stop import EarlyStop  # noqa: E402
 from engines.training.ema import Ema  # noqa: E402
 from engines.training.loop import Score, fit  # noqa: E402
+from engines.training.partial import PartialLabels  # noqa: E402
 from engines.training.schedule import decay_groups, lr_factor  # noqa: E402
 from pipeline.datasets import Sample, open_dataset  # noqa: E402
 from pipeline.errors import ConfigError, DataError, ModelError  # noqa: E402
 from pipeline.train_config import load_train_config  # noqa: E402
-from pipeline.training_data import label_table, samples  # noqa: E402
+from pipeline.training_data import class_sets, label_table, samples  # noqa: E402
 from pipeline.types import VOID, Classes  # noqa: E402
 from pipeline.workbench import predict, train  # noqa: E402
 
@@ -273,6 +275,47 @@ def test_classes_are_mapped_by_name_and_the_others_are_void(pictures: Path) -> N
         label_table(msgspec.structs.replace(part, map={"rde": "warm"}), theirs, ours)
     with pytest.raises(ConfigError, match="its 3 classes are not the 2 of the first data set"):
         label_table(msgspec.structs.replace(part, map=None), theirs, ours)
+
+
+def test_a_class_that_is_coarser_than_ours_becomes_a_set_of_them(pictures: Path) -> None:
+    ours, theirs = Classes(("blue", "warm", "cold"), ()), Classes(("red", "green", "blue"), ())
+    either = ("warm", "cold")
+    part = msgspec.structs.replace(
+        config_for(pictures).train[0], map={"red": either, "blue": "blue", "green": either}
+    )
+    assert class_sets([part, part]) == (either,)
+    assert label_table(part, theirs, ours, [either])[[0, 1, 2, VOID]].tolist() == [3, 3, 0, VOID]
+    assert label_table(part, theirs, ours)[[0, 1, 2]].tolist() == [VOID, VOID, 0]  # where it is scored
+    with pytest.raises(ConfigError, match="`wram` is no class"):
+        label_table(msgspec.structs.replace(part, map={"red": ("wram", "cold")}), theirs, ours)
+
+
+def test_a_set_of_classes_asks_that_one_of_them_is_there() -> None:
+    p = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.3, 0.3, 0.4]])
+    logits = p.log().T.reshape(1, 3, 2, 2)
+    labels = torch.tensor([[[3, 0], [4, VOID]]], dtype=torch.uint8)  # {0, 1}, class 0, {1, 2}, nothing
+    loss = PartialLabels([(0, 1), (1, 2)], 3, torch.device("cpu"))(logits, labels)
+    assert float(loss) == pytest.approx((-math.log(0.8) - math.log(0.8)) / 3, rel=1e-5)
+    nothing = PartialLabels([(0, 1)], 3, torch.device("cpu"))(logits, torch.full((1, 2, 2), VOID, dtype=torch.uint8))
+    assert float(nothing) == 0
+
+
+def test_training_learns_from_sets_of_classes(pictures: Path, tmp_path: Path) -> None:
+    config = config_for(pictures)
+    part = msgspec.structs.replace(config.train[0], map={"red": "red", "green": ("green", "blue"), "blue": "blue"})
+    both = msgspec.structs.replace(config, train=(config.train[0], part))
+    data = [
+        samples(
+            p, open_dataset("folders", pictures, "train"), Classes(("red", "green", "blue"), ()), class_sets([part])
+        )
+        for p in both.train
+    ]
+    batches = Batches([(d, 1.0) for d in data], both, [(1, 2)])
+    assert {3} <= {int(v) for _, labels in batches.epoch(0) for v in labels.unique()}
+    unsaid = msgspec.structs.replace(part, map={"red": "red", "blue": "blue"})
+    without = msgspec.structs.replace(both, train=(config.train[0], unsaid))
+    told, silent = (train(c, tmp_path / name, until=1).rows[0] for name, c in (("sets", both), ("void", without)))
+    assert told["loss"] > silent["loss"]  # the same pictures in the same order, and one more thing to learn
 
 
 def test_a_prediction_has_the_pictures_size_whatever_the_stride() -> None:

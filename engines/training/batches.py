@@ -39,10 +39,16 @@ class Batches:
     Args:
         groups: data sets, and how often an epoch shows each of their samples.
         config: crops, batch size, augmentation, seed, workers.
+        sets: classes that label ids beyond the classes stand for, see partial.PartialLabels.
     """
 
-    def __init__(self, groups: Sequence[tuple[Sequence[LabelledPicture], float]], config: TrainConfig) -> None:
-        self.config = config
+    def __init__(
+        self,
+        groups: Sequence[tuple[Sequence[LabelledPicture], float]],
+        config: TrainConfig,
+        sets: Sequence[Sequence[int]] = (),
+    ) -> None:
+        self.config, self.sets = config, sets
         self.samples = [sample for group, _ in groups for sample in group]
         starts = np.cumsum([0, *(len(group) for group, _ in groups)])
         self._groups = [

@@ -25,8 +25,8 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         root: its folder; that of `roots` if not given.
-        map: class name there -> class name here; a class that is not named is void. Without it, the classes
-            must be the same.
+        map: class name there -> class name here, or several of which it may be any (train alone; where it is
+            scored that is void); a class that is not named is void. Without it, the classes must be the same.
         hold_out: parts of names, such as a film's; samples with one of them are left out ...
         only: ... or are the only ones taken.
         limit: at most so many samples, spread evenly over the set.
@@ -38,7 +38,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     root: str | None = None
     split: str = "train"
     options: dict[str, Any] = {}
-    map: dict[str, str] | None = None
+    map: dict[str, str | tuple[str, ...]] | None = None
     hold_out: str | tuple[str, ...] = ()
     only: str | tuple[str, ...] = ()
     limit: Positive | None = None

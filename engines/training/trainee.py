@@ -15,6 +15,7 @@ from engines.training.batches import Batches, known_only, to_network
 from engines.training.config import MachineConfig, TrainConfig
 from engines.training.ema import Ema
 from engines.training.losses import enet_weights, weighted_sum
+from engines.training.partial import PartialLabels
 from engines.training.regression_losses import distillation
 from engines.training.schedule import decay_groups, lr_factor
 from pipeline.errors import ConfigError, ModelError
@@ -43,6 +44,7 @@ class Trainee:
         self.net, self.batches, self.config, self.device, self.classes = net, batches, config, device, classes
         self.teacher = teacher.to(device).eval() if teacher is not None else None
         self.loss = weighted_sum(config.losses, _class_weights(config, batches, classes, device))
+        self.partial = PartialLabels(batches.sets, classes, device) if batches.sets else None
         groups = list(decay_groups(net, config.optimiser.weight_decay))
         self.optimiser = torch.optim.AdamW(groups, lr=config.optimiser.lr, foreach=True)
         self.ema = Ema(net, config.optimiser.ema) if config.optimiser.ema else None
@@ -97,6 +99,8 @@ class Trainee:
         with self._autocast():
             logits = self.net(x)
         loss = self.loss(logits, truth)
+        if self.partial is not None:
+            loss = loss + self.partial(logits, labels)
         if self.teacher is not None and self.config.distil is not None:
             with torch.no_grad(), self._autocast():
                 taught = self.teacher(x)
