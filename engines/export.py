@@ -154,7 +154,7 @@ def card_text(
     for part in (card, card["details"]):
         for key in [key for key, value in part.items() if value is None]:
             del part[key]
-    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
 def _class_names(net: Any, about: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from engines.embedded import embedded_models
 from pipeline.errors import ModelError
 
 _ULTRALYTICS = "with Ultralytics (AGPL-3.0, and so is what it exports)"
@@ -15,7 +16,7 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
     """The ONNX file that was meant; the suffix may be left out.
 
     Args:
-        name: a path.
+        name: a path, or the name of an embedded network where no such file lies here.
         card_dirs: folders with cards, whose names are known even where the weights are missing.
 
     Raises:
@@ -30,6 +31,8 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
             raise ModelError(f"{path}: a folder, expected an .onnx file", hint=hint)
         if not path.exists() and suffix != ".onnx" and path.with_name(f"{path.name}.onnx").is_file():
             return path.with_name(f"{path.name}.onnx")
+        if not path.exists() and str(name) in embedded_models():
+            return embedded_models()[str(name)]
         if not path.exists():
             raise ModelError(f"{path}: there is no such model", hint=_nearest(path, card_dirs))
     except (OSError, ValueError) as error:  # ValueError: a name without a last part, or with a null byte
@@ -48,6 +51,8 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
 
 
 def _nearest(path: Path, card_dirs: Sequence[Path]) -> str:
+    if near := difflib.get_close_matches(str(path), embedded_models(), 1):
+        return f"did you mean {near[0]}?"
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either"

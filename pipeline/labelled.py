@@ -101,7 +101,7 @@ def open_labelled(wanted: Wanted, config: Config) -> Labelled:
     """
     name = wanted.dataset
     if name.partition(":")[0] == "demo":
-        return Labelled(name, "", "free: drawn by this program", DRIVING, open_configured(name, config))
+        return Labelled(name, "", "free, drawn by this program", DRIVING, open_configured(name, config))
     if wanted.root is None:
         raise DataError(f"where is {name}?", hint="add --root DIR, the folder that its layout begins in")
     dataset = open_dataset(name, wanted.root, wanted.split, strict=wanted.strict, **wanted.options)

@@ -65,6 +65,21 @@ def find_mapping(name: str | None, network: Sequence[str], dataset: Sequence[str
     return Mapping(path.stem, tuple(table.classes), *sides)
 
 
+def fitting_mapping(network: Sequence[str], dataset: Sequence[str]) -> Mapping:
+    """The mapping where both have the same classes, or the only table of configs/mappings that is for these two.
+
+    Raises:
+        ConfigError: the classes differ, and no table or more than one fits.
+    """
+    try:
+        return _same(network, dataset)
+    except ConfigError:
+        fitting = [path for path in _files() if _names_only(path, network, dataset)]
+        if len(fitting) != 1:
+            raise
+        return find_mapping(str(fitting[0]), network, dataset)
+
+
 def _same(network: Sequence[str], dataset: Sequence[str]) -> Mapping:
     ids = {name.lower(): index for index, name in enumerate(dataset)}
     own = [name.lower() for name in network]

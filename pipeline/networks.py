@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from engines.card import find_card
+from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.select import Selection, select
 from pipeline.config import Config, InputConfig
@@ -30,15 +31,13 @@ class Network:
 
 
 def networks(config: Config) -> tuple[Network, ...]:
-    """Read the cards, choose the backends and load the models.
+    """Read the cards, choose the backends and load the models; the best embedded one where none is named.
 
     Raises:
         ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
     """
-    if not config.model:
-        raise ConfigError("no model was given", hint="add --model MODEL.onnx (a YOLO-seg or a semantic network)")
     card_dirs = [folder / "cards" for folder in config_dirs()]
-    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model]
+    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model or (BEST,)]
     families = [card.family for card in cards]
     if len(set(families)) < len(families):
         raise ModelError(
@@ -59,6 +58,10 @@ def networks(config: Config) -> tuple[Network, ...]:
             threads=config.backend.threads,
             precision=config.backend.precision,
         )
+        if not config.model:
+            free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
+            notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
+            selection = replace(selection, notes=notes)
         made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
     return tuple(made)
 

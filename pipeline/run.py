@@ -17,6 +17,7 @@ from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.report import report, write_report
 from pipeline.timing import Summary
+from pipeline.truth_score import TruthScore
 from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
 
 
@@ -70,7 +71,8 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         window = _window(spec) if out.show else None
         if window is not None:
             closing.callback(window.close)
-        draw = _renderer(config, source.live) if out.save or out.pictures or window else None
+        score = TruthScore()
+        draw = _renderer(config, source.live, score) if out.save or out.pictures or window else None
         nets = loading.result()
         flow: Flow[Picture]
         flow = build(
@@ -90,6 +92,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
                 if first_frame_s is None:
                     first_frame_s = round(done_s - began_s, 3)
                 summary.add(picture.scene.frame, done_s)
+                score.add(picture)
                 watch.frame(summary, source.info)
                 if window is not None and not window.show(picture):
                     flow.end()
@@ -102,6 +105,8 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         first_frame_s=first_frame_s,
         notes=_notes(opened),
     )
+    if (truth := score.report()) is not None:
+        what["truth"] = truth
     if out.summary:
         write_report(Path(out.summary), what)
     return Outcome(what, flow.ended_early)
@@ -123,11 +128,13 @@ def _close(loading: Future[tuple[Network, ...]]) -> None:
             net.selection.backend.close()
 
 
-def _renderer(config: Config, live: bool) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
+def _renderer(
+    config: Config, live: bool, score: TruthScore
+) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
     """Import what draws now, and make it once the networks are known."""
     from pipeline.render import Renderer, check_names
 
-    renderer, status = Renderer(config.render, Pool), StatusLine(live)
+    renderer, status = Renderer(config.render, Pool), StatusLine(live, score)
 
     def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
         check_names(config.render, all_names([net.card.classes for net in nets]))
@@ -137,10 +144,10 @@ def _renderer(config: Config, live: bool) -> Callable[[Sequence[Network]], Calla
 
 
 class StatusLine:
-    """The line on the picture: rate, age and drops, smoothed so that they can be read."""
+    """The line on the picture: rate, age and drops, smoothed to be read; mean IoU where the truth is known."""
 
-    def __init__(self, live: bool) -> None:
-        self._live = live
+    def __init__(self, live: bool, score: TruthScore) -> None:
+        self._live, self._score = live, score
         self._last_s: float | None = None
         self._interval_s = 0.0
 
@@ -158,4 +165,6 @@ class StatusLine:
             parts.append(f"{scene.frame.pts_s:.2f} s")
         if dropped := sum(scene.dropped.values()):
             parts.append(f"dropped {dropped}")
+        if told := self._score.line():
+            parts.append(told)
         return "   ".join(parts)

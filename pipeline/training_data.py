@@ -26,17 +26,18 @@ def open_part(part: DataConfig, config: TrainConfig) -> Dataset:
         raise ConfigError(f"{part.dataset}: the configuration does not say where it is", hint=hint)
     options = dict(part.options)
     if part.dataset == "demo":
-        options |= {"frames": _drawn(part, int(options.pop("worlds", 4)), int(options.get("count", 100)))}
+        first, worlds = int(options.pop("first_world", _FIRST_WORLD)), int(options.pop("worlds", 4))
+        options |= {"frames": _drawn(part, range(first, first + max(1, worlds)), int(options.get("count", 100)))}
     return open_dataset(part.dataset, root, part.split, **options)
 
 
-def _drawn(part: DataConfig, worlds: int, count: int) -> Iterator[Frame]:
+def _drawn(part: DataConfig, worlds: Sequence[int], count: int) -> Iterator[Frame]:
     """Frames of several drawn worlds, two seconds of driving apart: they differ in weather, season and place."""
     from pipeline.sources.demo import Demo
 
-    each = -(-count // max(1, worlds))
-    for seed in range(max(1, worlds)):
-        with Demo(_FIRST_WORLD + seed, each, part.size_hw or (360, 480), fps=0.5) as frames:
+    each = -(-count // len(worlds))
+    for seed in worlds:
+        with Demo(seed, each, part.size_hw or (360, 480), fps=0.5) as frames:
             yield from frames
 
 

@@ -69,7 +69,6 @@ CASES: dict[str, tuple[Words, list[str]]] = {
         ["line 2", "decode.conf", "float"],
     ),
     "a wrong view": (lambda t, c, m: ["run", c, "-m", m, "--view", "sideways"], ["render.view", "sideways"]),
-    "no model": (lambda t, c, m: ["run", c], ["--model"]),
     "an output in no folder": (
         lambda t, c, m: ["run", c, "-m", m, "--save", t / "no" / "o.mp4"],
         ["no", "o.mp4"],

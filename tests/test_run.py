@@ -17,6 +17,7 @@ import pytest
 from command import dashmask
 
 import pipeline
+from engines.embedded import BEST
 from pipeline.errors import UserError
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -222,9 +223,12 @@ def test_real_networks_see_what_is_on_the_motorway(shared: Path, tmp_path: Path,
             assert {"road", "vegetation", "car"} <= set(record["labels"])
 
 
-def test_a_model_that_is_not_given_is_asked_for() -> None:
-    with pytest.raises(UserError, match="--model"):
-        pipeline.open("demo")
+def test_without_a_model_the_best_embedded_one_runs() -> None:
+    with pipeline.open("demo:frames=1,size=320x240") as scenes:
+        assert [net.card.name for net in scenes.networks] == [BEST]
+        (scene,) = scenes
+    assert scene.labels is not None
+    assert scene.labels.map.shape == (240, 320)
 
 
 def test_an_unknown_section_is_named(models: tuple[Path, Path]) -> None:

@@ -47,10 +47,11 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One term of the loss."""
+    """One term of the loss, from an epoch on."""
 
     name: str
     weight: float = 1.0
+    from_epoch: Count = 0
     class_weights: bool = True
     options: dict[str, int | float] = {}
 

@@ -180,7 +180,7 @@ def weighted_sum(parts: Sequence[LossConfig], weight: Tensor | None) -> Callable
     def total(logits: Tensor, labels: Tensor) -> Tensor:
         # in float32 whatever the network ran in: a mean over 10^6 pixels needs it
         values = [share * function(logits.float(), labels, **options) for share, function, options in terms]
-        return torch.stack(values).sum()
+        return torch.stack(values).sum() if values else logits.sum() * 0
 
     return total
 

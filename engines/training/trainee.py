@@ -43,7 +43,8 @@ class Trainee:
     ) -> None:
         self.net, self.batches, self.config, self.device, self.classes = net, batches, config, device, classes
         self.teacher = teacher.to(device).eval() if teacher is not None else None
-        self.loss = weighted_sum(config.losses, _class_weights(config, batches, classes, device))
+        self._weights = _class_weights(config, batches, classes, device)
+        self.loss = weighted_sum(config.losses, self._weights)  # all of them: what is misspelt is told at once
         self.partial = PartialLabels(batches.sets, classes, device) if batches.sets else None
         groups = list(decay_groups(net, config.optimiser.weight_decay))
         self.optimiser = torch.optim.AdamW(groups, lr=config.optimiser.lr, foreach=True)
@@ -73,6 +74,7 @@ class Trainee:
     def epoch(self, epoch: int, watch: Watch | None) -> dict[str, float]:
         """Show every sample once; the row of the curves."""
         self.net.train()
+        self.loss = weighted_sum([part for part in self.config.losses if part.from_epoch <= epoch], self._weights)
         steps, total, data_s, done = self.batches.steps(epoch), torch.zeros((), device=self.device), 0.0, 0
         began_s = asked_s = time.monotonic()
         for images, labels in self.batches.epoch(epoch):

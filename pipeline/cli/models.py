@@ -1,18 +1,28 @@
-"""`dashmask models`: what a network is, before it is run."""
+"""`dashmask models`: what a network is and on what terms, before it is run."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from pipeline.types import Card
+
 Paths = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL]...", help="ONNX files or folders; default: this folder.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL]...", help="ONNX files, folders, embedded names; default: this folder and all embedded ones."
+    ),
 ]
 
 
-def models(paths: Paths = None) -> None:
-    """Show the networks of a folder: family, classes, input, licence; and what cannot be used, with the reason.
+def models(
+    paths: Paths = None,
+    card: Annotated[bool, typer.Option("--card", help="Print whole cards: accuracy, data, speed.")] = False,
+) -> None:
+    """Show networks: family, classes, input, licence; and what cannot be used, with the reason.
 
     Example: [bold]dashmask models ~/networks[/bold]
     """
@@ -22,30 +32,39 @@ def models(paths: Paths = None) -> None:
     from rich.markup import escape
 
     from engines.card import find_card
+    from engines.embedded import BEST, embedded_models
     from pipeline.cli.table import plain_table
     from pipeline.config_file import config_dirs
     from pipeline.errors import ModelError
 
     card_dirs = [folder / "cards" for folder in config_dirs()]
+    embedded = {str(file): name for name, file in embedded_models().items()}
     files: list[str] = []
-    for name in paths or ["."]:
+    for name in paths or [".", *embedded_models()]:
         folder = Path(name).expanduser()
         files += [str(file) for file in sorted(folder.glob("*.onnx"))] if folder.is_dir() else [name]
     console = Console()
-    table = plain_table("model", "family", "classes", "input", "licence")
-    refused = []
+    table = plain_table("model", "what", "mean IoU", "licence")
+    refused, shown = [], []
     for file in files:
         try:
-            card = find_card(file, card_dirs=card_dirs)
+            found = find_card(file, card_dirs=card_dirs)
         except ModelError as error:
             refused.append(str(error))
             continue
-        height, width = (side or "free" for side in card.input.size_hw)
+        shown.append(found)
+        height, width = (side or "free" for side in found.input.size_hw)
         size = "free" if height == width == "free" else f"{width}x{height}"
-        detail = f"{size}, {card.input.colour}, {card.input.dtype}"
-        table.add_row(escape(file), card.family, str(len(card.classes)), detail, escape(card.licence))
+        detail = f"{found.family}, {len(found.classes)} classes; {size} {found.input.colour} {found.input.dtype}"
+        known_as = embedded.get(str(found.path), file) + (" (default)" if found.path.stem == BEST else "")
+        told = found.details.get("accuracy")
+        accuracy = f"{told['mean_iou']:.3f} {told['val']}" if isinstance(told, dict) and "mean_iou" in told else ""
+        table.add_row(escape(known_as), detail, escape(accuracy), escape(found.licence))
     if table.row_count:
         console.print(table)
+    if card:
+        for found in shown:
+            console.print(_card_text(found), markup=False, soft_wrap=True)
     for reason in refused:
         console.print(f"cannot be used: {escape(reason)}", soft_wrap=True)
     if not files:
@@ -54,3 +73,29 @@ def models(paths: Paths = None) -> None:
     console.print(
         f"cards that come with dashmask, for weights you have: {', '.join(known) or 'none'}", soft_wrap=True
     )
+
+
+def _card_text(card: Card) -> str:
+    """A card as YAML, for people."""
+    import yaml
+
+    classes = [f"{name} rgb{colour}" for name, colour in zip(card.classes.names, card.classes.colours, strict=True)]
+    outputs = [f"{output.name} {output.dtype} {output.shape}" for output in card.outputs]
+    told = {
+        "name": card.name,
+        "file": str(card.path),
+        "sha256": card.sha256,
+        "family": card.family,
+        "classes": classes,
+        "input": {field: getattr(card.input, field) for field in card.input.__dataclass_fields__},
+        "outputs": outputs,
+        "licence": card.licence,
+        **card.details,
+    }
+    return yaml.safe_dump(_plain(told), sort_keys=False, allow_unicode=True, width=110)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return {key: _plain(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value

@@ -9,7 +9,11 @@ import typer
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", "-m", metavar="MODEL", help="An ONNX network. Twice: a semantic and an instance network together."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="An ONNX network, or the name of an embedded one or of one of Ultralytics. Twice: a semantic and an "
+        "instance network together. Default: the best embedded one.",
     ),
 ]
 Backend = Annotated[

@@ -24,7 +24,9 @@ def headline(report: Mapping[str, Any]) -> str:
     dropped = ", ".join(f"{count} {cause}" for cause, count in frames["dropped"].items()) or "none"
     behind = "" if steady is None else f" ({steady:.1f} behind the first {report['warm_up_frames']} frames)"
     rate = f"{report['fps'] or 0:.1f} frames/s{behind}"
-    return f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {rate}"
+    truth = report.get("truth")
+    told = f"; mean IoU {truth['mIoU']:.3f} against the truth of {truth['frames']} frames" if truth else ""
+    return f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {rate}{told}"
 
 
 def run_table(report: Mapping[str, Any]) -> Table:

@@ -34,7 +34,7 @@ class DrawnScenes:
 
     name = "demo"
     classes = DRIVING
-    terms = "free: drawn by this program"
+    terms = "free, drawn by this program"
     left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, root: Path, split: str, frames: Iterator[Frame] | None = None, count: int = 100) -> None:
