@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import OutputConfig
+from pipeline.sinks import sink_class
 from pipeline.types import Classes, Sink, Source
 
 Opener = Callable[[], Sink]
@@ -15,39 +18,29 @@ def sinks(
     out: OutputConfig, spec: str, source: Source, start_s: float, opened: list[Sink]
 ) -> list[tuple[str, Opener]]:
     """Name and opener of each sink; a sink is added to `opened` when its thread opens it."""
-    wanted: list[tuple[str, Opener]] = []
-
-    def add(name: str, make: Opener) -> None:
-        def opener() -> Sink:
-            sink = make()
-            opened.append(sink)
-            return sink
-
-        wanted.append((name, opener))
-
+    wanted: dict[str, tuple[str | None, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told besides
+        "video": (out.save, {"start_s": start_s, "rate": source.info.fps}),
+        "json": (out.json, {"timing": out.timing}),
+        "masks": (out.masks, {"ids": out.mask_ids}),
+        "pictures": (out.pictures, {}),
+    }
     if out.save is not None:
         from pipeline.sinks.codecs import VideoConfig
-        from pipeline.sinks.video import VideoSink
 
-        path, video = Path(out.save), VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
         sound = Path(spec) if not source.live and Path(spec).is_file() else None
-        add("video", lambda: VideoSink(path, video, audio_from=sound, start_s=start_s, rate=source.info.fps))
-    if out.json is not None:
-        from pipeline.sinks.jsonl import JsonlSink
+        video = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
+        wanted["video"][1].update(config=video, audio_from=sound)
 
-        records = Path(out.json)
-        add("json", lambda: JsonlSink(records, timing=out.timing))
-    if out.masks is not None:
-        from pipeline.sinks.masks import MaskSink
+    def opener(kind: Callable[..., Sink], path: Path, told: dict[str, Any]) -> Sink:
+        sink = kind(path, **told)
+        opened.append(sink)
+        return sink
 
-        masks = Path(out.masks)
-        add("masks", lambda: MaskSink(masks, out.mask_ids))
-    if out.pictures is not None:
-        from pipeline.sinks.pictures import PictureSink
-
-        pictures = Path(out.pictures)
-        add("pictures", lambda: PictureSink(pictures))
-    return wanted
+    return [
+        (name, partial(opener, sink_class(name), Path(path), told))
+        for name, (path, told) in wanted.items()
+        if path is not None
+    ]
 
 
 def all_names(classes: Sequence[Classes]) -> list[str]:

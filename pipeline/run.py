@@ -117,9 +117,9 @@ def _notes(sinks: Sequence[Sink]) -> list[str]:
 
 
 def _window(spec: str) -> Any:
-    from pipeline.sinks.window import Window
+    from pipeline.sinks import sink_class
 
-    return Window(f"dashmask {spec}")
+    return sink_class("window")(f"dashmask {spec}")
 
 
 def _close(loading: Future[tuple[Network, ...]]) -> None:

@@ -23,7 +23,6 @@ from pipeline.records import read_records
 from pipeline.sinks import SINKS, check_outputs, sink_class
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sinks.masks import MaskSink
-from pipeline.sinks.null import NullSink
 from pipeline.sinks.pictures import PictureSink
 from pipeline.sinks.window import Window
 from pipeline.types import VOID, Classes, Frame, Instances, Labels, Picture, Scene
@@ -374,14 +373,6 @@ def test_every_line_of_the_table_is_there() -> None:
 def test_the_table_imports_nothing_heavy() -> None:
     code = "import sys, pipeline.sinks; print(*(m for m in ('cv2', 'av', 'numpy') if m in sys.modules))"
     assert in_child(code).stdout.strip() == ""
-
-
-def test_null_counts_and_keeps_nothing() -> None:
-    sink = NullSink()
-    for index in range(3):
-        sink.write(picture(index))
-    sink.close(whole=True)
-    assert sink.frames == 3
 
 
 # The window

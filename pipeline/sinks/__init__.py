@@ -14,7 +14,6 @@ SINKS = {  # name -> module:class; a new sink is one file and one line
     "masks": "pipeline.sinks.masks:MaskSink",
     "pictures": "pipeline.sinks.pictures:PictureSink",
     "window": "pipeline.sinks.window:Window",
-    "null": "pipeline.sinks.null:NullSink",
 }
 
 
