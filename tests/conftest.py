@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import write_clip
+from one_backend import card_of
 from tiny_models import fcn, yolo_seg
+
+from pipeline.types import Card
 
 CARD = """
 family: semantic
@@ -34,6 +37,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (folder / "colours.yaml").write_text(CARD)
     boxes = np.array([[8, 20, 30, 44], [34, 10, 60, 50]], np.float32)
     return semantic, yolo_seg(folder / "two.onnx", boxes, [0, 1], [0.9, 0.8])
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder that nothing else uses."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def fcn_card(tmp_path: Path) -> Card:
+    """The card of a semantic network of three colours that takes every size."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    return card_of(fcn(tmp_path / "m.onnx"))
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from one_backend import SEMANTIC, close
 from onnx import helper
 
 from engines import probe
 from engines.card import read_card
-from engines.select import AUTO, BACKENDS, NAMES, Selection, opener, select
+from engines.select import AUTO, BACKENDS, NAMES, opener, select
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card
-
-SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
-
 
 NO_GPU = bool(probe.nvidia_driver().reason)
 
@@ -25,22 +23,7 @@ NO_GPU = bool(probe.nvidia_driver().reason)
 needs_no_gpu = pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def card(tmp_path: Path) -> Card:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path = tiny_models.fcn(tmp_path / "m.onnx")
-    path.with_suffix(".yaml").write_text(SEMANTIC)
-    return read_card(path)
-
-
-def close(selection: Selection) -> str:
-    selection.backend.close()
-    return selection.backend.name
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
@@ -55,8 +38,8 @@ def test_every_backend_of_the_automatic_order_is_known() -> None:
 
 
 @needs_no_gpu
-def test_auto_takes_the_first_that_can_and_gives_a_reason_for_each_other(card: Card) -> None:
-    selection = select(card)
+def test_auto_takes_the_first_that_can_and_gives_a_reason_for_each_other(fcn_card: Card) -> None:
+    selection = select(fcn_card)
     assert [tried.name for tried in selection.tried] == list(AUTO)
     (ran,) = [tried for tried in selection.tried if tried.ok]
     assert ran.name == close(selection)
@@ -69,45 +52,45 @@ def test_auto_takes_the_first_that_can_and_gives_a_reason_for_each_other(card: C
 
 
 @pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino", "null"])
-def test_a_backend_that_is_named_runs(card: Card, name: str) -> None:
+def test_a_backend_that_is_named_runs(fcn_card: Card, name: str) -> None:
     if name == "openvino":
         pytest.importorskip("openvino", reason="openvino is not installed")
-    assert close(select(card, backend=name, workers=1)) == name
-    assert close(select(card, backend=name, require=name)) == name
-    assert close(select(card, require=name)) == name
+    assert close(select(fcn_card, backend=name, workers=1)) == name
+    assert close(select(fcn_card, backend=name, require=name)) == name
+    assert close(select(fcn_card, require=name)) == name
 
 
-def test_an_unknown_backend_gets_the_nearest_name(card: Card) -> None:
+def test_an_unknown_backend_gets_the_nearest_name(fcn_card: Card) -> None:
     with pytest.raises(BackendError, match=r"no backend `openvno` \(did you mean openvino\?\)"):
-        select(card, backend="openvno")
+        select(fcn_card, backend="openvno")
     with pytest.raises(BackendError, match="no backend `cuda-onnx`"):
-        select(card, require="cuda-onnx")
+        select(fcn_card, require="cuda-onnx")
     with pytest.raises(BackendError, match=r"no backend `zzz` \(known are auto, tensorrt"):
-        select(card, backend="zzz")
+        select(fcn_card, backend="zzz")
 
 
 @needs_no_gpu
-def test_requiring_a_gpu_is_an_error_with_all_reasons(card: Card) -> None:
+def test_requiring_a_gpu_is_an_error_with_all_reasons(fcn_card: Card) -> None:
     with pytest.raises(BackendError, match=r"no GPU backend can run m\.onnx") as caught:
-        select(card, require="gpu")
+        select(fcn_card, require="gpu")
     for name in probe.GPU:
         assert f"{name}: " in str(caught.value)
     assert "leave --require out" in caught.value.hint
 
 
 @needs_no_gpu
-def test_a_named_backend_that_cannot_run_never_falls_back_in_silence(card: Card) -> None:
+def test_a_named_backend_that_cannot_run_never_falls_back_in_silence(fcn_card: Card) -> None:
     with pytest.raises(
         BackendError, match=r"^tensorrt cannot run m\.onnx: .*NVIDIA.* can be tried: leave --backend out"
     ):
-        select(card, backend="tensorrt")
+        select(fcn_card, backend="tensorrt")
 
 
-def test_naming_one_backend_and_requiring_another_is_an_error(card: Card) -> None:
+def test_naming_one_backend_and_requiring_another_is_an_error(fcn_card: Card) -> None:
     with pytest.raises(BackendError, match="both cannot be"):
-        select(card, backend="onnxruntime-cpu", require="openvino")
+        select(fcn_card, backend="onnxruntime-cpu", require="openvino")
     with pytest.raises(BackendError, match="both cannot be"):
-        select(card, backend="onnxruntime-cpu", require="gpu")
+        select(fcn_card, backend="onnxruntime-cpu", require="gpu")
 
 
 @needs_no_gpu
@@ -136,18 +119,18 @@ def test_a_network_that_nothing_can_run_is_an_error_with_all_reasons(tmp_path: P
         select(read_card(path))
 
 
-def test_what_the_card_describes_and_the_file_then_lost_is_a_model_error(card: Card) -> None:
-    card.path.write_bytes(card.path.read_bytes()[:200])
+def test_what_the_card_describes_and_the_file_then_lost_is_a_model_error(fcn_card: Card) -> None:
+    fcn_card.path.write_bytes(fcn_card.path.read_bytes()[:200])
     with pytest.raises(ModelError, match=r"m\.onnx: not a whole ONNX file"):
-        select(card, backend="onnxruntime-cpu")
+        select(fcn_card, backend="onnxruntime-cpu")
 
 
-def test_bf16_goes_to_the_backend_that_has_it(card: Card) -> None:
+def test_bf16_goes_to_the_backend_that_has_it(fcn_card: Card) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
     with pytest.raises(BackendError, match=r"onnxruntime-cpu cannot run .*no bf16"):
-        select(card, backend="onnxruntime-cpu", precision="bf16")
+        select(fcn_card, backend="onnxruntime-cpu", precision="bf16")
     try:
-        selection = select(card, precision="bf16")
+        selection = select(fcn_card, precision="bf16")
     except BackendError as error:
         pytest.skip(f"this processor has no bf16: {error}")
     assert close(selection) == "openvino"

@@ -7,69 +7,54 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from one_backend import close
 
 from engines import probe
 from engines.card import read_card
-from engines.select import Selection, select
+from engines.select import select
 from engines.tune import TuneRow, choose, combinations, tune
 from engines.tune_store import store_choice, store_path, stored_choice
 from pipeline.types import Card
 
-SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def card(tmp_path: Path) -> Card:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path = tiny_models.fcn(tmp_path / "m.onnx")
-    path.with_suffix(".yaml").write_text(SEMANTIC)
-    return read_card(path)
-
-
-def close(selection: Selection) -> str:
-    selection.backend.close()
-    return selection.backend.name
-
-
-def test_a_tuned_choice_is_used_unless_something_else_is_asked_for(card: Card) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2), "openvino": (5, 1)}, "onnxruntime-cpu")
-    selection = select(card)
+def test_a_tuned_choice_is_used_unless_something_else_is_asked_for(fcn_card: Card) -> None:
+    store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2), "openvino": (5, 1)}, "onnxruntime-cpu")
+    selection = select(fcn_card)
     assert (close(selection), selection.backend.workers, selection.backend.threads) == ("onnxruntime-cpu", 3, 2)
     assert any(tried.ok and "as tuned here" in tried.reason for tried in selection.tried)
-    assert select(card, workers=1).backend.workers == 1
-    assert stored_choice(card, (64, 64), "f32").best is None
-    assert stored_choice(card, None, "bf16").best is None
+    assert select(fcn_card, workers=1).backend.workers == 1
+    assert stored_choice(fcn_card, (64, 64), "f32").best is None
+    assert stored_choice(fcn_card, None, "bf16").best is None
 
 
-def test_a_tuned_choice_is_for_these_very_bytes_and_this_machine(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
-    assert stored_choice(card, None, "f32").best == "onnxruntime-cpu"
+def test_a_tuned_choice_is_for_these_very_bytes_and_this_machine(
+    fcn_card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
+    assert stored_choice(fcn_card, None, "f32").best == "onnxruntime-cpu"
     with monkeypatch.context() as patched:
         patched.setattr("engines.tune_store.available_cores", lambda: 1000)
-        assert stored_choice(card, None, "f32").best is None
-    tiny_models.fcn(card.path, metadata={"another": "file"})
-    assert stored_choice(read_card(card.path), None, "f32").best is None
+        assert stored_choice(fcn_card, None, "f32").best is None
+    tiny_models.fcn(fcn_card.path, metadata={"another": "file"})
+    assert stored_choice(read_card(fcn_card.path), None, "f32").best is None
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"format": 1, "choices": 3}', "\xff"])
-def test_a_broken_cache_is_ignored_with_a_note(card: Card, text: str) -> None:
+def test_a_broken_cache_is_ignored_with_a_note(fcn_card: Card, text: str) -> None:
     store_path().parent.mkdir(parents=True)
     store_path().write_bytes(text.encode("latin-1"))
-    selection = select(card, backend="onnxruntime-cpu")
+    selection = select(fcn_card, backend="onnxruntime-cpu")
     close(selection)
     assert "is broken" in selection.notes[0]
     assert selection.lines()[-1] == selection.notes[0]
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
-    assert stored_choice(card, None, "f32").crews == {"onnxruntime-cpu": (3, 2)}
+    store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
+    assert stored_choice(fcn_card, None, "f32").crews == {"onnxruntime-cpu": (3, 2)}
 
 
-def test_an_entry_that_makes_no_sense_is_ignored_with_a_note(card: Card) -> None:
-    store_choice(card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
+def test_an_entry_that_makes_no_sense_is_ignored_with_a_note(fcn_card: Card) -> None:
+    store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
     whole = json.loads(store_path().read_text())
     for nonsense in (
         5,
@@ -79,28 +64,30 @@ def test_an_entry_that_makes_no_sense_is_ignored_with_a_note(card: Card) -> None
     ):
         (key,) = whole["choices"]
         store_path().write_text(json.dumps({"format": 1, "choices": {key: nonsense}}))
-        stored = stored_choice(card, None, "f32")
+        stored = stored_choice(fcn_card, None, "f32")
         assert stored.best is None
         assert "did not write" in stored.note
 
 
-def test_a_cache_that_cannot_be_written_is_said(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_said(
+    fcn_card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert store_choice(card, (64, 64), "f32", {"null": (1, 1)}, "null").startswith("not stored: ")
-    assert stored_choice(card, (64, 64), "f32").best is None
+    assert store_choice(fcn_card, (64, 64), "f32", {"null": (1, 1)}, "null").startswith("not stored: ")
+    assert stored_choice(fcn_card, (64, 64), "f32").best is None
 
 
-def test_tune_measures_every_combination_and_keeps_the_best(card: Card) -> None:
+def test_tune_measures_every_combination_and_keeps_the_best(fcn_card: Card) -> None:
     said: list[str] = []
-    result = tune(card, (64, 64), 0.3, say=said.append)
+    result = tune(fcn_card, (64, 64), 0.3, say=said.append)
     names = {row.backend for row in result.rows}
     assert "onnxruntime-cpu" in names
     assert [row.fps for row in result.rows] == sorted((row.fps for row in result.rows), reverse=True)
     assert len(result.rows) == len(names) * len(combinations(probe.available_cores()))
     assert all(row.fps > 0 and row.latency_ms > 0 and row.backend in str(row) for row in result.rows)
     assert said
-    stored = stored_choice(card, (64, 64), "f32")
+    stored = stored_choice(fcn_card, (64, 64), "f32")
     assert stored.best == result.best.backend
     assert stored.crews[result.best.backend] == (result.best.workers, result.best.threads)
     assert result.stored == f"stored in {store_path()}"
