@@ -1,4 +1,4 @@
-"""Put a trained network into the package: its ONNX file and its card, with accuracy and speed.
+"""Put a trained network into the package: its ONNX file, its card with accuracy and speed, and a checkpoint.
 
 python benchmarks/embed_weights.py runs/roadnet-camvid/roadnet-camvid.safetensors
 """
@@ -22,7 +22,7 @@ from engines.embedded import FOLDER
 from engines.export import export_net
 from engines.machine import cpu_name
 from engines.onnx_header import read_onnx_header
-from engines.training.checkpoint import load_checkpoint
+from engines.training.checkpoint import load_checkpoint, save_checkpoint
 
 SPEED_HW = (368, 480)
 MOST_BYTES = 3_000_000
@@ -49,6 +49,8 @@ def main() -> None:
     card["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
     file.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    # To begin training from: half precision is enough for that.
+    save_checkpoint(file.with_suffix(".safetensors"), net.half(), {**about, "name": name})
     print(f"{file}: {size:,} bytes\n{text}")
 
 

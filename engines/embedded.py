@@ -14,3 +14,9 @@ FREE = "roadnet-drawn"  # fitted on drawn scenes alone: free of the terms of dat
 def embedded_models(folder: Path = FOLDER) -> Mapping[str, Path]:
     """Name -> ONNX file of each, in alphabetical order."""
     return MappingProxyType({file.stem: file for file in sorted(folder.glob("*.onnx"))})
+
+
+def checkpoint(name: str, folder: Path = FOLDER) -> Path:
+    """The file of a checkpoint: that of an embedded network (half precision, to begin training from), else `name`."""
+    inside = folder / f"{name}.safetensors"
+    return inside if not Path(name).exists() and inside.is_file() else Path(name)

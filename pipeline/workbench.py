@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.embedded import checkpoint
 from engines.training.config import DataConfig, TrainConfig
 from pipeline.datasets.base import Dataset, Sample
 from pipeline.errors import ConfigError
@@ -67,8 +68,9 @@ def train(
     rng.seed(config.seed)
     net = build_net(config.net.name, len(classes), **config.net.options)
     _check_crops(config, int(net.stride))
-    if config.net.init is not None and not resume:
-        taken, of = begin_from(net, Path(config.net.init))
+    init = checkpoint(config.net.init) if config.net.init is not None else None
+    if init is not None and not resume:
+        taken, of = begin_from(net, init)
         say(f"begins from {config.net.init}: {taken} of {of} tensors")
     say(f"{config.net.name}: {sum(p.numel() for p in net.parameters()):,} parameters, {len(classes)} classes")
     repeats = [part.repeat for part in config.train]
@@ -83,7 +85,7 @@ def train(
         scorer(_val_names(config), held[shown:], classes, int(net.stride)),
         config,
         classes=len(classes),
-        about=_about(config, classes, parts[:shown], held[:shown]),
+        about=_about(config, classes, parts[:shown], held[:shown], _terms(init)),
         out=out,
         watch=watch,
         teacher=_teacher(config, classes),
@@ -175,11 +177,19 @@ def _teacher(config: TrainConfig, classes: Classes) -> Any:
     return teacher
 
 
+def _terms(init: Path | None) -> str:
+    """Those of the weights that training begins from: the new ones come from them."""
+    from engines.training.checkpoint import read_about
+
+    return str(read_about(init).get("terms", "not stated")) if init is not None else ""
+
+
 def _about(
     config: TrainConfig,
     classes: Classes,
     parts: Sequence[tuple[DataConfig, Dataset]],
     held: Sequence[Sequence[Sample]],
+    inherited: str,
 ) -> dict[str, Any]:
     """What goes into the checkpoint beside what the loop knows."""
     data = [
@@ -187,7 +197,7 @@ def _about(
         + (f" without {', '.join(words(part.hold_out))}" if part.hold_out else "")
         for (part, _), kept in zip(parts, held, strict=True)
     ]
-    terms = dict.fromkeys(filter(None, (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms)))
+    terms = dict.fromkeys(filter(None, (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms, inherited)))
     size_hw = max(config.crops, key=lambda crop: crop.from_epoch).size_hw
     return {
         "name": config.name,

@@ -13,7 +13,8 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class NetConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which network; `init` is a checkpoint to begin from: what fits is taken over."""
+    """Which network; `init` is a checkpoint, or the name of an embedded one, to begin from: what
+    fits is taken over."""
 
     name: str = "enet"
     options: dict[str, Any] = {}
