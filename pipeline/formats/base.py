@@ -1,0 +1,81 @@
+"""What every writer of predictions is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SinkError
+from pipeline.types import Classes, Instances
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was found in one image, in the classes of the format that is written."""
+
+    name: str  # of the image, as its data set says; may hold folders
+    index: int  # of the image in its sequence, from 0
+    size_hw: tuple[int, int]  # pixels
+    labels: NDArray[np.uint8] | None = None  # (h, w) ids of Writer.labels, VOID where nothing was found
+    instances: Instances | None = None  # class ids of Writer.things, best score first
+    image_id: int | str | None = None  # where the data set numbers its images
+
+
+class Writer(Protocol):
+    """Writes the predictions of many images; what was added is kept, whatever comes after.
+
+    Attributes:
+        labels: the classes of its label maps; None: it has none.
+        things: the classes of its objects; None: it has none; empty: those of the network, as they are.
+    """
+
+    labels: ClassVar[Classes | None]
+    things: ClassVar[Classes | None]
+
+    def add(self, prediction: Prediction) -> None:
+        """Take one image's. SinkError: it cannot be written."""
+        ...
+
+    def close(self) -> list[Path]:
+        """Write what is kept until the end; the files and folders that were made, for people."""
+        ...
+
+
+def exclusive(found: Instances, size_hw: tuple[int, int]) -> NDArray[np.int32]:
+    """(h, w): 1 + the object that each pixel belongs to, the best score where several do; 0: none."""
+    owner = np.zeros(size_hw, np.int32)
+    for i in range(len(found) - 1, -1, -1):  # the best last, over the others
+        x0, y0, x1, y1 = found.crops_px[i].tolist()
+        owner[y0:y1, x0:x1][found.mask(i) != 0] = i + 1
+    return owner
+
+
+def folder(path: Path) -> Path:
+    """The folder, made where it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be made: {error.strerror}", hint="give another folder") from error
+    return path
+
+
+def write_png(path: Path, image: NDArray[Any]) -> None:
+    """Write a PNG whole; SinkError where that fails."""
+    folder(path.parent)
+    _, data = cv2.imencode(".png", image)
+    write_bytes(path, data.tobytes())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then give it its own."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,56 @@
+"""Cityscapes' results: label ids as PNG, objects as a text file of masks.
+
+`{out}/labels/{name}_pred.png`, and for objects `{out}/instances/{name}_pred.txt` with a line `mask labelId score` for
+each, masks as PNG beside it in `masks/`. Both evaluation scripts of cityscapesScripts find these by the image's
+name (evalPixelLevelSemanticLabeling.py, evalInstanceLevelSemanticLabeling.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.classes import DRIVING, LABEL_IDS, THINGS
+from pipeline.formats.base import Prediction, folder, write_bytes, write_png
+from pipeline.types import Classes
+
+CITY_THINGS = Classes(tuple(DRIVING.names[i] for i in THINGS), tuple(DRIVING.colours[i] for i in THINGS))
+THING_LABEL_IDS = tuple(LABEL_IDS[i] for i in THINGS)
+LABEL_ID_OF = np.zeros(256, np.uint8)  # 0 is `unlabeled`
+LABEL_ID_OF[: len(LABEL_IDS)] = LABEL_IDS
+
+
+class CityscapesWriter:
+    """Label maps and objects as Cityscapes' server and scripts take them."""
+
+    labels: ClassVar[Classes | None] = DRIVING
+    things: ClassVar[Classes | None] = CITY_THINGS
+
+    def __init__(self, out: Path) -> None:
+        self._out = folder(out)
+        self._made: dict[Path, None] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        """Write one image's files; the scripts look for the last part of its name."""
+        name = Path(prediction.name).name
+        if prediction.labels is not None:
+            write_png(self._folder("labels") / f"{name}_pred.png", LABEL_ID_OF[prediction.labels])
+        found = prediction.instances
+        if found is None:
+            return
+        where, lines = self._folder("instances"), []
+        for i in range(len(found)):
+            mask = Path("masks") / f"{name}_{i:03}.png"
+            write_png(where / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
+            lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
+        write_bytes(where / f"{name}_pred.txt", "".join(lines).encode())
+
+    def close(self) -> list[Path]:
+        """Everything is written already."""
+        return list(self._made)
+
+    def _folder(self, name: str) -> Path:
+        self._made[self._out / name] = None
+        return folder(self._out / name)

@@ -1,0 +1,72 @@
+"""DAVIS' results: a palette PNG a frame, `{out}/{sequence}/00000.png`; 0 is the ground, objects count from 1.
+
+Perazzi et al. 2016; Pont-Tuset et al. 2017, arXiv 1704.00675. Objects are numbered within a frame, best score first:
+without tracking, one number in two frames does not mean one object.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
+from pipeline.types import Classes
+
+
+class DavisWriter:
+    """Objects as DAVIS' evaluation reads them."""
+
+    labels: ClassVar[Classes | None] = None
+    things: ClassVar[Classes | None] = Classes((), ())
+
+    def __init__(self, out: Path) -> None:
+        self._out = folder(out)
+        self._made: dict[Path, None] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        """Write one frame; its sequence is the folder in its name, or `sequence`."""
+        if prediction.instances is None:
+            return
+        name = Path(prediction.name)
+        where = folder(self._out / (name.parent.name or "sequence"))
+        self._made[where] = None
+        frame = int(name.name) if name.name.isdecimal() else prediction.index
+        ids = exclusive(prediction.instances, prediction.size_hw)
+        write_bytes(where / f"{frame:05}.png", palette_png(np.minimum(ids, 254).astype(np.uint8)))
+
+    def close(self) -> list[Path]:
+        """Everything is written already."""
+        return list(self._made)
+
+
+def palette_png(ids: NDArray[np.uint8]) -> bytes:
+    """(h, w) uint8 as a PNG with VOC's palette.
+
+    A gray PNG and a palette PNG of 8 bits hold the same bytes of pixels: the kind in the header is changed and
+    the palette put behind it (PNG specification, 11.2.2 and 11.2.3).
+    """
+    gray = cv2.imencode(".png", ids)[1].tobytes()
+    header = bytearray(gray[16:29])
+    header[9] = 3  # colour type: palette
+    end = 8 + 12 + 13  # signature, then the header's length, name, 13 bytes and checksum
+    return gray[:8] + _chunk(b"IHDR", bytes(header)) + _chunk(b"PLTE", voc_palette().tobytes()) + gray[end:]
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """(256, 3) R, G, B: the bits of the number, three by three, from the highest of each colour down (VOC devkit)."""
+    numbers = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((numbers >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
