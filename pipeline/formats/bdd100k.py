@@ -1,8 +1,8 @@
 """BDD100K's results: trainIds as PNG, objects as RGBA bitmasks with a JSON of scores.
 
-`{out}/sem_seg/{name}.png` (0..18, 255 nothing), `{out}/ins_seg/bitmasks/{name}.png` (R category from 1, G flags, number
-of the object B * 256 + A) and `{out}/ins_seg/scores.json`, Scalabel frames whose labels give `index` (that number) and
-`score`. doc.bdd100k.com: Data format, Evaluation. Masks may not overlap: the best score keeps a pixel.
+`{out}/sem_seg/{name}.png`: 0..18, 255 nothing. `{out}/ins_seg/bitmasks/{name}.png`: R category from 1, G flags,
+B * 256 + A number of the object. `{out}/ins_seg/scores.json`: Scalabel frames whose labels give `index` (that number)
+and `score`. doc.bdd100k.com: Data format, Evaluation. Masks may not overlap: the best score keeps a pixel.
 """
 
 from __future__ import annotations
