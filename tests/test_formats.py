@@ -113,7 +113,7 @@ def test_bdd100k_bitmasks_hold_category_and_number(tmp_path: Path) -> None:
     b, g, r, a = np.moveaxis(
         cv2.imread(str(tmp_path / "ins_seg/bitmasks/b1c66a42.png"), cv2.IMREAD_UNCHANGED).astype(int), 2, 0
     )
-    (frame,) = json.loads((tmp_path / "ins_seg/scores.json").read_text())["frames"]
+    (frame,) = json.loads((tmp_path / "ins_seg/scores.json").read_text())
     assert frame["name"] == "b1c66a42.jpg"
     assert not g.any()
     for label, mask, class_id in zip(frame["labels"], without_overlap(objects), objects.class_ids, strict=True):

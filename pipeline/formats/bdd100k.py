@@ -1,8 +1,8 @@
 """BDD100K's results: trainIds as PNG, objects as RGBA bitmasks with a JSON of scores.
 
 `{out}/sem_seg/{name}.png`: 0..18, 255 nothing. `{out}/ins_seg/bitmasks/{name}.png`: R category from 1, G flags,
-B * 256 + A number of the object. `{out}/ins_seg/scores.json`: Scalabel frames whose labels give `index` (that number)
-and `score`. doc.bdd100k.com: Data format, Evaluation. Masks may not overlap: the best score keeps a pixel.
+B * 256 + A number of the object. `{out}/ins_seg/scores.json`: a list of Scalabel frames whose labels give `index`
+(that number) and `score`. doc.bdd100k.com: Data format, Evaluation. Masks may not overlap: the best keeps a pixel.
 """
 
 from __future__ import annotations
@@ -56,5 +56,5 @@ class Bdd100kWriter:
     def close(self) -> list[Path]:
         """Write the scores."""
         if self._frames:
-            write_bytes(self._out / "ins_seg" / "scores.json", msgspec.json.encode({"frames": self._frames}))
+            write_bytes(self._out / "ins_seg" / "scores.json", msgspec.json.encode(self._frames))
         return list(self._made)
