@@ -85,7 +85,7 @@ def train(
         scorer(_val_names(config), held[shown:], classes, int(net.stride)),
         config,
         classes=len(classes),
-        about=_about(config, classes, parts[:shown], held[:shown], _terms(init)),
+        about=_about(config, classes, parts[:shown], held[:shown]),
         out=out,
         watch=watch,
         teacher=_teacher(config, classes),
@@ -171,17 +171,18 @@ def _teacher(config: TrainConfig, classes: Classes) -> Any:
 
     if config.distil is None:
         return None
-    teacher, about = load_checkpoint(Path(config.distil.teacher))
+    teacher, about = load_checkpoint(checkpoint(config.distil.teacher))
     if tuple(about["classes"]["names"]) != classes.names:
         raise ConfigError(f"distil.teacher: {config.distil.teacher} has other classes than the data")
     return teacher
 
 
-def _terms(init: Path | None) -> str:
-    """Those of the weights that training begins from: the new ones come from them."""
+def _inherited(config: TrainConfig) -> list[str]:
+    """Terms of the weights that training begins from or learns from: the new ones come from them."""
     from engines.training.checkpoint import read_about
 
-    return str(read_about(init).get("terms", "not stated")) if init is not None else ""
+    named = (config.net.init, config.distil.teacher if config.distil is not None else None)
+    return [str(read_about(checkpoint(name)).get("terms") or "not stated") for name in named if name is not None]
 
 
 def _about(
@@ -189,7 +190,6 @@ def _about(
     classes: Classes,
     parts: Sequence[tuple[DataConfig, Dataset]],
     held: Sequence[Sequence[Sample]],
-    inherited: str,
 ) -> dict[str, Any]:
     """What goes into the checkpoint beside what the loop knows."""
     data = [
@@ -197,7 +197,8 @@ def _about(
         + (f" without {', '.join(words(part.hold_out))}" if part.hold_out else "")
         for (part, _), kept in zip(parts, held, strict=True)
     ]
-    terms = dict.fromkeys(filter(None, (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms, inherited)))
+    said = (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms, *_inherited(config))
+    terms = dict.fromkeys(one for several in said for one in several.split("; ") if one)
     size_hw = max(config.crops, key=lambda crop: crop.from_epoch).size_hw
     return {
         "name": config.name,

@@ -82,7 +82,7 @@ class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DistilConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Learn from a checkpoint of ours with the same classes."""
+    """Learn from a checkpoint of ours, or an embedded one by its name, with the same classes."""
 
     teacher: str
     weight: Amount = 1.0
