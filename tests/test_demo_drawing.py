@@ -56,6 +56,14 @@ def test_colour_and_id_are_always_drawn_at_the_same_pixels() -> None:
         assert len(np.unique(canvas.pixels[named][:, 3])) == 1, name
 
 
+def test_what_is_brighter_than_white_is_white() -> None:
+    canvas = Canvas((20, 30))
+    canvas.box(2, 3, 10, 12, (270.4, 300.0, 120.6), 5)
+    assert canvas.pixels[5, 5].tolist() == [255, 255, 120, 5]
+    canvas.polygon([(15, 3), (25, 3), (25, 12), (15, 12)], (270.4, 300.0, 120.6), 6)
+    assert canvas.pixels[6, 20].tolist() == [255, 255, 121, 6]
+
+
 def test_darkening_leaves_the_ids_alone() -> None:
     canvas = Canvas(SMALL)
     canvas.pixels[...] = (100, 100, 100, 13)

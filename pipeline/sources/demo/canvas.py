@@ -74,7 +74,8 @@ class Canvas:
         left, top = round(x0), round(y0)
         right, bottom = max(round(x1), left + 1), max(round(y1), top + 1)
         if left < self.width and top < self.height and right > 0 and bottom > 0:
-            self.pixels[max(top, 0) : bottom, max(left, 0) : right] = (*bgr, ident)
+            blue, green, red = (min(level, 255.0) for level in bgr)  # light may be brighter than white
+            self.pixels[max(top, 0) : bottom, max(left, 0) : right] = (blue, green, red, ident)
 
     def darken(self, outline_px: F32, opacity: float) -> None:
         """Darken what is drawn inside a convex outline (n, 2), pixels; ids stay."""
