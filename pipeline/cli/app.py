@@ -10,6 +10,7 @@ from pipeline.cli.config import config
 from pipeline.cli.doctor import doctor
 from pipeline.cli.eval import eval
 from pipeline.cli.export import export
+from pipeline.cli.export_predictions import export_predictions
 from pipeline.cli.models import models
 from pipeline.cli.nets import nets
 from pipeline.cli.run import run
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (run, eval, doctor, models, config, tune, nets, train, export):
+for command in (run, eval, doctor, models, config, tune, nets, train, export, export_predictions):
     app.command()(command)
 
 
