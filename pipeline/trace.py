@@ -1,0 +1,136 @@
+"""Each frame's way through the threads, for Perfetto or chrome://tracing.
+
+The Trace Event Format in its array form ("Trace Event Format", Google 2016): slices `X` for the work of a stage, one
+track a worker; arrows `s t f` from slice to slice of one frame; spans `b e` for a frame's whole way, which overlap;
+marks `i` where frames were dropped. The array may end without its bracket, so a run that was killed leaves a trace
+that opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from pipeline.errors import SinkError
+from pipeline.types import Frame
+
+_PROCESS = 1
+_FRAMES = 0  # track of what belongs to no stage
+
+
+class Trace:
+    """Writes a trace while frames come out, in their order; a context manager.
+
+    Args:
+        path: of the file; written under a temporary name until `close`.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._zero_s: float | None = None
+        self._lanes: dict[str, list[tuple[int, float]]] = {}  # stage -> number and last end of each of its tracks
+        self._tracks = 0
+        self._dropped: dict[str, int] = {}
+        self._file: BinaryIO
+        try:
+            self._file = self._part.open("wb")
+            self._file.write(b"[\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._put([_named("process_name", _FRAMES, "dashmask"), _named("thread_name", _FRAMES, "frames")])
+
+    def add(self, frame: Frame, done_s: float, dropped: Mapping[str, int]) -> None:
+        """A frame that came out.
+
+        Args:
+            frame: with its stamps.
+            done_s: time.monotonic() when it was out.
+            dropped: frames lost up to it, by cause.
+        """
+        if self._zero_s is None:
+            self._zero_s = min((begin for begin, _ in frame.stamps.spans.values()), default=frame.captured_s)
+        spans = sorted(frame.stamps.spans.items(), key=lambda item: item[1])
+        about = {"frame": frame.index, "pts_s": frame.pts_s}
+        whole = {"cat": "frame", "name": f"frame {frame.index}", "id": frame.index, "pid": _PROCESS, "tid": _FRAMES}
+        began_s = min([frame.captured_s, *(begin for _, (begin, _) in spans)])
+        events: list[dict[str, Any]] = [
+            {**whole, "ph": "b", "ts": self._us(began_s), "args": about},
+            {**whole, "ph": "e", "ts": self._us(done_s)},
+        ]
+        for place, (stage, (begin_s, end_s)) in enumerate(spans):
+            track = self._track(stage, begin_s, end_s, events)
+            at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
+            events.append(
+                {**at, "ph": "X", "cat": "stage", "name": stage, "dur": _us(end_s - begin_s), "args": about}
+            )
+            if len(spans) > 1:
+                kind = "s" if place == 0 else "f" if place == len(spans) - 1 else "t"
+                arrow = {**at, "ph": kind, "cat": "way", "name": "way", "id": frame.index}
+                events.append({**arrow, "bp": "e"} if kind == "f" else arrow)
+        for cause, count in dropped.items():
+            if count > self._dropped.get(cause, 0):
+                mark = {"ph": "i", "s": "p", "cat": "drop", "pid": _PROCESS, "tid": _FRAMES, "ts": self._us(began_s)}
+                events.append(
+                    {**mark, "name": f"dropped: {cause}", "args": {"frames": count - self._dropped.get(cause, 0)}}
+                )
+        self._dropped = dict(dropped)
+        self._put(events)
+
+    def close(self) -> None:
+        """End the array and give the file its name; legal twice."""
+        if self._file.closed:
+            return
+        try:
+            self._file.seek(-2, 1)  # the comma and the line behind the last event
+            self._file.write(b"\n]\n")
+            self._file.close()
+            self._part.replace(self._path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _track(self, stage: str, begin_s: float, end_s: float, events: list[dict[str, Any]]) -> int:
+        """The first track of the stage that is free then: slices on one track may not overlap."""
+        lanes = self._lanes.setdefault(stage, [])
+        for place, (track, busy_until_s) in enumerate(lanes):
+            if busy_until_s <= begin_s:
+                lanes[place] = track, end_s
+                return track
+        self._tracks += 1
+        lanes.append((self._tracks, end_s))
+        events.append(_named("thread_name", self._tracks, f"{stage} {len(lanes)}" if len(lanes) > 1 else stage))
+        order = {"ph": "M", "name": "thread_sort_index", "pid": _PROCESS, "tid": self._tracks}
+        events.append({**order, "args": {"sort_index": 100 * list(self._lanes).index(stage) + len(lanes)}})
+        return self._tracks
+
+    def _put(self, events: Iterable[dict[str, Any]]) -> None:
+        try:
+            self._file.write(b"".join(msgspec.json.encode(event) + b",\n" for event in events))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _us(self, time_s: float) -> float:
+        assert self._zero_s is not None
+        return _us(time_s - self._zero_s)
+
+    def _unwritable(self, error: OSError) -> SinkError:
+        return SinkError(f"{self._path}: the trace cannot be written: {error.strerror}")
+
+
+def _us(duration_s: float) -> float:
+    return round(duration_s * 1e6, 3)
+
+
+def _named(what: str, track: int, name: str) -> dict[str, Any]:
+    return {"ph": "M", "name": what, "pid": _PROCESS, "tid": track, "args": {"name": name}}

@@ -1,0 +1,107 @@
+"""A trace opens in Perfetto: what its format asks for, checked event by event."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SinkError
+from pipeline.image import Image
+from pipeline.trace import Trace
+from pipeline.types import Frame
+
+
+def frame(index: int, spans: dict[str, tuple[float, float]]) -> Frame:
+    made = Frame(index, index, Fraction(1, 10), 99.9, Image((np.zeros((4, 4, 3), np.uint8),), "bgr24"))
+    made.stamps.spans.update(spans)
+    return made
+
+
+def way(index: int) -> dict[str, tuple[float, float]]:
+    """Two workers infer at once: each frame takes 30 ms there, and one comes every 20."""
+    t = 100 + 0.020 * index
+    return {"capture": (t, t + 0.002), "infer": (t + 0.005, t + 0.035), "render": (t + 0.036, t + 0.040)}
+
+
+def events_of(path: Path) -> list[dict[str, Any]]:
+    events = json.loads(path.read_text())
+    assert isinstance(events, list)
+    return events
+
+
+def check(events: list[dict[str, Any]]) -> None:
+    """The rules of the Trace Event Format."""
+    tracks: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    open_spans: dict[tuple[str, int], int] = defaultdict(int)
+    for event in events:
+        assert event["ph"] in "MXbesfti"
+        assert isinstance(event["pid"], int)
+        assert isinstance(event["tid"], int)
+        if event["ph"] == "M":
+            assert event["name"] in ("process_name", "thread_name", "thread_sort_index")
+            continue
+        assert isinstance(event["ts"], int | float)
+        if event["ph"] == "X":
+            assert event["dur"] >= 0
+            tracks[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
+        if event["ph"] in "be":
+            open_spans[event["cat"], event["id"]] += 1 if event["ph"] == "b" else -1
+    assert not any(open_spans.values())
+    for slices in tracks.values():  # on one track they may nest, never cross
+        for (_, end), (begin, _) in zip(sorted(slices), sorted(slices)[1:], strict=False):
+            assert begin >= end
+    for event in events:
+        if event["ph"] in "stf":  # an arrow ends inside a slice
+            inside = tracks[event["pid"], event["tid"]]
+            assert any(begin <= event["ts"] <= end for begin, end in inside)
+
+
+def test_every_frame_is_a_slice_a_stage_on_a_track_a_worker(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.json") as trace:
+        for index in range(20):
+            trace.add(frame(index, way(index)), 100 + 0.020 * index + 0.041, {})
+    events = events_of(tmp_path / "t.json")
+    check(events)
+    names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert sorted(names.values()) == ["capture", "frames", "infer", "infer 2", "render"]
+    slices = [e for e in events if e["ph"] == "X"]
+    assert len(slices) == 60
+    assert slices[0] | {"tid": 0} == {"ph": "X", "cat": "stage", "name": "capture", "pid": 1, "tid": 0, "ts": 0,
+        "dur": pytest.approx(2000), "args": {"frame": 0, "pts_s": 0}}  # fmt: skip
+    arrows = (
+        [e["ph"] for e in events if e["cat"] == "way" and e["id"] == 7] if all("cat" in e for e in slices) else []
+    )
+    assert arrows == ["s", "t", "f"]
+
+
+def test_drops_are_marked_where_they_are_first_known(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.json") as trace:
+        for index, dropped in ((0, {}), (3, {"newest": 2}), (4, {"newest": 2}), (6, {"newest": 3})):
+            trace.add(frame(index, way(index)), 101.0, dropped)
+    marks = [e for e in events_of(tmp_path / "t.json") if e["ph"] == "i"]
+    assert [(e["name"], e["args"]["frames"]) for e in marks] == [("dropped: newest", 2), ("dropped: newest", 1)]
+
+
+def test_an_empty_run_leaves_an_array(tmp_path: Path) -> None:
+    Trace(tmp_path / "t.json").close()
+    assert [e["ph"] for e in events_of(tmp_path / "t.json")] == ["M", "M"]
+
+
+def test_a_killed_run_leaves_events_that_lack_only_their_bracket(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "t.json")
+    trace.add(frame(0, way(0)), 101.0, {})
+    trace._file.flush()
+    text = (tmp_path / "t.json.part").read_text()
+    check(json.loads(text.rstrip().removesuffix(",") + "]"))
+    trace.close()
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"no/t\.json: the trace cannot be written"):
+        Trace(tmp_path / "no" / "t.json")
