@@ -28,7 +28,7 @@ from engines.training.checkpoint import (  # noqa: E402
     read_weights,
     save_checkpoint,
 )
-from engines.training.config import StopConfig, TrainConfig  # noqa: E402
+from engines.training.config import LossConfig, StopConfig, TrainConfig  # noqa: E402
 from engines.training.early_stop import EarlyStop  # noqa: E402
 from engines.training.ema import Ema  # noqa: E402
 from engines.training.loop import Score, fit  # noqa: E402
@@ -298,6 +298,12 @@ def test_a_set_of_classes_asks_that_one_of_them_is_there() -> None:
     assert float(loss) == pytest.approx((-math.log(0.8) - math.log(0.8)) / 3, rel=1e-5)
     nothing = PartialLabels([(0, 1)], 3, torch.device("cpu"))(logits, torch.full((1, 2, 2), VOID, dtype=torch.uint8))
     assert float(nothing) == 0
+
+
+def test_a_loss_acts_in_its_epochs_alone(pictures: Path, tmp_path: Path) -> None:
+    early, late = LossConfig("mse", until_epoch=1), LossConfig("dice", weight=100, from_epoch=1)
+    first, second = fit_tiny(pictures, tmp_path, epochs=2, losses=(early, late)).rows
+    assert first["loss"] < 1 < 10 < second["loss"]
 
 
 def test_training_learns_from_sets_of_classes(pictures: Path, tmp_path: Path) -> None:

@@ -48,11 +48,12 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One term of the loss, from an epoch on."""
+    """One term of the loss, from an epoch on and before another, counted from 0."""
 
     name: str
     weight: float = 1.0
     from_epoch: Count = 0
+    until_epoch: Count | None = None
     class_weights: bool = True
     options: dict[str, int | float] = {}
 

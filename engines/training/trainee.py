@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engines.training import rng
 from engines.training.batches import Batches, known_only, to_network
-from engines.training.config import MachineConfig, TrainConfig
+from engines.training.config import LossConfig, MachineConfig, TrainConfig
 from engines.training.ema import Ema
 from engines.training.losses import enet_weights, weighted_sum
 from engines.training.partial import PartialLabels
@@ -74,7 +74,7 @@ class Trainee:
     def epoch(self, epoch: int, watch: Watch | None) -> dict[str, float]:
         """Show every sample once; the row of the curves."""
         self.net.train()
-        self.loss = weighted_sum([part for part in self.config.losses if part.from_epoch <= epoch], self._weights)
+        self.loss = weighted_sum([part for part in self.config.losses if _acts(part, epoch)], self._weights)
         steps, total, data_s, done = self.batches.steps(epoch), torch.zeros((), device=self.device), 0.0, 0
         began_s = asked_s = time.monotonic()
         for images, labels in self.batches.epoch(epoch):
@@ -150,6 +150,10 @@ class Trainee:
             return [dict(row) for row in state["rows"]]
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(f"the state is of another net or configuration: {error}") from error
+
+
+def _acts(part: LossConfig, epoch: int) -> bool:
+    return part.from_epoch <= epoch and (part.until_epoch is None or epoch < part.until_epoch)
 
 
 def _class_weights(config: TrainConfig, batches: Batches, classes: int, device: torch.device) -> Tensor | None:
