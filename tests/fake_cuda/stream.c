@@ -1,0 +1,267 @@
+/* Streams, events, graphs, host functions. */
+#include "fake_cuda.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct { Op *first, **last; } Queue;
+typedef struct { Queue work, captured; bool is_capturing, is_broken; } Stream;
+typedef struct { unsigned recorded, done; Object *stream; double at_ms; bool is_timed; } Event;
+
+static void append(Queue *queue, Op op) {
+    Op *copy = malloc(sizeof *copy);
+    *copy = op;
+    copy->next = NULL;
+    if (!queue->first) queue->last = &queue->first;
+    *queue->last = copy;
+    queue->last = &copy->next;
+}
+
+static void drop(Op *op) {
+    free(op->staged);
+    free(op);
+}
+
+static void advance(Object *object) { /* run the first thing in a stream */
+    Stream *stream = object->of;
+    Op *op = stream->work.first;
+    if (op->kind == WAIT) { /* what was recorded in another stream runs first */
+        Event *event = op->object->of;
+        while (event->done < op->turn && event->stream != object) advance(event->stream);
+    }
+    stream->work.first = op->next;
+    if (!lost) lost = run(op);
+    if (op->kind == RECORD) ((Event *)op->object->of)->done = op->turn;
+    drop(op);
+}
+
+static void finish(Object *object) {
+    while (((Stream *)object->of)->work.first) advance(object);
+}
+
+void run_everything(void) {
+    for (Object *object = objects; object; object = object->next)
+        if (object->kind == STREAM && object->alive) finish(object);
+}
+
+static bool all_inside(const void *address, size_t size) { return memory_at(address, size) != NULL; }
+
+Status run(const Op *op) {
+    struct timespec now;
+    switch (op->kind) {
+    case COPY:
+        if (!op->staged && !(all_inside(op->from, op->size) || all_inside(op->to, op->size))) return ILLEGAL_ADDRESS;
+        memcpy(op->to, op->from, op->size);
+        return OK;
+    case FILL:
+        if (!all_inside(op->to, op->size)) return ILLEGAL_ADDRESS;
+        memset(op->to, op->byte, op->size);
+        return OK;
+    case KERNEL:
+        op->function(op->staged, (unsigned *)op->grid, (unsigned *)op->block);
+        return OK;
+    case HOST:
+        op->host(op->to);
+        return OK;
+    case RECORD:
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        ((Event *)op->object->of)->at_ms = (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+        return OK;
+    case WAIT:
+        return OK;
+    case REPLAY:
+        for (const Op *one = ((Queue *)op->object->of)->first; one; one = one->next) {
+            Status status = run(one);
+            if (status) return status;
+        }
+        return OK;
+    }
+    return INVALID_VALUE;
+}
+
+Status put(void *handle, Op op) {
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    Stream *stream = object->of;
+    if (stream->is_capturing) {
+        if (stream->is_broken) return CAPTURE_INVALIDATED;
+        if (op.kind == RECORD || op.kind == WAIT) violation("an event is captured, which this driver cannot");
+        else append(&stream->captured, op);
+        return OK;
+    }
+    append(&stream->work, op);
+    if (is_eager) finish(object);
+    return lost;
+}
+
+bool is_capturing(void *handle) { /* NULL: any stream */
+    for (Object *object = objects; object; object = object->next)
+        if (object->kind == STREAM && object->alive && (!handle || object == handle) && ((Stream *)object->of)->is_capturing)
+            return true;
+    return false;
+}
+
+void break_captures(void) {
+    for (Object *object = objects; object; object = object->next)
+        if (object->kind == STREAM && object->alive && ((Stream *)object->of)->is_capturing)
+            ((Stream *)object->of)->is_broken = true;
+}
+
+Status cuStreamCreate(void **handle, unsigned flags) {
+    CALL("cuStreamCreate", CONTEXT);
+    (void)flags;
+    *handle = born(STREAM, NULL, 0, calloc(1, sizeof(Stream)));
+    return OK;
+}
+
+Status cuStreamDestroy_v2(void *handle) {
+    CALL("cuStreamDestroy", CONTEXT);
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    finish(object);
+    return dies(object);
+}
+
+Status cuStreamSynchronize(void *handle) {
+    CALL("cuStreamSynchronize", CONTEXT | NOT_WHILE_CAPTURING);
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    finish(object);
+    return lost;
+}
+
+Status cuStreamQuery(void *handle) {
+    CALL("cuStreamQuery", CONTEXT | NOT_WHILE_CAPTURING);
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    return lost ? lost : ((Stream *)object->of)->work.first ? NOT_READY : OK;
+}
+
+Status cuStreamWaitEvent(void *handle, void *mark, unsigned flags) {
+    CALL("cuStreamWaitEvent", CONTEXT);
+    (void)flags;
+    Object *event = living(mark, EVENT);
+    if (!event) return INVALID_HANDLE;
+    return put(handle, (Op){.kind = WAIT, .object = event, .turn = ((Event *)event->of)->recorded});
+}
+
+Status cuEventCreate(void **handle, unsigned flags) {
+    CALL("cuEventCreate", CONTEXT);
+    Event *event = calloc(1, sizeof *event);
+    event->is_timed = !(flags & 2); /* DISABLE_TIMING */
+    *handle = born(EVENT, NULL, 0, event);
+    return OK;
+}
+
+Status cuEventDestroy_v2(void *handle) {
+    CALL("cuEventDestroy", CONTEXT);
+    Object *object = living(handle, EVENT);
+    return object ? dies(object) : INVALID_HANDLE;
+}
+
+Status cuEventRecord(void *handle, void *stream) {
+    CALL("cuEventRecord", CONTEXT);
+    Object *object = living(handle, EVENT), *in = living(stream, STREAM);
+    if (!object || !in) return INVALID_HANDLE;
+    Event *event = object->of;
+    event->stream = in;
+    return put(stream, (Op){.kind = RECORD, .object = object, .turn = ++event->recorded});
+}
+
+Status cuEventSynchronize(void *handle) {
+    CALL("cuEventSynchronize", CONTEXT);
+    Object *object = living(handle, EVENT);
+    if (!object) return INVALID_HANDLE;
+    Event *event = object->of;
+    while (event->done < event->recorded) advance(event->stream);
+    return lost;
+}
+
+Status cuEventQuery(void *handle) { /* every question lets one thing happen */
+    CALL("cuEventQuery", CONTEXT);
+    Object *object = living(handle, EVENT);
+    if (!object) return INVALID_HANDLE;
+    Event *event = object->of;
+    bool is_done = event->done == event->recorded;
+    if (!is_done) advance(event->stream);
+    return lost ? lost : is_done ? OK : NOT_READY;
+}
+
+Status cuEventElapsedTime_v2(float *elapsed_ms, void *start, void *end) {
+    CALL("cuEventElapsedTime", CONTEXT);
+    Object *from = living(start, EVENT), *to = living(end, EVENT);
+    if (!from || !to) return INVALID_HANDLE;
+    Event *first = from->of, *second = to->of;
+    if (!first->is_timed || !second->is_timed || !first->recorded || !second->recorded) return INVALID_HANDLE;
+    if (first->done < first->recorded || second->done < second->recorded) return NOT_READY;
+    *elapsed_ms = (float)(second->at_ms - first->at_ms);
+    return OK;
+}
+
+Status cuLaunchHostFunc(void *stream, void (*function)(void *), void *argument) {
+    CALL("cuLaunchHostFunc", CONTEXT);
+    return put(stream, (Op){.kind = HOST, .host = function, .to = argument});
+}
+
+Status cuStreamIsCapturing(void *handle, int *status) {
+    CALL("cuStreamIsCapturing", CONTEXT);
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    Stream *stream = object->of;
+    *status = stream->is_capturing ? stream->is_broken ? 2 : 1 : 0;
+    return OK;
+}
+
+Status cuStreamBeginCapture_v2(void *handle, int mode) {
+    CALL("cuStreamBeginCapture", CONTEXT);
+    (void)mode;
+    Object *object = living(handle, STREAM);
+    if (!object) return INVALID_HANDLE;
+    Stream *stream = object->of;
+    if (stream->is_capturing) return INVALID_VALUE;
+    stream->is_capturing = true, stream->is_broken = false, stream->captured = (Queue){0};
+    return OK;
+}
+
+Status cuStreamEndCapture(void *handle, void **graph) {
+    Object *object = living(handle, STREAM);
+    if (!object || !((Stream *)object->of)->is_capturing) return INVALID_VALUE;
+    Stream *stream = object->of;
+    stream->is_capturing = false; /* also where it fails */
+    *graph = NULL;
+    CALL("cuStreamEndCapture", CONTEXT);
+    if (stream->is_broken) return CAPTURE_INVALIDATED;
+    Queue *work = malloc(sizeof *work);
+    *work = stream->captured;
+    *graph = born(GRAPH, NULL, 0, work);
+    return OK;
+}
+
+Status cuGraphInstantiateWithFlags(void **handle, void *graph, uint64_t flags) {
+    CALL("cuGraphInstantiate", CONTEXT);
+    (void)flags;
+    Object *object = living(graph, GRAPH);
+    if (!object) return INVALID_HANDLE;
+    *handle = born(EXEC, NULL, 0, object->of); /* what was captured is never freed, so both may point to it */
+    return OK;
+}
+
+Status cuGraphDestroy(void *handle) {
+    CALL("cuGraphDestroy", CONTEXT);
+    Object *object = living(handle, GRAPH);
+    return object ? dies(object) : INVALID_HANDLE;
+}
+
+Status cuGraphExecDestroy(void *handle) {
+    CALL("cuGraphExecDestroy", CONTEXT);
+    Object *object = living(handle, EXEC);
+    return object ? dies(object) : INVALID_HANDLE;
+}
+
+Status cuGraphLaunch(void *handle, void *stream) {
+    CALL("cuGraphLaunch", CONTEXT);
+    Object *object = living(handle, EXEC);
+    if (!object) return INVALID_HANDLE;
+    return put(stream, (Op){.kind = REPLAY, .object = object});
+}
