@@ -75,7 +75,7 @@ def score(name: str, roots: dict[str, str]) -> dict[str, Any]:
             continue
         data: Labelled = open_labelled(Wanted(dataset, roots.get(dataset), split), config)
         mapping = fitting_mapping(card.classes.names, data.classes.names).name
-        done = evaluate(data, config, Silent(), None if mapping == "same names" else mapping)
+        done = evaluate(data, config, Silent(), () if mapping == "same names" else (mapping,))
         what = evaluation_report(done)
         sets[told] = {key: what[key] for key in ("mIoU", "pixel_accuracy", "images", "mapping", "fps")} | {
             "IoU": {one: figures["IoU"] for one, figures in what["classes"].items()}

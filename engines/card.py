@@ -73,6 +73,7 @@ def _from_yaml(text: str, where: str, path: Path, header: OnnxHeader, sha256: st
         )
     stated = {key: value for key in card.input.__struct_fields__ if (value := getattr(card.input, key)) is not None}
     people = {"source": card.source, "training_data": card.training_data, "accuracy": card.accuracy}
+    people |= {"verify": card.verify or None}
     return Card(
         name=card.name or path.stem,
         path=path,

@@ -55,6 +55,7 @@ class CardYaml(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     training_data: Any = None
     accuracy: Any = None
     details: dict[str, Any] = {}
+    verify: dict[Literal["f32", "fp16", "bf16", "int8"], dict[str, float]] = {}  # limits other than the usual ones
 
 
 def parse_card(text: str, where: str) -> CardYaml:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 from engines.machine import available_cores, cpu_name
 
-GPU = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
+TENSORRT = ("tensorrt", "tensorrt-rtx")
+GPU = (*TENSORRT, "onnxruntime-cuda")
 MODULES = {  # backend -> module it imports, how to install it
     "tensorrt": ("tensorrt", "pip install tensorrt"),
     "tensorrt-rtx": ("tensorrt_rtx", "pip install tensorrt-rtx"),
@@ -26,6 +31,7 @@ _DISTRIBUTIONS = (  # what doctor lists; the name on the package index
     "tensorrt",
     "tensorrt-rtx",
     "cuda-python",
+    "cuda-bindings",
     "pycuda",
     "numpy",
     "opencv-python",
@@ -33,6 +39,16 @@ _DISTRIBUTIONS = (  # what doctor lists; the name on the package index
 )
 _LIBCUDA = "libcuda.so.1"
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+_DEADLINE_S = 30.0  # for TensorRT to load; from a slow disk it takes seconds
+# A runtime without a driver that it likes ends the process, so another one tries it. It leaves without tearing down.
+_LOAD = """
+import os, sys
+from importlib import import_module
+module = import_module(sys.argv[1])
+runtime = module.Runtime(module.Logger(module.Logger.ERROR))
+print(module.__version__, flush=True)
+os._exit(0)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,14 @@ class Driver:
     version: str = ""  # newest CUDA that it runs, such as 13.0
     gpus: tuple[str, ...] = ()  # names
     reason: str = ""  # why there is no GPU to use; empty where there is
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading a library."""
+
+    version: str = ""
+    reason: str = ""  # why it does not load; empty where it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +95,8 @@ def nvidia_driver(library: str = _LIBCUDA) -> Driver:
     try:
         if status := cuda.cuInit(ctypes.c_uint(0)):
             return Driver(reason=_meaning(cuda, status))
-        cuda.cuDriverGetVersion(ctypes.byref(number))
+        if status := cuda.cuDriverGetVersion(ctypes.byref(number)):
+            return Driver(reason=_meaning(cuda, status))
         version = f"{number.value // 1000}.{number.value % 1000 // 10}"
         number.value = 0
         if status := cuda.cuDeviceGetCount(ctypes.byref(number)):
@@ -79,9 +104,10 @@ def nvidia_driver(library: str = _LIBCUDA) -> Driver:
         names = []
         for ordinal in range(number.value):
             device, text = ctypes.c_int(0), ctypes.create_string_buffer(256)
-            if not cuda.cuDeviceGet(ctypes.byref(device), ctypes.c_int(ordinal)):
-                cuda.cuDeviceGetName(text, ctypes.c_int(255), device)
-                names.append(text.value.decode(errors="replace"))
+            status = cuda.cuDeviceGet(ctypes.byref(device), ctypes.c_int(ordinal))
+            if status := status or cuda.cuDeviceGetName(text, ctypes.c_int(255), device):
+                return Driver(version, reason=_meaning(cuda, status))
+            names.append(text.value.decode(errors="replace"))
     except AttributeError as error:
         return Driver(reason=f"{library} is not NVIDIA's driver: {error}")
     return Driver(version, tuple(names), "" if names else "an NVIDIA driver, but no GPU")
@@ -100,10 +126,39 @@ def why_not(backend: str) -> str:
     """Why a backend cannot run here, as far as a glance tells; empty: try it."""
     if backend in GPU and (reason := nvidia_driver().reason):
         return reason
-    if backend in ("tensorrt", "tensorrt-rtx"):
-        return "engines for TensorRT are not part of this version yet"
     module, install = MODULES.get(backend, ("", ""))
-    return f"not installed ({install})" if module and not installed(module) else ""
+    if module and not installed(module):
+        return f"not installed ({install})"
+    if backend in TENSORRT and not (installed("cuda.bindings") or installed("pycuda.driver")):
+        return "neither cuda-python nor pycuda is installed (pip install cuda-python)"
+    return ""
+
+
+@cache
+def tensorrt_here(product: str, deadline_s: float = _DEADLINE_S) -> Loaded:
+    """Load TensorRT in a process of its own: a crash or a hang there is a reason. Asked once; a second or two.
+
+    Args:
+        product: one of TENSORRT.
+        deadline_s: for it to load.
+    """
+    if reason := why_not(product):
+        return Loaded(reason=reason)
+    command = [sys.executable, "-P", "-c", _LOAD, MODULES[product][0]]
+    try:
+        child = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=deadline_s)
+    except subprocess.TimeoutExpired:
+        return Loaded(reason=f"{product} did not load within {deadline_s:g} s")
+    except OSError as error:
+        return Loaded(reason=f"{product} could not be tried: {error}")
+    if child.returncode == 0:
+        return Loaded((child.stdout.split() or [""])[-1])
+    if child.returncode < 0:
+        names = {one.value: one.name for one in signal.Signals}
+        name = names.get(-child.returncode, f"signal {-child.returncode}")
+        return Loaded(reason=f"{product} takes the process down when it is loaded ({name})")
+    last = [line.strip() for line in child.stderr.splitlines() if line.strip()][-1:] or ["it does not say why"]
+    return Loaded(reason=f"{product} does not load: {last[0][:300]}")
 
 
 def installed(module: str) -> bool:
@@ -123,11 +178,14 @@ def facts() -> list[Fact]:
         Fact("processor", "yes", f"{cpu_name()}, {available_cores()} cores to use"),
         Fact("gpu", "no" if driver.reason else "yes", driver.reason or gpus),
         *_packages(),
-        *(
-            Fact(f"backend {name}", "no" if why_not(name) else "yes", why_not(name) or "can be tried")
-            for name in MODULES
-        ),
+        *map(_backend, MODULES),
     ]
+
+
+def _backend(name: str) -> Fact:
+    loaded = tensorrt_here(name) if name in TENSORRT else Loaded(reason=why_not(name))
+    can = f"{loaded.version} can be tried" if loaded.version else "can be tried"
+    return Fact(f"backend {name}", "no" if loaded.reason else "yes", loaded.reason or can)
 
 
 def _packages() -> Iterator[Fact]:

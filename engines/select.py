@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import cast
 
 from engines.backends.base import Backend, Options, Precision
+from engines.backends.fallback import FallbackBackend, OpenNext
+from engines.device.errors import DeviceLostError
 from engines.probe import GPU, why_not
 from engines.tune_store import Stored, stored_choice
 from pipeline.errors import BackendError, ModelError, UserError
@@ -19,7 +21,9 @@ Opener = Callable[[Card, Options], Backend]
 
 BACKENDS: Mapping[str, str] = MappingProxyType(
     {
-        "onnxruntime-cuda": "engines.backends.onnxruntime:open_cuda",
+        "tensorrt": "engines.backends.tensorrt:open_tensorrt",
+        "tensorrt-rtx": "engines.backends.tensorrt:open_rtx",
+        "onnxruntime-cuda": "engines.backends.onnxruntime_cuda:open_cuda",
         "openvino": "engines.backends.openvino:open_openvino",
         "onnxruntime-cpu": "engines.backends.onnxruntime:open_cpu",
         "null": "engines.backends.null:open_null",
@@ -66,6 +70,7 @@ def select(
     threads: int | None = None,
     precision: Precision = "f32",
     shape_hw: tuple[int, int] | None = None,
+    verified: Callable[[Card, Backend], str] | None = None,
 ) -> Selection:
     """Open the backend that shall run a network.
 
@@ -76,6 +81,7 @@ def select(
         workers, threads: None: as `dashmask tune` measured it here, else by rule.
         precision: bf16 only where it was asked for.
         shape_hw: of the inputs to come, if known.
+        verified: says why an open backend may not run the network, "" where it may; None: all may.
 
     Raises:
         BackendError: an unknown name, or nothing that was allowed can run it; with all reasons.
@@ -105,12 +111,43 @@ def select(
         except (BackendError, ModelError) as error:
             errors.append(error)
             tried[name] = Tried(name, False, str(error))
+            continue
+        if reason := verified(card, running) if verified is not None else "":
+            running.close()
+            running = None
+            tried[name] = Tried(name, False, reason)
         else:
             tried[name] = Tried(name, True, f"{running.detail}{', as tuned here' if crew else ''}")
     in_order = tuple(tried[name] for name in allowed)
     if running is None:
         raise _nothing(card, in_order, errors, backend, require)
+    if running.name in GPU and backend == "auto" and require is None:  # what was asked for by name never changes
+        later = order[order.index(running.name) + 1 :]
+        running = FallbackBackend(running, _next(card, options, later, verified))
     return Selection(running, in_order, (stored.note,) if stored.note else ())
+
+
+def _next(
+    card: Card, options: Options, names: Sequence[str], verified: Callable[[Card, Backend], str] | None
+) -> OpenNext:
+    """What opens the next backend that can, each once; on a GPU only while there is one."""
+    left = list(names)
+
+    def open_next(error: BackendError) -> Backend:
+        while left:
+            name = left.pop(0)
+            if why_not(name) or (name in GPU and isinstance(error, DeviceLostError)):
+                continue
+            try:
+                found = opener(name)(card, replace(options, workers=1, threads=None))
+            except UserError:  # the reason is one of those that a run's beginning shows
+                continue
+            if verified is None or not verified(card, found):
+                return found
+            found.close()
+        raise error
+
+    return open_next
 
 
 def _check_name(name: str, also: str) -> None:

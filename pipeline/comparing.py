@@ -14,6 +14,7 @@ from pipeline.types import VOID, Card, Instances, Labels
 SURE = 0.1  # above the least score: an object of that score does not come and go with the rounding
 SEEN = 1e-3  # share of pixels from which a class is judged by itself
 _MATCH = 0.5  # IoU of boxes, and of masks, from which two objects are the same
+_CLEARLY = 0.8  # labels lie aside where moving them removes a fifth of the differences
 _SHIFTS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
 
@@ -25,7 +26,7 @@ class LabelComparison:
         self._matrix = ConfusionMatrix(classes + 1)
         self._void = classes
         self._worst = np.nan
-        self._fit = np.zeros(len(_SHIFTS), np.int64)  # pixels that agree, for each shift
+        self._unlike = np.zeros(len(_SHIFTS), np.int64)  # pixels that differ, for each shift
 
     def add(self, expected: Labels, found: Labels) -> float:
         """Count a frame; the share of its pixels that have the same label."""
@@ -40,7 +41,7 @@ class LabelComparison:
             inner = a[1 : height - 1, 1 : width - 1]
             for at, (dy, dx) in enumerate(_SHIFTS):
                 moved = b[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx]
-                self._fit[at] += np.count_nonzero(inner == moved)
+                self._unlike[at] += np.count_nonzero(inner != moved)
         return agreement
 
     def measures(self) -> Mapping[str, float]:
@@ -51,15 +52,15 @@ class LabelComparison:
         kept = scores.accuracy[seen]
         # IoU of classes that neither backend shows on a thousandth of the pixels is noise.
         either = np.maximum(counts.sum(axis=1), counts.sum(axis=0)) >= SEEN * max(1, counts.sum())
-        dy, dx = _SHIFTS[int(self._fit.argmax())]
-        unmoved = self._fit.max() == self._fit[_SHIFTS.index((0, 0))]
+        dy, dx = _SHIFTS[int(self._unlike.argmin())]
+        moved = self._unlike.min() < _CLEARLY * self._unlike[_SHIFTS.index((0, 0))]
         return {
             "classes_seen": float(seen.sum()),
             "label_agreement": scores.pixel_accuracy,
             "worst_frame": float(self._worst),
             "label_iou": float(scores.iou[either].mean()) if either.any() else np.nan,
             "class_kept": float(kept.min()) if kept.size else np.nan,
-            "label_shift_px": 0.0 if unmoved else float(max(abs(dy), abs(dx))),
+            "label_shift_px": float(max(abs(dy), abs(dx))) if moved else 0.0,
         }
 
 

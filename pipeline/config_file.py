@@ -23,18 +23,24 @@ def config_dirs() -> tuple[Path, ...]:
     return tuple(folder for folder in (here / "configs", here.parent / "configs") if folder.is_dir())
 
 
-def load(path: str | None = None, sets: Sequence[str] = (), options: Mapping[str, object] | None = None) -> Config:
+def load(
+    path: str | None = None,
+    sets: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] | None = None,
+) -> Config:
     """The configuration of a YAML file (or the name of a preset) with other words put over it.
 
     Args:
         path: a file, or the name of a preset in `configs/`.
         sets: `a.b=value` pairs, the value in YAML; these go over the file.
         options: dotted key -> value, None where nothing was said; these go over both.
+        defaults: dotted key -> value; the file goes over these.
 
     Raises:
         ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name.
     """
-    return load_as(Config, path, sets, options)
+    return load_as(Config, path, sets, options, defaults=defaults)
 
 
 def load_as(
@@ -43,6 +49,7 @@ def load_as(
     sets: Sequence[str] = (),
     options: Mapping[str, object] | None = None,
     folder: str = ".",
+    defaults: Mapping[str, object] | None = None,
 ) -> C:
     """As `load`, for a configuration of another kind, whose presets lie in that folder of `configs/`."""
     file = _find(path, folder) if path is not None else None
@@ -61,6 +68,9 @@ def load_as(
         if value is not None:
             *parents, last = key.split(".")
             _inner(tree, parents, key)[last] = value
+    for key, value in (defaults or {}).items():
+        *parents, last = key.split(".")
+        _inner(tree, parents, key).setdefault(last, value)
     return _convert(kind, tree, {}, "configuration")
 
 

@@ -1,26 +1,32 @@
-"""Score a network on labelled images: the very stages of a run, and the truth beside what comes out of them."""
+"""Score networks on labelled images: the very stages of a run, and the truth beside what comes out of them."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.assemble import build
 from pipeline.config import Config
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import DataError
+from pipeline.film import Film
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.labelled import Labelled
-from pipeline.mapping import Mapping, find_mapping
-from pipeline.metrics.semantic import ConfusionMatrix, SemanticScores
 from pipeline.networks import Network, networks
-from pipeline.report import report
+from pipeline.report import backend_notes, report
+from pipeline.scoring import Scores, open_scores
 from pipeline.timing import Summary
-from pipeline.types import VOID, Classes, Picture
+from pipeline.types import Picture
 
 if TYPE_CHECKING:
     from pipeline.run import Watch
+
+# What is taken where a user says nothing else: that of Ultralytics' val. Precision needs the unlikely objects too.
+DEFAULTS: Mapping[str, object] = MappingProxyType(
+    {"decode.conf": 0.001, "decode.iou": 0.7, "decode.max_det": 300, "decode.agnostic": False}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,124 +34,94 @@ class Evaluation:
     """What an evaluation found."""
 
     data: Labelled
-    mapping: Mapping
-    network_classes: Classes
-    counted: ConfusionMatrix  # over the classes as they are: rows of the data set, columns of the network
+    config: Config
+    scores: Scores
     summary: Summary
     nets: tuple[Network, ...]
     interrupted: bool  # stopped before the last image
-
-    @property
-    def confusion(self) -> ConfusionMatrix:
-        """Over the compared classes."""
-        mapping = self.mapping
-        return self.counted.folded(mapping.dataset, mapping.network, len(mapping.classes))
-
-    @property
-    def scores(self) -> SemanticScores:
-        """The measures over the compared classes."""
-        return self.confusion.scores()
-
-    @property
-    def unmapped(self) -> dict[str, dict[str, int]]:
-        """Pixels of the classes that the mapping leaves out, where there are any: in the truth, and as predicted.
-
-        The first are not scored. The second are errors of the class that the truth has there.
-        """
-        mapping, counts = self.mapping, self.counted.counts
-        scored = [row for row, to in enumerate(mapping.dataset) if to != VOID]
-        truth = zip(self.data.classes.names, mapping.dataset, counts.sum(axis=1).tolist(), strict=True)
-        predicted = zip(
-            self.network_classes.names, mapping.network, counts[scored, :-1].sum(axis=0).tolist(), strict=True
-        )
-        return {
-            side: {name: pixels for name, to, pixels in rows if to == VOID and pixels}
-            for side, rows in (("truth", truth), ("predicted", predicted))
-        }
+    film: Film | None = None  # scored with time in it as well
 
 
-def evaluate(data: Labelled, config: Config, watch: Watch, mapping: str | None = None) -> Evaluation:
-    """Run a network over labelled frames and compare its labels with the truth, at the truth's size.
+def evaluate(
+    data: Labelled,
+    config: Config,
+    watch: Watch,
+    mappings: Sequence[str] = (),
+    seen: Callable[[Picture, float, Scores], None] | None = None,
+    film: Film | None = None,
+    boundaries: bool = False,
+) -> Evaluation:
+    """Run networks over labelled frames and compare what they find with the truth, at the truth's size.
+
+    Memory does not grow with the images, but for 50 bytes an object found.
 
     Args:
         data: what is run over.
         config: of the run; nothing is drawn or written.
         watch: is told of the start and of every frame.
-        mapping: name or path of a table of classes; None: the network and the data have the same.
+        mappings: names or paths of tables of classes; none: the networks and the data have the same.
+        seen: is handed every frame, how good it is, 0..1 (NaN: nothing to measure), and the scores so far.
+        boundaries: compare the borders of the label maps too, which takes far longer.
+        film: plays the data at its own pace first, and scores what was there in time.
 
     Raises:
-        UserError: anything a user can mend: a network that labels no pixels, classes that differ, no whole image.
+        UserError: anything a user can mend: a network that finds nothing of what is marked, classes that differ,
+            no whole image.
     """
     with ExitStack() as closing:
         nets = networks(config)
         for net in nets:
             closing.callback(net.selection.backend.close)
-        labelling = next((net for net in nets if net.card.family == "semantic"), None)
-        if labelling is None:
-            raise ModelError(
-                f"{nets[0].card.name} finds objects, it does not label pixels", hint="give a semantic network"
+        cards = [net.card for net in nets]
+
+        def opened() -> Scores:
+            return open_scores(
+                cards, data.classes, data.object_classes, mappings, data.not_in_mean, boundaries, data.rules
             )
-        found = labelling.card.classes
-        table = find_mapping(mapping, found.names, data.classes.names)
-        counted, summary = ConfusionMatrix(len(data.classes), len(found)), Summary()
+
+        scores = opened()
+        summary = Summary()
         flow: Flow[Picture] = build(config, data.source, nets, dropped=lambda: flow.drops)
         watch.started(data.source, nets)
+        if film is not None:
+            watch.noted((f"{data.name} is played at its own pace first",))
+            closing.enter_context(film).play(data.source, config, nets, opened)
         with flow, drain_on_interrupt(flow):
             for picture in flow:
                 summary.add(picture.scene.frame)  # before the comparison: that is no part of a run
-                _compare(picture, counted)
+                quality = scores.add(picture.scene.frame.truth, picture.scene)
+                if film is not None:
+                    film.follow(picture.scene)
+                if seen is not None:
+                    seen(picture, quality, scores)
                 watch.frame(summary, data.source.info)
+        if notes := backend_notes(nets):
+            watch.noted(notes)
     if not summary.processed:
         why = f": {data.left_out[0].reason}" if data.left_out else ""
         raise DataError(f"{data.name}: not one image could be scored{why}", hint="mend the data set")
-    return Evaluation(data, table, found, counted, summary, nets, flow.ended_early)
-
-
-def _compare(picture: Picture, counted: ConfusionMatrix) -> None:
-    scene = picture.scene
-    truth = scene.frame.truth
-    if truth is None or truth.labels is None:
-        raise DataError(f"frame {scene.frame.index} carries no truth", hint="evaluate labelled images")
-    assert scene.labels is not None  # one of the networks labels
-    counted.add(truth.labels.map, scene.labels.map)
+    return Evaluation(data, config, scores, summary, nets, flow.ended_early, film)
 
 
 def evaluation_report(evaluation: Evaluation) -> dict[str, Any]:
     """All of it for JSON: shares 0..1, None where there is nothing to measure; what `run` reports beside it."""
-    scores, data = evaluation.scores, evaluation.data
+    data, decode = evaluation.data, evaluation.config.decode
+    run = report(
+        data.source.info,
+        evaluation.nets,
+        evaluation.summary,
+        {},
+        undecodable=getattr(data.source, "undecodable", 0),
+        first_frame_s=None,
+        notes=(),
+    )
     return {
         "dataset": {"name": data.name, "split": data.split, "terms": data.terms},
-        "mapping": evaluation.mapping.name,
         "images": evaluation.summary.processed,
         "left_out": {"count": len(data.left_out), "files": [one._asdict() for one in data.left_out]},
         "interrupted": evaluation.interrupted,
-        "mIoU": _number(scores.mean_iou),
-        "frequency_weighted_IoU": _number(scores.frequency_weighted_iou),
-        "pixel_accuracy": _number(scores.pixel_accuracy),
-        "class_accuracy": _number(scores.mean_accuracy),
-        "classes": {
-            name: {"IoU": _number(iou), "accuracy": _number(accuracy), "pixels": pixels}
-            for name, iou, accuracy, pixels in zip(
-                evaluation.mapping.classes,
-                scores.iou.tolist(),
-                scores.accuracy.tolist(),
-                evaluation.confusion.counts.sum(axis=1).tolist(),
-                strict=True,
-            )
-        },
-        "pixels": {"scored": scores.pixels, "void": evaluation.counted.void_pixels, "unmapped": evaluation.unmapped},
-        "confusion": evaluation.confusion.counts.tolist(),  # rows truth, columns predicted; the last: no class
-        **report(
-            data.source.info,
-            evaluation.nets,
-            evaluation.summary,
-            {},
-            undecodable=getattr(data.source, "undecodable", 0),
-            first_frame_s=None,
-            notes=(),
-        ),
+        **evaluation.scores.report(),
+        "decode": {"conf": decode.conf, "iou": decode.iou, "max_det": decode.max_det, "agnostic": decode.agnostic},
+        **run,
+        **({} if evaluation.film is None else evaluation.film.report()),
     }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

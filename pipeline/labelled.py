@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.assemble import open_configured
-from pipeline.classes import DRIVING
+from pipeline.classes import DRIVING, THINGS
 from pipeline.config import Config
 from pipeline.datasets import Dataset, LeftOut, open_dataset
 from pipeline.errors import DataError
@@ -27,16 +27,20 @@ class DatasetSource:
     Args:
         dataset: the samples.
         strict: a sample that cannot be read is an error; else it is left out, and its index is missing.
+        fps: of the film that the images are; None: as the data set says, else 10.
     """
 
     live = False
 
-    def __init__(self, dataset: Dataset, strict: bool = False) -> None:
+    def __init__(self, dataset: Dataset, strict: bool = False, fps: float | None = None) -> None:
         self.left_out: list[LeftOut] = list(dataset.left_out)
         self.undecodable = 0  # of those left out: samples that could not be read
         self._dataset = dataset
         self._strict = strict
-        self._info = SourceInfo(dataset.name, fps=float(_FPS), frames=len(dataset))
+        known = fps or getattr(dataset, "fps", None)
+        self.timed = known is not None  # else the times are made up
+        self._fps = Fraction(known or _FPS).limit_denominator(1001)
+        self._info = SourceInfo(dataset.name, fps=float(self._fps), frames=len(dataset))
 
     @property
     def info(self) -> SourceInfo:
@@ -60,9 +64,14 @@ class DatasetSource:
                 self.undecodable += 1
                 self.left_out.append(LeftOut(self._dataset.names[index], error.message))
                 continue
-            truth = Truth(Labels(sample.labels, self._dataset.classes))
+            truth = Truth(
+                Labels(sample.labels, self._dataset.classes),
+                objects=sample.objects,
+                name=sample.name,
+                image_id=sample.image_id,
+            )
             image = Image((sample.image,), "bgr24")
-            yield Frame(index, index, Fraction(1, _FPS), time.monotonic(), image, truth)
+            yield Frame(index, index, 1 / self._fps, time.monotonic(), image, truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,13 @@ class Labelled:
     terms: str  # what the data may be used for
     classes: Classes
     source: Source
+    object_classes: Classes | None = None  # of the objects that are marked; None: none are
+    not_in_mean: tuple[str, ...] = ()  # classes that count in the IoU of the others but not in the mean
+
+    @property
+    def rules(self) -> Literal["coco", "bdd100k"]:
+        """Whose rules of scoring are the data set's own."""
+        return "bdd100k" if self.name.startswith("bdd100k") else "coco"
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -101,9 +117,13 @@ def open_labelled(wanted: Wanted, config: Config) -> Labelled:
     """
     name = wanted.dataset
     if name.partition(":")[0] == "demo":
-        return Labelled(name, "", "free, drawn by this program", DRIVING, open_configured(name, config))
+        things = Classes(
+            tuple(DRIVING.names[index] for index in THINGS), tuple(DRIVING.colours[index] for index in THINGS)
+        )
+        return Labelled(name, "", "free, drawn by this program", DRIVING, open_configured(name, config), things)
     if wanted.root is None:
         raise DataError(f"where is {name}?", hint="add --root DIR, the folder that its layout begins in")
     dataset = open_dataset(name, wanted.root, wanted.split, strict=wanted.strict, **wanted.options)
-    source = DatasetSource(dataset, wanted.strict)
-    return Labelled(name, wanted.split, dataset.terms, dataset.classes, source)
+    source = DatasetSource(dataset, wanted.strict, config.source.fps)
+    not_in_mean = tuple(getattr(dataset, "not_in_mean", ()))
+    return Labelled(name, wanted.split, dataset.terms, dataset.classes, source, dataset.object_classes, not_in_mean)

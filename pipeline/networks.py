@@ -11,6 +11,7 @@ from engines.card import find_card
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.select import Selection, select
+from engines.verify import gate
 from pipeline.config import Config, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
@@ -36,15 +37,7 @@ def networks(config: Config) -> tuple[Network, ...]:
     Raises:
         ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
     """
-    card_dirs = [folder / "cards" for folder in config_dirs()]
-    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model or (BEST,)]
-    families = [card.family for card in cards]
-    if len(set(families)) < len(families):
-        raise ModelError(
-            f"{len(cards)} models of the same family ({', '.join(families)}) cannot share one picture",
-            hint="give one semantic and one instance network, or run them apart",
-        )
-    cards = [replace(card, input=input_for(card, config.input)) for card in cards]
+    cards = [replace(card, input=input_for(card, config.input)) for card in read_cards(config)]
     made = []
     for card in cards:
         # `classes` picks objects: beside an instance network a semantic one says all it sees.
@@ -57,13 +50,33 @@ def networks(config: Config) -> tuple[Network, ...]:
             workers=config.backend.workers,
             threads=config.backend.threads,
             precision=config.backend.precision,
+            verified=None if config.backend.unverified else gate,
         )
+        if config.backend.unverified and (reason := gate(card, selection.backend)):
+            selection = replace(selection, notes=(*selection.notes, f"used unverified: {reason}"))
         if not config.model:
             free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
             notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
             selection = replace(selection, notes=notes)
         made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
     return tuple(made)
+
+
+def read_cards(config: Config) -> list[Card]:
+    """The cards of the networks that a configuration names; the best embedded one where it names none.
+
+    Raises:
+        ModelError: a model that is missing or broken, or two of the same family.
+    """
+    card_dirs = [folder / "cards" for folder in config_dirs()]
+    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model or (BEST,)]
+    families = [card.family for card in cards]
+    if len(set(families)) < len(families):
+        raise ModelError(
+            f"{len(cards)} models of the same family ({', '.join(families)}) cannot share one picture",
+            hint="give one semantic and one instance network, or run them apart",
+        )
+    return cards
 
 
 def _file(name: str) -> str | Path:

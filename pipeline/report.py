@@ -36,7 +36,7 @@ def report(
         dropped: frames that did not, by cause.
         undecodable: frames of the source that could not be decoded.
         first_frame_s: seconds from the start of the command's work to the first result.
-        notes: of the sinks.
+        notes: of the sinks; those of the backends are added.
     """
     return {
         "dashmask": __version__,
@@ -52,9 +52,14 @@ def report(
         **summary.as_dict(dropped),
         "first_frame_s": first_frame_s,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "notes": list(notes),
+        "notes": [*notes, *backend_notes(nets)],
         "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()},
     }
+
+
+def backend_notes(nets: Sequence[Network]) -> list[str]:
+    """What happened to the backends of a run: one that stopped and another that went on."""
+    return [note for net in nets for note in getattr(net.selection.backend, "notes", ())]
 
 
 def _model(net: Network) -> dict[str, Any]:

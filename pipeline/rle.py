@@ -87,8 +87,20 @@ def decode_crop(counts: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], 
     Raises:
         ValueError: as for decode.
     """
+    return runs_crop(_runs(counts, size[0] * size[1]), size)
+
+
+def runs_crop(runs: Ints, size: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+    """As decode_crop, from run lengths that are numbers: COCO's uncompressed form.
+
+    Raises:
+        ValueError: they are negative or do not fill the frame.
+    """
     height, width = size
-    edges = np.cumsum(_runs(counts, height * width))
+    runs = np.asarray(runs, np.int64)
+    if runs.min(initial=0) < 0 or int(runs.sum()) != height * width:
+        raise ValueError(f"run lengths do not fill {height * width} pixels")
+    edges = np.cumsum(runs)
     begins, ends = edges[:-1:2], edges[1::2]  # of the runs of ones; an odd run at the end is of zeros
     held = begins[: len(ends)] < ends
     begins, ends = begins[: len(ends)][held], ends[held]

@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.flow import Flow, Pool, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
-from pipeline.report import report, write_report
+from pipeline.report import backend_notes, report, write_report
 from pipeline.timing import Summary
 from pipeline.truth_score import TruthScore
 from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
@@ -84,7 +84,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             sinks=outputs,
         )
         watch.started(source, nets)
-        closing.callback(lambda: watch.noted(_notes(opened)))
+        closing.callback(lambda: watch.noted([*_notes(opened), *backend_notes(nets)]))
         summary, first_frame_s = Summary(), None
         with flow, drain_on_interrupt(flow):
             for picture in flow:

@@ -75,11 +75,41 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class TrueObjects:
+    """The objects that a data set marks in one image, in the order of its file."""
+
+    instances: Instances  # scores 1, in the file's order
+    crowd: NDArray[np.bool_]  # (n,) a group that was not told apart
+    ignore: NDArray[np.bool_]  # (n,) neither found nor missed: not scored either way
+    area_px: NDArray[np.float64]  # (n,) as the data set counts it
+    ids: NDArray[np.int64]  # (n,) as the data set numbers its objects; over time too, where it follows them
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Panoptic:
+    """One segment for every pixel: things one by one, and what cannot be counted as one segment a class."""
+
+    segments: NDArray[np.int32]  # (h, w) numbers of segments from 1; 0 where nothing is said
+    class_ids: NDArray[np.int32]  # (n,) of segment number i + 1, into classes
+    crowd: NDArray[np.bool_]  # (n,) a group that was not told apart; in truth only
+    classes: Classes
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """What is really there, for frames that are drawn or labelled."""
 
     labels: Labels | None = None
     instances: Instances | None = None
+    objects: TrueObjects | None = None  # of a data set
+    name: str = ""  # of the image in its data set
+    image_id: int | str | None = None  # as the data set numbers its images, where it does
 
 
 @dataclass(slots=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from references import run_reference
 from test_formats import SIZE, found, labels, without_overlap
 
 from pipeline.formats import Prediction, open_writer
@@ -20,15 +18,9 @@ from pipeline.types import VOID, Classes, Instances
 SCRIPT = Path(__file__).with_name("official_formats.py")
 
 
-def official(environment: str, what: str, folder: Path) -> dict[str, Any]:
-    """What an official tool says of a folder; it lives in an environment of its own."""
-    home = os.environ.get("DASHMASK_REFERENCES")
-    python = Path(home or "") / environment / "bin" / "python"
-    if home is None or not python.is_file():
-        pytest.skip(f"the official tools are not here: DASHMASK_REFERENCES names no folder with {environment}/")
-    run = subprocess.run([python, SCRIPT, what, folder], capture_output=True, text=True, cwd=folder)
-    assert run.returncode == 0, run.stderr[-2000:]
-    answer: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+def official(package: str, what: str, folder: Path) -> dict[str, Any]:
+    """What an official tool says of a folder."""
+    answer: dict[str, Any] = run_reference(package, SCRIPT.read_text(encoding="utf-8"), what, folder)
     return answer
 
 

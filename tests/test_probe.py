@@ -55,9 +55,21 @@ def test_what_a_driver_answers_is_understood(
     assert driver.version == ("13.1" if init == 0 else "")
 
 
-def test_tensorrt_is_said_to_come_later_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("there", "reason"),
+    [
+        ((), "not installed (pip install tensorrt)"),
+        (("tensorrt",), "neither cuda-python nor pycuda is installed (pip install cuda-python)"),
+        (("tensorrt", "cuda.bindings"), ""),
+        (("tensorrt", "pycuda.driver"), ""),
+    ],
+)
+def test_with_a_gpu_what_tensorrt_lacks_is_the_reason(
+    there: tuple[str, ...], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe, "nvidia_driver", lambda: probe.Driver("13.0", ("H200",)))
-    assert probe.why_not("tensorrt") == "engines for TensorRT are not part of this version yet"
+    monkeypatch.setattr(probe, "installed", lambda module: module in there)
+    assert probe.why_not("tensorrt") == reason
 
 
 def test_two_onnxruntimes_that_overwrite_each_other_are_found(

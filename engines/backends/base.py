@@ -37,11 +37,15 @@ class Backend(Protocol):
 
     name: str  # a key of select.BACKENDS
     detail: str  # for people: runtime, version, precision, threads
-    precision: Precision  # f32: the network's own types
     slots: int  # tickets that each submitting thread may hold open; 1 where submit itself does the work
     max_batch: int  # frames that are worth giving at once; more are legal
     workers: int  # threads that may be inside submit at once
     threads: int  # that one run of the network uses
+
+    @property
+    def precision(self) -> str:
+        """f32: the network's own types; else bf16, fp16 or int8, as it computes."""
+        ...
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
         """Begin; may return at once or when the work is done.

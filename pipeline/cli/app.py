@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.build import build
 from pipeline.cli.config import config
+from pipeline.cli.data import data
+from pipeline.cli.diff import diff
 from pipeline.cli.doctor import doctor
 from pipeline.cli.eval import eval
 from pipeline.cli.export import export
@@ -14,6 +17,7 @@ from pipeline.cli.export_predictions import export_predictions
 from pipeline.cli.models import models
 from pipeline.cli.nets import nets
 from pipeline.cli.run import run
+from pipeline.cli.stability import stability
 from pipeline.cli.train import train
 from pipeline.cli.tune import tune
 
@@ -26,8 +30,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (run, eval, doctor, models, config, tune, nets, train, export, export_predictions):
+COMMANDS = (run, eval, diff, stability, export_predictions, doctor, models, config, tune, build, nets, train, export)
+
+for command in COMMANDS:
     app.command()(command)
+app.add_typer(data)
 
 
 def _version(asked: bool) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-_LISTED = 5  # so many files that were left out are named on the screen; the JSON names all
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified
 
 
 def eval(
@@ -20,39 +15,72 @@ def eval(
         str,
         typer.Option(
             metavar="NAME",
-            help="camvid, cityscapes, kitti-semantic, bdd100k, idd-lite, folders (images/ and masks/), "
-            "or a drawn drive: demo, demo:seed=3,frames=100.",
+            help="In its official layout: camvid, cityscapes, kitti-semantic, bdd100k, coco, idd-lite, voc ...; "
+            "folders (images/ and masks/); or a drawn drive: demo, demo:seed=3,frames=100.",
         ),
     ],
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder that its layout begins in.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Of the data set; train+val means both.")] = "val",
     model: Models = None,
     mapping: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Table of classes: a file, or one of configs/mappings."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Table of classes: a file, or one of configs/mappings. Twice: one for each network."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="a=b", help="Of the data set, such as encoding=binary for folders.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first broken or missing file.")] = False,
     json: Annotated[str | None, typer.Option(metavar="OUT.json", help="Write all figures.")] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Write a page with charts and the worst images, and all figures."),
+    ] = None,
+    boundary: Annotated[
+        bool, typer.Option("--boundary", help="Also compare the borders of label maps: boundary IoU and F. Slower.")
+    ] = False,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N images.")] = None,
+    streaming: Annotated[
+        bool, typer.Option("--streaming", help="Also play the images at their own pace and score what came in time.")
+    ] = False,
+    fps: Annotated[float | None, typer.Option(metavar="N", help="Frames a second of the film they are.")] = None,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="latency=1.5x,fps=30,...",
+            help="Simulate it with other times: latency=1.5x or 40ms, fps, policy=newest|drop_oldest|block, queue, "
+            "workers. May be given several times.",
+        ),
+    ] = None,
+    record_times: Annotated[
+        str | None, typer.Option(metavar="OUT.jsonl", help="Write results and measured times, for --replay.")
+    ] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="FILE.jsonl", help="Score recorded results and times; no network runs.")
+    ] = None,
     backend: Backend = None,
     require: Require = None,
+    unverified: Unverified = False,
     imgsz: IMGSZ = None,
     config: ConfigFile = None,
     set: Set = None,
 ) -> None:
-    """Score a semantic network on labelled images: IoU per class and mean, with its speed beside it.
+    """Score networks on labelled images: IoU, box and mask AP, panoptic quality, with their speed beside it.
+
+    A network that finds objects is asked for all from a score of 0.001 on, as precision needs the unlikely ones too.
 
     Example: [bold]dashmask eval --dataset camvid --root CamVid --split val --model enet.onnx[/bold]
     """
     import cv2
     from rich.console import Console
 
+    from pipeline.cli.eval_film import film_lines, film_table, open_film, refuse_with_replay, replayed
+    from pipeline.cli.eval_table import lines, tables
     from pipeline.cli.progress import Progress, say
     from pipeline.config_file import load
-    from pipeline.evaluate import evaluate, evaluation_report
+    from pipeline.evaluate import DEFAULTS, evaluate, evaluation_report
+    from pipeline.evaluation_report import Worst, check_folder, write_page
     from pipeline.labelled import Wanted, open_labelled
     from pipeline.report import write_report
 
@@ -63,73 +91,39 @@ def eval(
             "model": tuple(model) if model else None,
             "backend.name": backend,
             "backend.require": require,
+            "backend.unverified": unverified or None,
             "input.long_side": imgsz,
             "source.frames": frames,
+            "source.fps": fps,
         },
+        DEFAULTS,
     )
     output = _output(json)
+    folder = check_folder(report) if report is not None else None
+    worst = Worst() if folder is not None else None
     cv2.setNumThreads(1)  # the stages are the threads
     data = open_labelled(Wanted(dataset, root, split, strict, _options(option or ())), whole)
+    if replay is not None:
+        refuse_with_replay({"--streaming": streaming, "--record-times": record_times, "--report": report})
+        replayed(data, whole, replay, what_if, mapping or (), boundary, output)
+        return
+    film = open_film(streaming, what_if, _output(record_times))
     with Progress(whole.source.frames) as progress:
-        evaluation = evaluate(data, whole, progress, mapping)
+        evaluation = evaluate(data, whole, progress, mapping or (), worst, film, boundary)
     what = evaluation_report(evaluation)
     if output is not None:
         write_report(output, what)
+    if folder is not None and worst is not None:
+        say(f"the report is {write_page(folder, what, worst)}")
     console = Console()
-    console.print(_table(what))
-    for line in _lines(what):
+    for table in tables(what):
+        console.print(table)
+    if (times := film_table(what)) is not None:
+        console.print(times)
+    for line in (*film_lines(what), *lines(what)):
         console.print(line, soft_wrap=True, highlight=False)
     if evaluation.interrupted:
         say("stopped before the last image: these are the figures of those before it")
-
-
-def _table(what: Mapping[str, Any]) -> Table:
-    from pipeline.cli.table import plain_table
-
-    table = plain_table("class", "IoU", "accuracy", "share of truth", numbers_from=1)
-    for name, figures in what["classes"].items():
-        share = figures["pixels"] / what["pixels"]["scored"] if what["pixels"]["scored"] else None
-        table.add_row(name, _percent(figures["IoU"]), _percent(figures["accuracy"]), _percent(share))
-    table.add_section()
-    table.add_row("mean", _percent(what["mIoU"]), _percent(what["class_accuracy"]), "")
-    table.add_row("weighted with the truth", _percent(what["frequency_weighted_IoU"]), "", "")
-    table.add_row("all pixels", "", _percent(what["pixel_accuracy"]), "")
-    return table
-
-
-def _lines(what: Mapping[str, Any]) -> list[str]:
-    """What the table does not say: which images, how fast, what was not scored."""
-    data, left_out, stages, age = what["dataset"], what["left_out"], what["stages_ms"], what["age_ms"]
-    lines = [
-        f"{data['name']} {data['split']}".rstrip() + f": {what['images']} images, {left_out['count']} left out; "
-        f"data for: {data['terms']}"
-    ]
-    lines += [f"  left out: {one['name']}: {one['reason']}" for one in left_out["files"][:_LISTED]]
-    if left_out["count"] > _LISTED:
-        lines.append(f"  left out: {left_out['count'] - _LISTED} more")
-    if what["mapping"] != "same names":
-        lines.append(f"classes as {what['mapping']} maps them")
-    for side, said in (("truth", "not scored, the mapping leaves them out"), ("predicted", "counted as misses")):
-        if unmapped := what["pixels"]["unmapped"][side]:
-            named = ", ".join(f"{name} {pixels} px" for name, pixels in unmapped.items())
-            lines.append(f"{said}: {named}")
-    network = stages["infer"]
-    lines.append(
-        f"{what['fps'] or 0:.1f} frames/s, reading the images and their labels included; network "
-        f"{_ms(network['p50'], network['mean'])}, from image to result {_ms(age['p50'], age['mean'])}"
-        + (f", p99 {age['p99']:.1f} ms" if age["p99"] is not None else "")
-    )
-    return lines
-
-
-def _ms(median: float | None, mean: float | None) -> str:
-    if median is None:
-        return f"{mean or 0:.1f} ms on average"
-    return f"{median:.1f} ms"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share * 100:.1f}"
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:

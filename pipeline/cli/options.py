@@ -26,6 +26,9 @@ Backend = Annotated[
 Require = Annotated[
     str | None, typer.Option(metavar="NAME|gpu", help="End with an error rather than fall back to another backend.")
 ]
+Unverified = Annotated[
+    bool, typer.Option("--unverified", help="Use backends that `dashmask verify` has not passed, or has not seen.")
+]
 IMGSZ = Annotated[int | None, typer.Option(metavar="PX", help="Long side of the network's input.")]
 ConfigFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="YAML configuration, or the name of a preset.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, listed
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
 
 Source = Annotated[
     str,
@@ -24,6 +24,7 @@ def run(
     model: Models = None,
     backend: Backend = None,
     require: Require = None,
+    unverified: Unverified = False,
     save: Annotated[str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.")] = None,
     json: Annotated[
         str | None, typer.Option(metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.")
@@ -70,6 +71,7 @@ def run(
             "model": tuple(model) if model else None,
             "backend.name": backend,
             "backend.require": require,
+            "backend.unverified": unverified or None,
             "source.start_s": start,
             "source.frames": frames,
             "source.every": every,

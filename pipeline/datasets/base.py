@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.types import Classes
+from pipeline.types import Classes, TrueObjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Sample:
 
     name: str  # unique in its data set
     image: NDArray[np.uint8]  # (h, w, 3) BGR
-    labels: NDArray[np.uint8]  # (h, w) class ids, VOID where nothing is said
+    labels: NDArray[np.uint8]  # (h, w) class ids, VOID where nothing is said: everywhere, if objects are all there is
+    objects: TrueObjects | None = None  # None: the data set marks none
+    image_id: int | str | None = None  # as the data set numbers its images, where it does
 
 
 class LeftOut(NamedTuple):
@@ -44,7 +46,12 @@ class Dataset(Protocol):
 
     @property
     def classes(self) -> Classes:
-        """What the ids in Sample.labels mean."""
+        """What the ids in Sample.labels mean; none where a data set has no label maps."""
+        ...
+
+    @property
+    def object_classes(self) -> Classes | None:
+        """What the class ids in Sample.objects mean; None where a data set marks no objects."""
         ...
 
     @property
@@ -75,13 +82,29 @@ class Dataset(Protocol):
 
 DATASETS = MappingProxyType(  # name on the command line -> module:class
     {
+        "ade20k": "pipeline.datasets.ade20k:Ade20k",
+        "bdd100k": "pipeline.datasets.bdd100k:Bdd100k",
+        "bdd100k-drivable": "pipeline.datasets.bdd100k_road:Bdd100kDrivable",
+        "bdd100k-instances": "pipeline.datasets.bdd100k_objects:Bdd100kInstances",
+        "bdd100k-lanes": "pipeline.datasets.bdd100k_road:Bdd100kLanes",
+        "bdd100k-panoptic": "pipeline.datasets.bdd100k_objects:Bdd100kPanoptic",
+        "bdd100k-tracks": "pipeline.datasets.bdd100k_objects:Bdd100kTracks",
         "camvid": "pipeline.datasets.camvid:CamVid",
+        "camvid32": "pipeline.datasets.camvid32:CamVid32",
+        "cityscapes": "pipeline.datasets.cityscapes:Cityscapes",
+        "coco": "pipeline.datasets.coco:Coco",
+        "coco-panoptic": "pipeline.datasets.coco_panoptic:CocoPanoptic",
+        "davis": "pipeline.datasets.davis:Davis",
+        "demo": "pipeline.datasets.demo:DrawnScenes",
         "folders": "pipeline.datasets.folders:Folders",
         "idd-lite": "pipeline.datasets.idd_lite:IddLite",
+        "kitti-mots": "pipeline.datasets.kitti_mots:KittiMots",
+        "kitti-road": "pipeline.datasets.kitti_road:KittiRoad",
         "kitti-semantic": "pipeline.datasets.kitti_semantic:KittiSemantic",
-        "bdd100k": "pipeline.datasets.bdd100k:Bdd100k",
-        "cityscapes": "pipeline.datasets.cityscapes:Cityscapes",
-        "demo": "pipeline.datasets.demo:DrawnScenes",
+        "mapillary": "pipeline.datasets.mapillary:Mapillary",
+        "scalabel": "pipeline.datasets.scalabel:Scalabel",
+        "voc": "pipeline.datasets.voc:Voc",
+        "yolo": "pipeline.datasets.yolo:Yolo",
     }
 )
 

@@ -7,7 +7,9 @@ and the merging of 32 classes into 11: Badrinarayanan, Kendall, Cipolla, arXiv 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.datasets.base import LeftOut
@@ -35,6 +37,8 @@ CAMVID = Classes(
     ),
 )
 _UNLABELLED = 11
+_NUMBER = re.compile(r"\d+$")  # of the frame in its film
+_FILMED_FPS = 30
 
 
 def film(name: str) -> str:
@@ -83,6 +87,14 @@ class CamVid(Pairs):
             raise DataError(f"{root}: no image of {split} is of the films asked for", hint="ask for other films")
         ids = {number: number for number in range(len(CAMVID))} | {_UNLABELLED: VOID, VOID: VOID}
         super().__init__("camvid", CAMVID, TERMS, wanted, left_out, id_reader(ids))
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second, where the images are one film at even distances (15 for val); else None."""
+        numbers = [int(found[0]) for found in map(_NUMBER.search, self.names) if found]
+        steps = {later - earlier for earlier, later in pairwise(numbers)}
+        even = len(set(self.films)) == 1 and len(steps) == 1 and len(numbers) == len(self)
+        return _FILMED_FPS / step if even and (step := steps.pop()) > 0 else None
 
     @property
     def films(self) -> tuple[str, ...]:

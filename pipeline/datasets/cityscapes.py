@@ -3,6 +3,7 @@
 Layout: `{root}/leftImg8bit/{split}/{city}/{city}_{sequence}_{frame}_leftImg8bit.png` and
 `{root}/gtFine/{split}/{city}/{city}_{sequence}_{frame}_gtFine_labelIds.png`; the labels of test are blank.
 Where labelIds are not there, the labelTrainIds that the official scripts make of them are read.
+Objects: `instanceIds` of 16 bit, label id * 1000 + instance; a group that was not told apart has its label id alone.
 Cordts et al., CVPR 2016, arXiv 1604.01685; ids of cityscapesScripts, helpers/labels.py.
 """
 
@@ -10,17 +11,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.classes import DRIVING
-from pipeline.datasets.label_ids import TRAIN_ID_OF
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
-from pipeline.types import VOID
+from pipeline.datasets.base import LeftOut
+from pipeline.datasets.decoding import read_ids, size_hw
+from pipeline.datasets.label_ids import DRIVING_THINGS, TRAIN_ID_OF, counted_things
+from pipeline.datasets.objects import true_objects
+from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files, id_reader, pair, with_objects
+from pipeline.errors import DataError
+from pipeline.types import VOID, TrueObjects
 
 SPLITS = ("train", "val", "test")
 TERMS = "Cityscapes: non-commercial research and teaching"
+STEP = 1000
 
 
 class Cityscapes(Pairs):
-    """Cityscapes semantic segmentation.
+    """Cityscapes, 19 classes, and the objects of eight of them where instanceIds are there.
 
     Args:
         root: the folder with `leftImg8bit/` and `gtFine/`.
@@ -32,7 +41,8 @@ class Cityscapes(Pairs):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        pairs, left_out = [], []
+        pairs: list[Pair] = []
+        left_out: list[LeftOut] = []
         ids = TRAIN_ID_OF
         parts = chosen_split(split, SPLITS, "cityscapes")
         tables = [_labels(root / "gtFine" / part, "labelIds") for part in parts]
@@ -44,7 +54,26 @@ class Cityscapes(Pairs):
             found, lone = pair(images, labels, strict)
             pairs += found
             left_out += lone
-        super().__init__("cityscapes", DRIVING, TERMS, pairs, left_out, id_reader(ids))
+        marked: dict[str, Path] = {}
+        for part in parts:
+            marked |= _labels(root / "gtFine" / part, "instanceIds")
+        if marked:
+            pairs, lone = with_objects(pairs, marked, strict)
+            left_out += lone
+        things = DRIVING_THINGS if marked else None
+        super().__init__("cityscapes", DRIVING, TERMS, pairs, left_out, id_reader(ids), things)
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
+        labels = self._labels(pair)
+        if pair.objects is None:
+            return labels, None
+        numbers = read_ids(pair.objects)  # of 8 bit where an image has no object but groups
+        if numbers.shape != labels.shape:
+            raise DataError(
+                f"{pair.objects} is {size_hw(numbers)}, its labels {pair.labels.name} {size_hw(labels)}",
+                hint="they belong to the same image",
+            )
+        return labels, true_objects(list(counted_things(numbers, STEP, STEP)), DRIVING_THINGS)
 
 
 def _labels(folder: Path, kind: str) -> dict[str, Path]:

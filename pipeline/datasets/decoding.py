@@ -15,6 +15,7 @@ from pipeline.errors import DataError
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # PNG colour types (ISO/IEC 15948, 11.2.2)
 _COLOUR_HINT = "this layout keeps class ids in one grey channel; read colour masks as the data set `folders`"
+_BITMASK_HINT = "use the folder `bitmasks`, not `colormaps`"
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -31,13 +32,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(_decoded(data, cv2.IMREAD_COLOR, path), np.uint8)
 
 
-def read_ids(path: Path, *, palette: bool = False) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def read_ids(path: Path, *, palette: bool | None = False) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """A label file as (h, w), the numbers as they are stored: uint8, or uint16 from 16-bit files; new memory.
 
     Args:
         path: a PNG of one grey channel of 1 to 16 bit; another lossless format where cv2 reads one channel of it.
         palette: the file is a PNG with a palette and the indices are meant; else a palette is an error, because
-            the same file means other numbers to a reader that looks at its colours.
+            the same file means other numbers to a reader that looks at its colours. None: with or without one.
 
     Raises:
         DataError: missing, cut off, with a palette, in colours, or with a lossy format.
@@ -49,7 +50,7 @@ def read_ids(path: Path, *, palette: bool = False) -> NDArray[np.uint8] | NDArra
     if data.startswith(PNG_SIGNATURE):
         chunks = _chunks(data, path)
         depth, colour_type = chunks[0][1][8], chunks[0][1][9]
-        if colour_type == _PALETTE and not palette:
+        if colour_type == _PALETTE and palette is False:
             raise DataError(
                 f"{path} is a PNG with a palette, class ids in a grey channel were expected",
                 hint="if its palette indices are the ids, read it as the data set `folders` with encoding=palette",
@@ -73,6 +74,22 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
     if _bytes(path).startswith(b"\xff\xd8"):
         raise DataError(f"{path} is a JPEG: its colours are not what was painted", hint="store masks as PNG")
     return read_image(path)
+
+
+def read_bitmask(path: Path) -> NDArray[np.uint8]:
+    """A PNG of four channels as they are stored, (h, w, 4) in the order red, green, blue, alpha; new memory.
+
+    Raises:
+        DataError: missing, broken, or not of four channels of 8 bit.
+    """
+    data = _bytes(path)
+    if data.startswith(PNG_SIGNATURE):
+        _chunks(data, path)
+    picture = _decoded(data, cv2.IMREAD_UNCHANGED, path)
+    if picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8:
+        found = f"{1 if picture.ndim == 2 else picture.shape[2]} channels of {picture.dtype}"
+        raise DataError(f"{path} has {found}, a bitmask of four (RGBA, 8 bit) was expected", hint=_BITMASK_HINT)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA), np.uint8)
 
 
 def size_hw(picture: NDArray[np.generic]) -> str:

@@ -34,6 +34,7 @@ class DrawnScenes:
 
     name = "demo"
     classes = DRIVING
+    object_classes = None  # Frame.truth.instances has them
     terms = "free, drawn by this program"
     left_out: tuple[LeftOut, ...] = ()
 

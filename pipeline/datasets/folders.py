@@ -133,7 +133,7 @@ def _reader(
         return _read_binary
     if encoding == "colours":
         table = {colour: index for index, colour in enumerate(classes.colours)} | dict.fromkeys(void, VOID)
-        return _colour_reader(table)
+        return colour_reader(table)
     ids = {number: number for number in range(len(classes))} | {VOID: VOID}
     return id_reader(ids, palette=encoding == "palette")
 
@@ -147,7 +147,7 @@ def _read_binary(path: Path) -> NDArray[np.uint8]:
     return np.asarray(mask != 0).view(np.uint8)
 
 
-def _colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], NDArray[np.uint8]]:
+def colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], NDArray[np.uint8]]:
     by_code = sorted(((red << 16) | (green << 8) | blue, class_id) for (red, green, blue), class_id in table.items())
     codes = np.array([code for code, _ in by_code], np.int32)
     class_ids = np.array([class_id for _, class_id in by_code], np.uint8)

@@ -1,23 +1,32 @@
-"""KITTI's semantic segmentation of 2015: 200 images with labels, in Cityscapes' classes.
+"""KITTI's semantic and instance segmentation of 2015: 200 images with labels, in Cityscapes' classes.
 
-Layout: `{root}/training/{image_2,semantic}/000000_10.png`, `semantic` in Cityscapes' label ids. The 200 images of
-`testing` have no labels. Alhaija et al., IJCV 2018; https://www.cvlibs.net/datasets/kitti.
+Layout: `{root}/training/{image_2,semantic,instance}/000000_10.png`; `semantic` in Cityscapes' label ids, `instance`
+16 bit, label id * 256 + instance, counted from 1; what was not told apart has instance 0. The 200 images of `testing`
+have no labels. Alhaija et al., IJCV 2018; https://www.cvlibs.net/datasets/kitti.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.classes import DRIVING
-from pipeline.datasets.label_ids import TRAIN_ID_OF
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
+from pipeline.datasets.decoding import read_ids, size_hw
+from pipeline.datasets.label_ids import DRIVING_THINGS, TRAIN_ID_OF, counted_things
+from pipeline.datasets.objects import true_objects
+from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files, id_reader, pair, with_objects
+from pipeline.errors import DataError
+from pipeline.types import TrueObjects
 
 SPLITS = ("training",)
 TERMS = "CC BY-NC-SA 3.0, non-commercial"
+STEP = 256
 
 
 class KittiSemantic(Pairs):
-    """KITTI semantics, 19 classes.
+    """KITTI semantics, 19 classes, and the objects of eight of them where `instance` is there.
 
     Args:
         root: the folder with `training/`.
@@ -32,4 +41,22 @@ class KittiSemantic(Pairs):
         (part,) = chosen_split(split, SPLITS, "kitti-semantic")
         images = files(root / part / "image_2", IMAGE_SUFFIXES)
         labels = files(root / part / "semantic", (".png",))
-        super().__init__("kitti-semantic", DRIVING, TERMS, *pair(images, labels, strict), id_reader(TRAIN_ID_OF))
+        pairs, left_out = pair(images, labels, strict)
+        marked = (root / part / "instance").is_dir()
+        if marked:
+            pairs, lone = with_objects(pairs, files(root / part / "instance", (".png",)), strict)
+            left_out += lone
+        things = DRIVING_THINGS if marked else None
+        super().__init__("kitti-semantic", DRIVING, TERMS, pairs, left_out, id_reader(TRAIN_ID_OF), things)
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
+        labels = self._labels(pair)
+        if pair.objects is None:
+            return labels, None
+        numbers = read_ids(pair.objects)
+        if numbers.dtype != np.uint16 or numbers.shape != labels.shape:
+            raise DataError(
+                f"{pair.objects} is {size_hw(numbers)} {numbers.dtype}, expected {size_hw(labels)} in 16 bit",
+                hint="instance files hold label id * 256 + instance",
+            )
+        return labels, true_objects(list(counted_things(numbers, STEP, 0)), DRIVING_THINGS)

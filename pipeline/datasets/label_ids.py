@@ -1,9 +1,15 @@
-"""From Cityscapes' label ids, which KITTI uses too, to the 19 driving classes."""
+"""From Cityscapes' label ids, which KITTI uses too, to the 19 driving classes, and the objects of instance files."""
 
 from __future__ import annotations
 
-from pipeline.classes import LABEL_IDS
-from pipeline.types import VOID
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classes import DRIVING, LABEL_IDS, THINGS
+from pipeline.datasets.objects import Marked, segments
+from pipeline.types import VOID, Classes
 
 _LAST_LABEL_ID = 33  # cityscapesScripts, helpers/labels.py: 0..33, and -1 for licence plates, 255 in a byte
 
@@ -11,3 +17,24 @@ _LAST_LABEL_ID = 33  # cityscapesScripts, helpers/labels.py: 0..33, and -1 for l
 TRAIN_ID_OF = dict.fromkeys((*range(_LAST_LABEL_ID + 1), VOID), VOID) | {
     label_id: train_id for train_id, label_id in enumerate(LABEL_IDS)
 }
+DRIVING_THINGS = Classes(
+    tuple(DRIVING.names[train_id] for train_id in THINGS), tuple(DRIVING.colours[train_id] for train_id in THINGS)
+)
+_THING_OF = {LABEL_IDS[train_id]: class_id for class_id, train_id in enumerate(THINGS)}
+
+
+def counted_things(numbers: NDArray[np.integer], step: int, first: int) -> Iterator[Marked]:
+    """The objects of a map of label id * step + instance, those of the eight classes that are scored.
+
+    Args:
+        numbers: (h, w).
+        step: 1000 in Cityscapes, 256 in KITTI.
+        first: numbers below stand for a label id alone: Cityscapes stores groups (a row of parked bicycles) so. In
+            KITTI a group is an object of instance 0.
+    """
+    for segment in segments(numbers):
+        whole = segment.number >= first
+        label_id = segment.number // step if whole else segment.number
+        crowd = not whole or (first == 0 and segment.number % step == 0)
+        if label_id in _THING_OF:
+            yield Marked(_THING_OF[label_id], segment.mask, segment.crop_px, segment.number, crowd)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.decoding import read_ids, read_image, size_hw
 from pipeline.errors import DataError
-from pipeline.types import VOID, Classes
+from pipeline.types import VOID, Classes, TrueObjects
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 _NO_ID = 254  # in a table of ids: a number that the data set does not have
@@ -26,16 +26,20 @@ class Pair(NamedTuple):
     name: str
     image: Path
     labels: Path
+    objects: Path | None = None  # the file that marks objects, where that is another one
 
 
 class Pairs:
     """A Dataset of pairs of files. Each is read when it is asked for; nothing is kept.
 
+    A data set that marks objects overrides `_truth`.
+
     Args:
         name, classes, terms: as Dataset says.
         pairs: in order.
         left_out: what was not paired.
-        labels_of: reads a label file as (h, w) uint8 class ids.
+        labels_of: reads a label file as (h, w) uint8 class ids; None where `_truth` does it otherwise.
+        object_classes: of the objects, where there are any.
     """
 
     def __init__(
@@ -45,10 +49,12 @@ class Pairs:
         terms: str,
         pairs: Sequence[Pair],
         left_out: Sequence[LeftOut],
-        labels_of: Callable[[Path], NDArray[np.uint8]],
+        labels_of: Callable[[Path], NDArray[np.uint8]] | None,
+        object_classes: Classes | None = None,
     ) -> None:
         self.name = name
         self.classes = classes
+        self.object_classes = object_classes
         self.terms = terms
         self.names = tuple(pair.name for pair in pairs)
         self.left_out = tuple(left_out)
@@ -61,13 +67,22 @@ class Pairs:
     def __getitem__(self, index: int) -> Sample:
         """Read one sample; see Dataset."""
         pair = self._pairs[index]
-        image, labels = read_image(pair.image), self._labels_of(pair.labels)
+        image = read_image(pair.image)
+        labels, objects = self._truth(pair)
         if image.shape[:2] != labels.shape:
             raise DataError(
                 f"{pair.image} is {size_hw(image)}, its label {pair.labels.name} {size_hw(labels)}",
                 hint="a label needs a value for each pixel of its image",
             )
-        return Sample(pair.name, image, labels)
+        return Sample(pair.name, image, labels, objects)
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
+        """What is on an image."""
+        return self._labels(pair), None
+
+    def _labels(self, pair: Pair) -> NDArray[np.uint8]:
+        assert self._labels_of is not None
+        return self._labels_of(pair.labels)
 
 
 def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool = False) -> dict[str, Path]:
@@ -80,7 +95,8 @@ def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool
         deep: look into folders too.
 
     Raises:
-        DataError: the folder is not there or may not be read, or two files have one name.
+        DataError: the folder is not there or may not be read, two files have one name, or images are looked for and
+            there are none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
@@ -100,6 +116,8 @@ def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool
         if name in found:
             raise DataError(f"{found[name]} and {path.name} have the same name", hint="keep one of them")
         found[name] = path
+    if not found and allowed == IMAGE_SUFFIXES:
+        raise DataError(f"{folder} has no images: the split is empty", hint="check the data set's folder")
     return found
 
 
@@ -130,7 +148,31 @@ def pair(images: Mapping[str, Path], labels: Mapping[str, Path], strict: bool) -
     return pairs, left_out
 
 
-def id_reader(ids: Mapping[int, int], *, palette: bool = False) -> Callable[[Path], NDArray[np.uint8]]:
+def listed(found: Mapping[str, Path], names: Iterable[str]) -> dict[str, Path]:
+    """Those of some files that a list names, in its order."""
+    return {name: found[name] for name in names if name in found}
+
+
+def with_objects(
+    pairs: Sequence[Pair], objects: Mapping[str, Path], strict: bool
+) -> tuple[list[Pair], list[LeftOut]]:
+    """The pairs with the file that marks their objects.
+
+    Raises:
+        DataError: strict, and a pair has none; or none has.
+    """
+    lone = [pair for pair in pairs if pair.name not in objects]
+    if lone and (strict or len(lone) == len(pairs)):
+        named = ", ".join(pair.image.name for pair in lone[:_NAMED]) + (", ..." if len(lone) > _NAMED else "")
+        raise DataError(
+            f"{lone[0].image.parent}: {len(lone)} images without a file of their objects: {named}",
+            hint="complete the data set, or leave them out (not strict)",
+        )
+    found = [pair._replace(objects=objects[pair.name]) for pair in pairs if pair.name in objects]
+    return found, [LeftOut(pair.image.name, "image without a file of its objects") for pair in lone]
+
+
+def id_reader(ids: Mapping[int, int], *, palette: bool | None = False) -> Callable[[Path], NDArray[np.uint8]]:
     """What reads a label file whose numbers are `ids`' keys; the values are class ids or VOID.
 
     The reader raises DataError naming the file and the numbers that are none of the keys.

@@ -17,8 +17,10 @@ class SemanticScores:
     """Measures of one confusion matrix of n classes; shares 0..1, NaN where there is nothing to measure."""
 
     iou: NDArray[np.float64]  # (n,) TP / (TP + FP + FN); NaN: neither in truth nor predicted
+    dice: NDArray[np.float64]  # (n,) 2 TP / (2 TP + FP + FN), the F1 score of its pixels; NaN as for iou
     accuracy: NDArray[np.float64]  # (n,) TP / (TP + FN), the recall; NaN: not in truth
     mean_iou: float  # over the classes that are in truth or predicted
+    mean_dice: float  # over the same classes
     mean_accuracy: float  # over the classes that are in truth
     frequency_weighted_iou: float  # IoU weighted with each class's share of the truth
     pixel_accuracy: float
@@ -89,8 +91,11 @@ class ConfusionMatrix:
         whole.void_pixels = self.void_pixels + int(self.counts[~counted].sum())
         return whole
 
-    def scores(self) -> SemanticScores:
+    def scores(self, not_in_mean: Sequence[int] = ()) -> SemanticScores:
         """The measures; the matrix must have the same classes on both sides.
+
+        Args:
+            not_in_mean: classes that the means leave out; what is taken for them still costs the others.
 
         IoU is that of PASCAL VOC and Cityscapes, over the whole data set, not a mean over images. The mean leaves
         out classes that are neither in truth nor predicted on pixels that count, as cityscapesScripts does
@@ -103,13 +108,17 @@ class ConfusionMatrix:
         truth = self.counts.sum(axis=1).astype(np.float64)
         union = truth + self.counts[:, :-1].sum(axis=0) - hits
         pixels = int(self.counts.sum())
-        iou, accuracy = _share(hits, union), _share(hits, truth)
+        iou, accuracy, dice = _share(hits, union), _share(hits, truth), _share(2 * hits, union + hits)
+        meant = np.ones(rows, np.bool_)
+        meant[list(not_in_mean)] = False
         weighted = float(np.nansum(iou * truth) / pixels) if pixels else float("nan")
         return SemanticScores(
             iou=iou,
+            dice=dice,
             accuracy=accuracy,
-            mean_iou=_mean(iou),
-            mean_accuracy=_mean(accuracy),
+            mean_iou=_mean(iou[meant]),
+            mean_dice=_mean(dice[meant]),
+            mean_accuracy=_mean(accuracy[meant]),
             frequency_weighted_iou=weighted,
             pixel_accuracy=float(hits.sum() / pixels) if pixels else float("nan"),
             pixels=pixels,

@@ -1,0 +1,53 @@
+"""What a user typed, checked: options of a data set, and the paths of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """`a=b` -> {"a": b}, values read as YAML; ConfigError for what is none."""
+    import yaml
+
+    from pipeline.errors import ConfigError
+
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--option {pair}: expected key=value", hint="for instance --option encoding=binary")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--option {pair}: the value is not YAML") from None
+    return options
+
+
+def output_path(name: str | None) -> Path | None:
+    """The path of an output, while it can still be said before long work that it has no folder."""
+    from pipeline.errors import SinkError
+
+    if name is None:
+        return None
+    path = Path(name)
+    if not path.parent.is_dir():
+        raise SinkError(f"{path}: its folder is not there", hint=f"make {path.parent} first")
+    return path
+
+
+def write_picture(path: Path, picture: Any) -> None:
+    """Write a picture (h, w, 3) BGR; SinkError where that is not possible."""
+    import cv2
+
+    from pipeline.errors import SinkError
+
+    try:
+        written = cv2.imwrite(str(path), picture)
+    except cv2.error:
+        written = False
+    if not written:
+        raise SinkError(
+            f"{path} cannot be written as a picture", hint="give a name that ends in .png, in a folder of yours"
+        )

@@ -1,0 +1,42 @@
+"""Read the JSON of a data set, and say exactly what is wrong with one that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pipeline.errors import DataError
+
+T = TypeVar("T")
+
+
+def read_json(path: Path, kind: type[T], layout: str) -> T:
+    """A JSON file as a msgspec type.
+
+    Parts that are typed msgspec.Raw stay as they are in the file, and keep its bytes in memory.
+
+    Args:
+        path: UTF-8.
+        kind: what it holds.
+        layout: what its hint calls it, such as `COCO's instances`.
+
+    Raises:
+        DataError: missing, no JSON, cut off, or something else inside than `kind`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint="check the data set's folder") from error
+    return parsed(data, kind, str(path), layout)
+
+
+def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str) -> T:
+    """A piece of JSON as a msgspec type; `where` names it in errors. DataError as read_json."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{where}: {str(error).lower()}", hint=f"it should be {layout}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{where} is broken JSON: {error}", hint=f"fetch it again; it should be {layout}") from error

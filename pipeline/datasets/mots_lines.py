@@ -1,0 +1,57 @@
+"""MOTS' text files: a line for each object of each frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.rle import decode_crop
+
+_HINT = "lines are `frame id class height width rle`; class 1 is a car, 2 a pedestrian, 10 is not scored"
+_KINDS = (1, 2, 10)
+
+
+class MotsLine(NamedTuple):
+    """An object of one frame."""
+
+    number: int
+    kind: int
+    size: tuple[int, int]  # height, width of the frame
+    counts: str
+
+    def crop(self, where: str) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+        """Its mask; DataError, beginning with `where`, if its run lengths are broken."""
+        try:
+            return decode_crop(self.counts, self.size)
+        except ValueError as error:
+            raise DataError(f"{where}: object {self.number}: {error}", hint=_HINT) from error
+
+
+def read_mots(path: Path) -> dict[int, list[MotsLine]]:
+    """The objects of a film by frame; masks are decoded later.
+
+    Raises:
+        DataError: missing, a line of something else, an unknown class, an id twice in a frame.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_HINT) from error
+    frames: dict[int, list[MotsLine]] = {}
+    for place, line in enumerate(lines, 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 6 or not all(word.isdecimal() for word in words[:5]):
+            raise DataError(f"{path}: line {place} is not of six words, five of them numbers", hint=_HINT)
+        frame, number, kind, height, width = map(int, words[:5])
+        if kind not in _KINDS:
+            raise DataError(f"{path}: line {place}: unknown class {kind}", hint=_HINT)
+        if any(other.number == number for other in frames.setdefault(frame, [])):
+            raise DataError(f"{path}: line {place}: object {number} is in frame {frame} twice", hint=_HINT)
+        frames[frame].append(MotsLine(number, kind, (height, width), words[5]))
+    return frames

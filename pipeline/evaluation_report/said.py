@@ -1,0 +1,81 @@
+"""An evaluation in words: its title, its main figures, and what was left out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def title(what: Mapping[str, Any]) -> str:
+    """`yolo11n-seg on coco val2017`."""
+    data = what["dataset"]
+    models = " and ".join(model["name"] for model in what["models"])
+    return f"{models} on {data['name']} {data['split']}".rstrip()
+
+
+def facts(what: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
+    """Name and value of what matters most: a row of accuracies, a row of speeds."""
+    said = []
+    for kind in ("mask", "box"):
+        if kind in what:
+            said += [(f"{kind} AP, %", percent(what[kind]["AP"])), (f"{kind} AP50, %", percent(what[kind]["AP50"]))]
+    said.append(("mean IoU, %", percent(what["mIoU"])))
+    if what["mIoU_of"] == "label maps":
+        said.append(("pixel accuracy, %", percent(what["pixel_accuracy"])))
+    if "boundary" in what:
+        said.append(("boundary IoU, %", percent(what["boundary"]["IoU"])))
+    if "panoptic" in what:
+        said.append(("PQ, %", percent(what["panoptic"]["PQ"])))
+    speed = [("images", str(what["images"]))]
+    speed.append(("frames a second", f"{what['fps'] or 0:.1f}"))
+    age = what["age_ms"]
+    name = next((name for name in ("p50", "mean") if age[name] is not None), None)
+    if name is not None:
+        speed.append((f"latency {name}, ms", f"{age[name]:.0f}"))
+    for name in ("p90", "p99"):
+        if age[name] is not None:
+            speed.append((f"latency {name}, ms", f"{age[name]:.0f}"))
+    network = what["stages_ms"].get("infer", {}).get("p50")
+    if network is not None:
+        speed.append(("network p50, ms", f"{network:.0f}"))
+    return [said, speed]
+
+
+def left_out(what: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, str]]]:
+    """In sentences, and each file with its reason."""
+    files = [(one["name"], one["reason"]) for one in what["left_out"]["files"]]
+    count = what["left_out"]["count"]
+    said = [f"{what['images']} images were scored, {count} left out."]
+    said += [f"Not scored: {note}." for note in what["not_scored"]]
+    said += [f"{line[0].upper()}{line[1:]}." for line in unmapped(what)]
+    if what["not_in_mean"]:
+        said.append(f"Counted, but not in the mean: {', '.join(what['not_in_mean'])}.")
+    if "objects" in what and (what["objects"]["crowd"] or what["objects"]["ignored"]):
+        objects = what["objects"]
+        said.append(
+            f"Of {objects['truth']} objects in truth {objects['crowd']} are crowds and {objects['ignored']} ignored: "
+            "neither found nor missed."
+        )
+    return said, files
+
+
+def unmapped(what: Mapping[str, Any], most: int = 5) -> list[str]:
+    """What the table of classes leaves out, in sentences; no more than `most` classes are named."""
+    said = []
+    for side, text in (("truth", "not scored, the mapping leaves them out"), ("predicted", "counted as misses")):
+        if pixels := what["pixels"]["unmapped"][side]:
+            said.append(f"{text}: {', '.join(f'{name} {count} px' for name, count in pixels.items())}")
+    for side, counts in what.get("objects", {}).get("unmapped", {}).items():
+        if counts:
+            what_is = "objects" if side == "truth" else "found objects"
+            ordered = sorted(counts.items(), key=lambda one: -one[1])
+            named = ", ".join(f"{count} {name}" for name, count in ordered[:most])
+            rest = len(ordered) - most
+            more = f" and {rest} more class{'es' if rest > 1 else ''}" if rest > 0 else ""
+            said.append(f"{what_is} not scored, the mapping leaves them out: {named}{more}")
+    return said
+
+
+def percent(share: float | None) -> str:
+    """0.458 -> 45.8; a dash where there is nothing to measure."""
+    return "–" if share is None else f"{share * 100:.1f}"

@@ -1,0 +1,109 @@
+"""What can be fetched, on which terms, and where to ask for the rest: configs/fetch/public.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from pipeline.config_file import config_dirs
+from pipeline.errors import ConfigError, DataError
+from pipeline.fetch import Download
+
+
+class _Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    what: str
+    terms: str
+    files: list[str] = []
+    register: str = ""
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str
+    sha256: str
+    bytes: int | None = None
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: dict[str, _Offer]
+    files: dict[str, _File]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that can be fetched, or asked for."""
+
+    name: str
+    what: str
+    terms: str
+    downloads: tuple[Download, ...]
+    register: str  # where to ask for it, if there are no downloads
+
+    @property
+    def size(self) -> int:
+        """Bytes of all downloads, as far as known."""
+        return sum(download.size or 0 for download in self.downloads)
+
+
+def offers(path: Path | None = None) -> Mapping[str, Offer]:
+    """All offers by name.
+
+    Args:
+        path: another table than configs/fetch/public.yaml.
+
+    Raises:
+        ConfigError: the table is broken.
+    """
+    found = [path] if path else [folder / "fetch" / "public.yaml" for folder in config_dirs()]
+    path = next((file for file in found if file.is_file()), found[0])
+    try:
+        table = msgspec.yaml.decode(path.read_bytes(), type=_Table)
+        files = {name: Download(name, file.url, file.sha256, file.bytes) for name, file in table.files.items()}
+        return {
+            name: Offer(name, one.what, one.terms, tuple(files[file] for file in one.files), one.register)
+            for name, one in table.data.items()
+        }
+    except (OSError, msgspec.MsgspecError, KeyError) as error:
+        raise ConfigError(
+            f"{path}: no table of what can be fetched: {error}", hint="see configs/fetch/public.yaml"
+        ) from error
+
+
+def offered(name: str, among: Mapping[str, Offer]) -> Offer:
+    """The offer of that name; DataError with the nearest one, or where to register for it."""
+    if name not in among:
+        near = difflib.get_close_matches(name, among, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(among) or 'none'}"
+        raise DataError(f"nothing is known of {name!r}", hint=hint)
+    offer = among[name]
+    if not offer.downloads:
+        raise DataError(f"{name} ({offer.terms}) has no public address", hint=f"ask for it: {offer.register}")
+    return offer
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Put what a .zip or .tar holds into a folder, once; nothing is written outside of it. Others stay as they are.
+
+    Raises:
+        DataError: the archive is broken, or the disk is full.
+    """
+    done = archive.with_name(f"{archive.name}.unpacked")
+    if done.exists() or not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+        return
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(folder)
+        else:
+            with tarfile.open(archive) as bundle:
+                bundle.extractall(folder, filter="data")
+    except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        free = shutil.disk_usage(folder).free >> 20
+        raise DataError(f"{archive} cannot be unpacked: {error}", hint=f"{free} MB are free in {folder}") from error
+    done.touch()

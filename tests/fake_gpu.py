@@ -1,0 +1,84 @@
+"""A machine with a GPU, in host memory: the fake driver, compiled, and processes that see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+
+def build_driver(folder: Path, more: str = "") -> Path:
+    """Compile tests/fake_cuda into libcuda.so.1 in a new folder; `more`: further C.
+
+    Returns:
+        The folder, for LD_LIBRARY_PATH.
+    """
+    compiler = shutil.which("gcc") or shutil.which("cc") or pytest.skip("no C compiler for the driver in host memory")
+    folder.mkdir(parents=True)
+    extra = folder / "more.c"
+    extra.write_text(more)
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    sources = [*sorted((HERE / "fake_cuda").glob("*.c")), extra]
+    library = folder / "libcuda.so.1"
+    subprocess.run(
+        [compiler, *flags, "-Wl,-soname,libcuda.so.1", "-o", library, *sources, "-ldl", "-lpthread"], check=True
+    )
+    (folder / "libcuda.so").symlink_to(library.name)
+    return folder
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+    report: dict[str, Any]  # of the driver: calls, alive, violations; empty where it was not loaded
+
+
+def run_with_gpu(
+    driver: Path | None,
+    words: Sequence[object],
+    folder: Path,
+    *,
+    python_path: Sequence[Path] = (),
+    timeout_s: float = 60,
+    **environment: str,
+) -> Ran:
+    """Run Python with arguments where the driver in a folder is found (None: where there is none)."""
+    report = folder / "report.json"
+    report.unlink(missing_ok=True)
+    path = [str(entry) for entry in (*python_path, HERE, ROOT)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "FAKE_CUDA_REPORT": str(report),
+        **environment,
+    }
+    environment.pop("LD_LIBRARY_PATH", None)
+    if driver is not None:
+        environment["LD_LIBRARY_PATH"] = str(driver)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    told = json.loads(report.read_text()) if report.is_file() else {}
+    return Ran(done.returncode, done.stdout, done.stderr, told)

@@ -1,0 +1,211 @@
+"""A TensorRT that runs ONNX Runtime: what our backend calls of it, on the fake driver, whose memory is the host's.
+
+A plan is `FAKE`, a line of JSON (`version`, `profiles`, `input`) and the ONNX file. As the real one it takes device
+memory for each execution context, must run once before it is captured, answers None or False where it cannot, and
+crashes or hangs while it is imported where FAKE_TENSORRT says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__version__ = "10.16.1.11"
+MAGIC = b"FAKE"
+
+if os.environ.get("FAKE_TENSORRT") == "crash":
+    ctypes.string_at(0)
+elif os.environ.get("FAKE_TENSORRT") == "hang":
+    time.sleep(600)
+elif os.environ.get("FAKE_TENSORRT") == "broken":
+    raise ImportError("libnvinfer.so.10: cannot open shared object file")
+
+_cuda = ctypes.CDLL("libcuda.so.1")
+_cuda.cuMemFree_v2.argtypes = (ctypes.c_void_p,)
+_cuda.cuStreamIsCapturing.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+_HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_cuda.cuLaunchHostFunc.argtypes = (ctypes.c_void_p, _HostFunction, ctypes.c_void_p)
+
+
+class ILogger:
+    class Severity(enum.Enum):
+        INTERNAL_ERROR = 0
+        ERROR = 1
+        WARNING = 2
+        INFO = 3
+        VERBOSE = 4
+
+    def log(self, severity: Severity, msg: str) -> None:
+        raise NotImplementedError
+
+
+class Logger(ILogger):
+    ERROR = ILogger.Severity.ERROR
+
+    def __init__(self, severity: ILogger.Severity) -> None:
+        self.severity = severity
+
+    def log(self, severity: ILogger.Severity, msg: str) -> None:
+        return
+
+
+DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT32", "INT64", "UINT8", "INT8", "BOOL", "FP8"])
+TensorIOMode = enum.Enum("TensorIOMode", ["INPUT", "OUTPUT"])
+TensorLocation = enum.Enum("TensorLocation", ["DEVICE", "HOST"])
+TensorFormat = enum.Enum("TensorFormat", ["LINEAR", "CHW2"])
+_TYPES = {
+    "tensor(float)": (DataType.FLOAT, np.float32),
+    "tensor(float16)": (DataType.HALF, np.float16),
+    "tensor(int64)": (DataType.INT64, np.int64),
+    "tensor(uint8)": (DataType.UINT8, np.uint8),
+    "tensor(double)": (DataType.FP8, np.float64),  # stands for a type that NumPy has not
+}
+
+
+def _memory(logger: ILogger, nbytes: int) -> ctypes.c_void_p | None:
+    memory = ctypes.c_void_p()
+    if _cuda.cuMemAlloc_v2(ctypes.byref(memory), ctypes.c_size_t(nbytes)):
+        logger.log(ILogger.Severity.ERROR, "Requested amount of GPU memory could not be allocated")
+        return None
+    return memory
+
+
+class Runtime:
+    def __init__(self, logger: ILogger) -> None:
+        self.logger = logger
+
+    def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
+        if not serialized_engine.startswith(MAGIC):
+            self.logger.log(ILogger.Severity.ERROR, "IRuntime::deserializeCudaEngine: Magic tag does not match")
+            return None
+        about, _, onnx = serialized_engine[len(MAGIC) :].partition(b"\n")
+        memory = _memory(self.logger, len(onnx))
+        return None if memory is None else ICudaEngine(self.logger, json.loads(about), onnx, memory)
+
+
+class ICudaEngine:
+    def __init__(self, logger: ILogger, about: dict[str, Any], onnx: bytes, memory: ctypes.c_void_p) -> None:
+        import onnxruntime
+
+        self.memory = memory
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        self.session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        self.logger, self.about = logger, about
+        self.tensors = {one.name: one for one in (*self.session.get_inputs(), *self.session.get_outputs())}
+        self.inputs = [one.name for one in self.session.get_inputs()]
+        self.num_io_tensors = len(self.tensors)
+        self.num_optimization_profiles = max(1, len(about["profiles"]))
+        self.device_memory_size_v2 = 4096
+
+    def __del__(self) -> None:
+        _cuda.cuMemFree_v2(self.memory)
+
+    def run(self, feeds: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Row by row: the networks of the tests take one frame at a time."""
+        names = [one.name for one in self.session.get_outputs()]
+        rows = [
+            self.session.run(names, {name: array[row : row + 1].copy() for name, array in feeds.items()})
+            for row in range(len(feeds[self.inputs[0]]))
+        ]
+        return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*rows, strict=True), strict=True)}
+
+    def get_tensor_name(self, index: int) -> str:
+        return list(self.tensors)[index]
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
+
+    def get_tensor_dtype(self, name: str) -> DataType:
+        return _TYPES[self.tensors[name].type][0]
+
+    def get_tensor_location(self, name: str) -> TensorLocation:
+        return TensorLocation.DEVICE
+
+    def get_tensor_format(self, name: str) -> TensorFormat:
+        return TensorFormat.LINEAR
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return tuple(side if isinstance(side, int) else -1 for side in self.tensors[name].shape)
+
+    def create_execution_context(self) -> IExecutionContext | None:
+        memory = _memory(self.logger, self.device_memory_size_v2)
+        return None if memory is None else IExecutionContext(self, memory)
+
+
+class IExecutionContext:
+    def __init__(self, engine: ICudaEngine, memory: ctypes.c_void_p) -> None:
+        self.engine, self.memory = engine, memory
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.addresses: dict[str, int] = {}
+        self.profile = 0
+        self.ran = False
+        self.kept: list[Any] = []
+
+    def __del__(self) -> None:
+        _cuda.cuMemFree_v2(self.memory)
+
+    def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
+        self.profile = profile_index
+        return profile_index < self.engine.num_optimization_profiles
+
+    def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
+        profiles = self.engine.about["profiles"]
+        if profiles:
+            least, _, most = profiles[self.profile]
+            if not all(a <= n <= b for a, n, b in zip(least, shape, most, strict=True)):
+                self.engine.logger.log(ILogger.Severity.ERROR, f"{tuple(shape)} is outside of the profile")
+                return False
+        self.shapes[name] = tuple(shape)
+        return True
+
+    def infer_shapes(self) -> list[str]:
+        if missing := [name for name in self.engine.inputs if name not in self.shapes]:
+            return missing
+        for name, array in self.engine.run({name: self._empty(name) for name in self.engine.inputs}).items():
+            self.shapes[name] = array.shape
+        return []
+
+    def _empty(self, name: str) -> np.ndarray[Any, Any]:
+        return np.zeros(self.shapes[name], _TYPES[self.engine.tensors[name].type][1])
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return self.shapes.get(name, (-1,))
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        self.addresses[name] = memory
+        return memory % 256 == 0
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        capturing = ctypes.c_int(0)
+        if _cuda.cuStreamIsCapturing(stream_handle, ctypes.byref(capturing)):
+            return False
+        if set(self.addresses) != set(self.engine.tensors) or (capturing.value and not self.ran):
+            self.engine.logger.log(ILogger.Severity.ERROR, "an address is missing, or it is captured before it ran")
+            return False
+        self.ran = True
+        function = _HostFunction(self._work())
+        self.kept.append(function)  # a graph may call it as long as this context lives
+        return not _cuda.cuLaunchHostFunc(stream_handle, function, None)
+
+    def _work(self) -> Callable[[int], None]:
+        addresses, shapes, engine = dict(self.addresses), dict(self.shapes), self.engine
+
+        def memory(name: str) -> np.ndarray[Any, Any]:
+            dtype = np.dtype(_TYPES[engine.tensors[name].type][1])
+            nbytes = int(np.prod(shapes[name], dtype=np.int64)) * dtype.itemsize
+            return np.frombuffer((ctypes.c_char * nbytes).from_address(addresses[name]), dtype).reshape(shapes[name])
+
+        def work(_: int) -> None:
+            for name, array in engine.run({name: memory(name) for name in engine.inputs}).items():
+                memory(name)[...] = array
+
+        return work

@@ -1,0 +1,279 @@
+"""The process in which TensorRT builds: what is left of it when it crashes or is stopped, and who builds at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from cards_to_build import network
+
+from engines.build import build, choose_product
+from engines.build_process import ask
+from engines.gpu import Gpu, gpu_here
+from engines.tensorrt_api import Api
+from engines.tensorrt_builder import _set_timing_cache
+from pipeline.errors import BackendError
+
+ROOT = Path(__file__).parents[1]
+COMMAND = """
+import sys
+import typer
+from pipeline.cli.build import build
+
+app = typer.Typer()
+app.command()(build)
+app()
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/dashmask/plans"
+
+
+@pytest.fixture(scope="module")
+def rtx() -> str:
+    """The version of TensorRT for RTX."""
+    if find_spec("tensorrt_rtx") is None:
+        pytest.skip("TensorRT for RTX is not installed: pip install tensorrt-rtx")
+    from importlib.metadata import version
+
+    return version("tensorrt-rtx")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import ctypes; print('about to read', flush=True); ctypes.string_at(8)", r"SIGSEGV.*about to read"),
+        ("import os; os.kill(os.getpid(), 6)", r"SIGABRT.*the last it said: nothing"),
+        ("raise KeyError('odd')", r"exit code 1.*KeyError: 'odd'"),
+        ("raise ImportError('libnvinfer.so.10: cannot open shared object file')", "cannot be imported: libnvinfer"),
+        ("__version__ = '8.6.1'", r"TensorRT 8\.6\.1 is too old, 10\.3 or newer"),
+        ("pass", "has no attribute '__version__'"),
+    ],
+)
+def test_bindings_that_crash_or_do_not_load_are_a_sentence(
+    body: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd_tensorrt.py").write_text(body)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    try:
+        told = ask({"product": "tensorrt", "module": "odd_tensorrt"}, tmp_path)["error"]
+    except BackendError as error:
+        told = str(error)
+    assert re.search(said, told)
+
+
+def test_a_file_that_lies_in_the_folder_one_is_in_is_not_run(
+    rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tensorrt_rtx", "engines", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong file')")
+    monkeypatch.chdir(tmp_path)
+    assert ask({"product": "tensorrt-rtx"}, tmp_path) == {"version": rtx}
+
+
+def test_what_was_measured_is_kept_and_a_broken_cache_of_it_begins_anew(
+    rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RTX stands in for TensorRT 10 here: it has the same calls, and measures nothing."""
+    (tmp_path / "as_tensorrt.py").write_text("from tensorrt_rtx import *\n__version__ = '10.16.1'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    timing = tmp_path / "timing.cache"
+    request = {
+        "product": "tensorrt",
+        "module": "as_tensorrt",
+        "onnx": str(network(tmp_path).path),
+        "plan": str(tmp_path / "built.plan"),
+        "profiles": [],
+        "workspace_mib": 64,
+        "optimisation_level": 1,
+        "timing": str(timing),
+        "most_bytes": 1 << 30,
+    }
+    for before in (None, "kept", b"no timing cache"):
+        if isinstance(before, bytes):
+            timing.write_bytes(before)
+        (tmp_path / "built.plan").unlink(missing_ok=True)
+        answer = ask(request, tmp_path)
+        assert answer == {"version": "10.16.1", "bytes": (tmp_path / "built.plan").stat().st_size}
+        assert len(timing.read_bytes()) > len(b"no timing cache")
+    assert not list(tmp_path.glob("timing.*[0-9]"))
+
+
+def test_a_cache_of_another_version_is_begun_anew() -> None:
+    class Config:
+        """Takes what TensorRT 11 takes: nothing of version 10."""
+
+        def create_timing_cache(self, data: bytes) -> bytes | None:
+            return None if data == b"broken" else data
+
+        def set_timing_cache(self, cache: bytes, ignore_mismatch: bool) -> bool:
+            return not ignore_mismatch and cache in (b"of 11", b"")
+
+    api = Api("tensorrt", "11.4", None, None, deque())
+    for stored, used in ((b"of 11", b"of 11"), (b"of 10", b""), (b"broken", b""), (b"", b"")):
+        assert _set_timing_cache(api, Config(), stored) == used
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_never_ends_goes_with_the_one_that_asked(sent: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import time\nwhile True: sum(range(100000)), time.sleep(0.01)\n")
+    code = (
+        "from pathlib import Path\nfrom engines.build_process import ask\n"
+        "ask({'product': 'tensorrt', 'module': 'endless'}, Path('.'))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    builder = wait_for(lambda: builders(child))
+    child.send_signal(sent)
+    assert child.wait(30) != 0
+    wait_for(lambda: gone(builder))
+
+
+def slow_build(tmp_path: Path, cache: Path) -> tuple[subprocess.Popen[bytes], psutil.Process]:
+    """A command that builds in another process, with the process in which it does."""
+    network(tmp_path, hw=("h", "w"), batch="n")
+    shapes = ",".join(f"{8 * n}x{8 * n}" for n in range(1, 30))
+    child = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "m.onnx", "--shapes", shapes],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+    return child, wait_for(lambda: builders(child))
+
+
+def builders(child: subprocess.Popen[bytes]) -> psutil.Process | None:
+    """The process in which TensorRT builds, once it is at it."""
+    for process in psutil.Process(child.pid).children():
+        if "engines.build_child" in " ".join(process.cmdline()) and process.cpu_times().user > 0.3:
+            return process
+    return None
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_ctrl_c_leaves_nothing_half_written_and_nobody_behind(rtx: str, tmp_path: Path, cache: Path) -> None:
+    child, builder = slow_build(tmp_path, cache)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) != 0
+    wait_for(lambda: gone(builder))
+    assert not list(cache.iterdir())
+
+
+def test_the_process_that_builds_ends_with_the_one_that_asked(rtx: str, tmp_path: Path, cache: Path) -> None:
+    child, builder = slow_build(tmp_path, cache)
+    child.kill()
+    child.wait(30)
+    wait_for(lambda: gone(builder))
+    assert not list(cache.glob("*.plan"))
+    (left,) = cache.iterdir()  # swept a day later
+    old = time.time() - 2 * 86400
+    os.utime(left, (old, old))
+    build(network(tmp_path), product="tensorrt-rtx")
+    assert not left.exists()
+
+
+# Which product
+
+
+DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return 0; }
+int cuDriverGetVersion(int *version) { *version = 13000; return 0; }
+int cuDeviceGetCount(int *count) { *count = 1; return 0; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
+int cuDeviceGetName(char *name, int length, int device) { strcpy(name, "Pretend 1"); return 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = attribute == 75 ? 9 : 0; return STATUS; }
+"""
+
+
+def driver(folder: Path, status: int = 0) -> Path:
+    """A library that answers as a driver with one GPU does."""
+    compiler = shutil.which("cc") or pytest.skip("no C compiler for a driver that answers as told")
+    source, library = folder / "cuda.c", folder / "libcuda.so.1"
+    source.write_text(DRIVER.replace("STATUS", str(status)))
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
+
+
+def test_a_gpu_is_described_by_its_name_capability_and_driver(tmp_path: Path) -> None:
+    library = str(driver(tmp_path))
+    assert gpu_here(library) == (Gpu("Pretend 1", "9.0", "13.0"), "")
+    assert gpu_here(library, 1) == (Gpu(), "there is no GPU 1, the driver has 1")
+    assert gpu_here("libcuda-that-is-nowhere.so.1")[1].startswith("no NVIDIA driver")
+
+
+def test_a_driver_that_does_not_tell_is_a_reason(tmp_path: Path) -> None:
+    assert "compute capability: CUDA error 101" in gpu_here(str(driver(tmp_path, 101)))[1]
+
+
+@pytest.mark.parametrize(
+    ("bindings", "chosen", "note"),
+    [
+        ("__version__ = '10.16.1'\nclass ILogger: pass", "tensorrt", ""),
+        ("import ctypes; ctypes.string_at(8)", "tensorrt-rtx", "tensorrt crashed the process it was in (SIGSEGV)"),
+        ("raise ImportError('libnvinfer.so.10')", "tensorrt-rtx", "tensorrt cannot be imported: libnvinfer.so.10"),
+        ("__version__ = '8.6.1'", "tensorrt-rtx", "TensorRT 8.6.1 is too old"),
+    ],
+)
+def test_auto_takes_tensorrt_only_where_it_can_be_imported_safely(
+    rtx: str, bindings: str, chosen: str, note: str, tmp_path: Path
+) -> None:
+    driver(tmp_path)
+    (tmp_path / "tensorrt.py").write_text(bindings)
+    code = "from engines.build import choose_product; chosen, notes = choose_product('auto'); print(chosen, notes)"
+    environment = os.environ | {
+        "LD_LIBRARY_PATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{chosen} ")
+    assert note in done.stdout
+
+
+def test_a_product_that_is_not_here_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        BackendError, match=r"there is no product `tensort` \(known are auto, tensorrt, tensorrt-rtx\)"
+    ):
+        choose_product("tensort")
+    monkeypatch.setattr("engines.build.installed", lambda module: False)
+    with pytest.raises(BackendError, match=r"tensorrt is not installed \(pip install tensorrt\)"):
+        choose_product("tensorrt")
+    with pytest.raises(BackendError, match="nothing here can build: tensorrt: not installed; tensorrt-rtx: not inst"):
+        choose_product("auto")
+
+
+def test_tensorrt_does_not_build_without_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not gpu_here()[1]:
+        pytest.skip("there is a GPU here")
+    monkeypatch.setattr("engines.build.installed", lambda module: True)
+    with pytest.raises(BackendError, match=r"tensorrt builds only where it runs, and there is no GPU.*tensorrt-rtx"):
+        build(network(tmp_path), product="tensorrt")

@@ -1,0 +1,106 @@
+"""`dashmask data check`: what is there, what is missing, what is wrong, and a sheet to look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from label_files import GREY, HW, IDS, write
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.data import data
+from pipeline.data_check import check_split, usual_splits
+from pipeline.datasets import DATASETS
+from pipeline.errors import DataError
+
+
+def check(*words: object) -> Result:
+    return CliRunner().invoke(data, ["check", *map(str, words)])
+
+
+def camvid(root: Path) -> Path:
+    for number in range(3):
+        write(root / f"val/0016E5_{number:05}.png", GREY)
+        write(root / f"valannot/0016E5_{number:05}.png", np.full(HW, number, np.uint8))
+    return root
+
+
+def test_every_class_is_counted_in_pixels_and_in_images(tmp_path: Path) -> None:
+    write(camvid(tmp_path) / "valannot/0016E5_00002.png", IDS)
+    found = check_split("camvid", tmp_path, "val")
+    report = found.report()
+    assert report["images"] == 3
+    assert report["classes"]["Sky"] == {"pixels": 48 + int((IDS == 0).sum()), "images": 2}
+    assert report["classes"]["Bicyclist"] == {"pixels": int((IDS == 10).sum()), "images": 1}
+    assert report["classes"]["void"] == {"pixels": int((IDS == 11).sum()), "images": 1}
+    assert report["sizes"] == {"8x6": 3}
+    assert sum(one["pixels"] for one in report["classes"].values()) == 3 * IDS.size
+
+
+def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    camvid(tmp_path)
+    write(tmp_path / "val/0016E5_00009.png", GREY)
+    write(tmp_path / "valannot/0016E5_00001.png", IDS[:, :4])
+    write(tmp_path / "valannot/0016E5_00002.png", IDS + np.uint8(5))
+    out = tmp_path / "report.json"
+    done = check("--dataset", "camvid", "--root", tmp_path, "--json", out)
+    assert done.exit_code == 1
+    for says in ("1 images are whole, 2 wrong, 1 without a partner", "8x6, its label 0016E5_00001.png 4x6"):
+        assert says in done.output
+    assert "out of range" in done.output
+    assert "0016E5_00009.png: image without a label" in done.output
+    assert "camvid train: nothing" in done.output  # a split that is missing is no error
+    (val,) = (one for one in json.loads(out.read_text())["splits"] if one["split"] == "val")
+    assert [one["name"] for one in val["wrong"]] == ["0016E5_00001", "0016E5_00002"]
+    assert val["left_out"] == [{"name": "0016E5_00009.png", "reason": "image without a label"}]
+
+
+def test_a_whole_data_set_is_no_error_and_an_absent_one_is(tmp_path: Path) -> None:
+    done = check("--dataset", "camvid", "--root", camvid(tmp_path), "--split", "val")
+    assert (done.exit_code, "3 images are whole, 0 wrong" in done.output) == (0, True)
+    assert check("--dataset", "camvid", "--root", tmp_path / "nowhere").exit_code == 1
+    assert isinstance(check("--dataset", "camvid", "--root", tmp_path, "--split", "vall").exception, DataError)
+    assert "did you mean camvid" in str(check("--dataset", "canvid", "--root", tmp_path).exception)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_data_set_says_which_splits_it_may_have(name: str) -> None:
+    assert usual_splits(name)
+
+
+def test_objects_are_counted_and_drawn_on_the_sheet(tmp_path: Path) -> None:
+    corners = [[10 * i, 5, 10 * i + 8, 5, 10 * i + 8, 25, 10 * i, 25] for i in range(3)]
+    marks = [
+        {"id": i, "image_id": 1, "category_id": 1, "segmentation": [corners[i]], "iscrowd": int(i == 2)}
+        for i in range(3)
+    ]
+    images = [{"id": 1, "file_name": "a.png", "height": 30, "width": 40}]
+    what: dict[str, Any] = {"images": images, "annotations": marks, "categories": [{"id": 1, "name": "car"}]}
+    what["categories"].append({"id": 2, "name": "bus"})
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances_val.json").write_text(json.dumps(what))
+    write(tmp_path / "val/a.png", np.full((30, 40, 3), 80, np.uint8))
+    sheet = tmp_path / "sheet.png"
+    done = check("--dataset", "coco", "--root", tmp_path, "--split", "val", "--sheet", sheet)
+    assert done.exit_code == 0, done.output
+    assert "no object of 1 classes: bus" in done.output
+    found = check_split("coco", tmp_path, "val")
+    assert found.objects["car"] == {"objects": 2, "crowd": 1, "ignored": 0, "images": 1}
+    drawn = cv2.imread(str(sheet))
+    colours = {tuple(c) for c in drawn.reshape(-1, 3).tolist()}
+    assert len(colours) > 3  # paper, ink, image, and objects blended in
+    assert check(
+        "--dataset", "coco", "--root", tmp_path, "--split", "val", "--sheet", tmp_path / "no/x.png"
+    ).exit_code
+
+
+def test_real_data_is_whole(shared: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    done = check("--dataset", "kitti-semantic", "--root", shared / "data/kitti-semantics", "--sheet", sheet)
+    assert done.exit_code == 0, done.output
+    assert "5 images are whole" in done.output
+    assert cv2.imread(str(sheet)).shape[1] > 1600

@@ -1,0 +1,93 @@
+"""The CUDA device module, on a driver in host memory: with cuda-python, and with pycuda where it is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from fake_gpu import ROOT, build_driver, run_with_gpu
+
+CHECKS = Path(__file__).parent / "on_fake_gpu"
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-q")
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
+def test_the_device_on_cuda_python(late: bool, tmp_path: Path) -> None:
+    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    environment = {"DEVICE_API": "cuda-python"} | ({} if late else {"FAKE_CUDA_EAGER": "1"})
+    driver = build_driver(tmp_path / "driver")
+    ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_device.py"], tmp_path, **environment)
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_the_device_on_pycuda(tmp_path: Path) -> None:
+    spec = find_spec("pycuda")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("pycuda is not installed")
+    (library,) = Path(next(iter(spec.submodule_search_locations))).glob("_driver*.so")
+    # It wants every function of the driver to be there, also those that nobody calls.
+    plain = build_driver(tmp_path / "plain") / "libcuda.so.1"
+    missing = sorted(_symbols("--undefined-only", library) - _symbols("--defined-only", plain))
+    more = "".join(f"int {name}(void) {{ return 801; }}\n" for name in missing)
+    driver = build_driver(tmp_path / "driver", more)
+    ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_device.py"], tmp_path, DEVICE_API="pycuda")
+    assert ran.code == 0, ran.out + ran.err
+
+
+def _symbols(which: str, library: Path) -> set[str]:
+    try:
+        told = subprocess.run(["nm", "-D", which, library], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError:
+        pytest.skip("no `nm` to see which functions pycuda wants")
+    return {name for name in (line.split()[-1] for line in told.splitlines()) if name.startswith("cu")}
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"FAKE_CUDA_DEVICES": "0"}, "an NVIDIA driver, but no GPU that it can use"),
+        ({"FAKE_CUDA_FAIL": "cuInit:1:999"}, "the NVIDIA driver does not start: unknown error (999)"),
+        ({"FAKE_CUDA_FAIL": "cuInit:2:3"}, "cuInit: initialization error (CUDA error 3)"),
+        ({"FAKE_CUDA_FAIL": "cuDevicePrimaryCtxRetain:1:2"}, "cuDevicePrimaryCtxRetain: out of memory"),
+    ],
+)
+def test_a_driver_that_does_not_work_is_a_sentence(environment: dict[str, str], reason: str, tmp_path: Path) -> None:
+    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    code = (
+        "from engines.device import open_device\n"
+        "from pipeline.errors import BackendError\n"
+        "try: open_device()\n"
+        "except BackendError as error: print(error)"
+    )
+    ran = run_with_gpu(build_driver(tmp_path / "driver"), ["-c", code], tmp_path, **environment)
+    assert reason in ran.out, ran.out + ran.err
+    assert ran.report["alive"] == {}
+
+
+def test_no_driver_is_a_sentence_and_nothing_is_imported() -> None:
+    code = (
+        "import sys\n"
+        "import engines.device.cuda_python, engines.device.pycuda\n"
+        "assert not {'cuda', 'pycuda'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("given", ["cuda-python", "pycuda"])
+def test_without_the_package_the_reason_says_how_to_get_it(given: str, tmp_path: Path) -> None:
+    # A folder that is in front of it in the path, and breaks it.
+    name = {"cuda-python": "cuda", "pycuda": "pycuda"}[given]
+    (tmp_path / "broken" / name).mkdir(parents=True)
+    (tmp_path / "broken" / name / "__init__.py").write_text("raise ImportError('not today')")
+    code = (
+        "from engines.device import open_device\n"
+        "from pipeline.errors import BackendError\n"
+        f"try: open_device(prefer={given!r})\n"
+        "except BackendError as error: print(error)"
+    )
+    driver = build_driver(tmp_path / "driver")
+    ran = run_with_gpu(driver, ["-c", code], tmp_path, python_path=[tmp_path / "broken"])
+    assert f"{given} cannot be imported: not today (pip install {given})" in ran.out, ran.out + ran.err

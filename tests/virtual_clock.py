@@ -1,0 +1,110 @@
+"""The real flow, with its real threads, under a clock that stands still until nobody can do anything.
+
+Every thread that waits has a gate in exactly one list: of a channel, of an outlet or of this clock. A gate is used
+once, so two readings of all lists that show the same gates, as many as there are threads, prove that between them
+every thread waited: then, and only then, the clock goes on to the next time that somebody sleeps for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from flow_parts import PATIENCE_S, each, feed, stage
+
+from pipeline.flow import Flow
+from pipeline.flow.channel import Channel
+from pipeline.simulation import LineModel
+
+
+class VirtualClock:
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self._sleepers: list[tuple[int, int, threading.Lock]] = []
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def sleep_until(self, when_ns: int) -> None:
+        with self._lock:
+            if when_ns <= self.now_ns:
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            self._count += 1
+            heapq.heappush(self._sleepers, (when_ns, self._count, gate))
+        gate.acquire()
+
+    @contextmanager
+    def driving(self, flow: Flow[Any]) -> Iterator[None]:
+        """Go on while the calling thread iterates over the flow."""
+        over = threading.Event()
+        driver = threading.Thread(target=self._drive, args=(flow, over))
+        driver.start()
+        try:
+            yield
+        finally:
+            over.set()
+            with self._lock:
+                for _, _, gate in self._sleepers:
+                    gate.release()
+            driver.join()
+
+    def _drive(self, flow: Flow[Any], over: threading.Event) -> None:
+        until_s = time.monotonic() + PATIENCE_S
+        while not over.is_set() and time.monotonic() < until_s:
+            threads = 1 + sum(thread.is_alive() for thread in flow._threads)
+            gates = self._gates(flow)
+            if len(gates) < threads or self._gates(flow) != gates:
+                time.sleep(2e-5)
+                continue
+            with self._lock:
+                if self._sleepers:
+                    self.now_ns, _, gate = heapq.heappop(self._sleepers)
+                    gate.release()
+
+    def _gates(self, flow: Flow[Any]) -> list[Any]:
+        found: list[Any] = []
+        for part in flow._stoppable:
+            if isinstance(part, Channel):
+                found += [*part._readers, *part._writers]
+            else:
+                found += part._moved._waiters
+        with self._lock:
+            found += [gate for _, _, gate in self._sleepers]
+        return found
+
+
+def real_run(
+    due_ns: Sequence[int], service_ns: Callable[[int, str], int], line: LineModel
+) -> tuple[dict[int, int], dict[str, int]]:
+    """What pipeline.flow makes of it: when each frame finished, and the drops by cause."""
+    clock = VirtualClock()
+
+    def frames() -> Iterator[int]:
+        for frame, due in enumerate(due_ns):
+            clock.sleep_until(due)
+            yield frame
+
+    def working(name: str) -> Callable[[int], int]:
+        def work(frame: int) -> int:
+            clock.sleep_until(clock.now_ns + service_ns(frame, name))
+            return frame
+
+        return work
+
+    live = line.policy == "drop_oldest"
+    assert not live or line.queue == 1
+    stages = [
+        stage(model.name, each(working(model.name)), workers=model.workers, capacity=model.capacity)
+        for model in line.stages
+    ]
+    flow = Flow[int](feed(frames()), stages, live=live, in_flight=line.in_flight, capacity=line.queue)
+    finished: dict[int, int] = {}
+    with clock.driving(flow), flow:
+        for frame in flow:
+            finished[frame] = clock.now_ns
+    return finished, dict(flow.drops)
