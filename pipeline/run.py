@@ -17,6 +17,7 @@ from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.report import backend_notes, report, write_report
 from pipeline.timing import Summary
+from pipeline.trace import Trace
 from pipeline.truth_score import TruthScore
 from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
 
@@ -58,7 +59,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
 
     began_s = time.monotonic() if began_s is None else began_s
     out = config.output
-    files, folders = (out.save, out.json, out.summary), (out.masks, out.pictures)
+    files, folders = (out.save, out.json, out.summary, out.trace), (out.masks, out.pictures)
     check_outputs(spec, [name for name in files if name], [name for name in folders if name])
     with ExitStack() as closing:
         # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
@@ -73,6 +74,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             closing.callback(window.close)
         score = TruthScore()
         draw = _renderer(config, source.live, score) if out.save or out.pictures or window else None
+        trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
         nets = loading.result()
         flow: Flow[Picture]
         flow = build(
@@ -93,6 +95,8 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
                     first_frame_s = round(done_s - began_s, 3)
                 summary.add(picture.scene.frame, done_s)
                 score.add(picture)
+                if trace is not None:
+                    trace.add(picture.scene.frame, done_s, flow.drops)
                 watch.frame(summary, source.info)
                 if window is not None and not window.show(picture):
                     flow.end()

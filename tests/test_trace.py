@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import dashmask
 
 from pipeline.errors import SinkError
 from pipeline.image import Image
@@ -89,6 +90,19 @@ def test_drops_are_marked_where_they_are_first_known(tmp_path: Path) -> None:
 def test_an_empty_run_leaves_an_array(tmp_path: Path) -> None:
     Trace(tmp_path / "t.json").close()
     assert [e["ph"] for e in events_of(tmp_path / "t.json")] == ["M", "M"]
+
+
+def test_a_run_leaves_its_trace(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+    words = ("-m", models[0], "--backend", "onnxruntime-cpu", "--save", tmp_path / "out.mp4")
+    said = dashmask("run", clip, *words, "--trace", tmp_path / "t.json")
+    assert said.code == 0, said.err
+    events = events_of(tmp_path / "t.json")
+    check(events)
+    slices = [e for e in events if e["ph"] == "X"]
+    stages = ("capture", "preprocess", "infer", "postprocess", "render", "video")
+    assert {name: sum(e["name"] == name for e in slices) for name in stages} == dict.fromkeys(stages, 25)
+    assert {e["name"] for e in slices} == set(stages)
 
 
 def test_a_killed_run_leaves_events_that_lack_only_their_bracket(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ def run(
     summary: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
     ] = None,
+    trace: Annotated[
+        str | None, typer.Option(metavar="OUT.json", help="Write each frame's way through the threads, for Perfetto.")
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
     start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
@@ -89,6 +92,7 @@ def run(
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
             "output.summary": summary,
+            "output.trace": trace,
             "output.show": show or None,
             "output.timing": False if no_timing else None,
         },
