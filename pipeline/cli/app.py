@@ -16,10 +16,12 @@ from pipeline.cli.export import export
 from pipeline.cli.export_predictions import export_predictions
 from pipeline.cli.models import models
 from pipeline.cli.nets import nets
+from pipeline.cli.quantize import quantize
 from pipeline.cli.run import run
 from pipeline.cli.stability import stability
 from pipeline.cli.train import train
 from pipeline.cli.tune import tune
+from pipeline.cli.verify import verify
 
 app = typer.Typer(
     name="dashmask",
@@ -30,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (run, eval, diff, stability, export_predictions, doctor, models, config, tune, build, nets, train, export)
+COMMANDS = (run, eval, diff, stability, export_predictions, doctor, models, config, tune, build, verify, quantize, nets, train, export)
 
 for command in COMMANDS:
     app.command()(command)
