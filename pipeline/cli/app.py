@@ -32,9 +32,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (run, eval, diff, stability, export_predictions, doctor, models, config, tune, build, verify, quantize, nets, train, export)
+USE = (run, eval, diff, stability, export_predictions)
+KNOW = (doctor, models, config, tune, build, verify, quantize)
+MAKE = (nets, train, export)
 
-for command in COMMANDS:
+for command in (*USE, *KNOW, *MAKE):
     app.command()(command)
 app.add_typer(data)
 
