@@ -1,0 +1,225 @@
+"""What can stand as the network in the way (engines.kernels.way.Network): each reads and writes our device memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from networks import ROOT, Net, in_half
+
+from engines.backends.onnxruntime_cuda import CudaRuntime, CudaWork, told_by
+from engines.device.base import Device, DeviceBuffer, Stream
+from engines.device.recorded import Step
+from engines.kernels.way import Launch, Network
+from pipeline.errors import BackendError
+
+
+class Maker(Protocol):
+    """A network that is loaded for one shape, of which every slot gets its own."""
+
+    name: str  # runtime and precision
+    graphs: bool  # whether its step can be recorded with the others
+
+    def network(self) -> Network:
+        """For one slot."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; the ways with its networks must be freed."""
+        ...
+
+
+class OrtMaker:
+    """ONNX Runtime by its CUDA provider, with IO binding on the way's own device memory.
+
+    The session is opened as engines.backends.onnxruntime_cuda opens it: what would be left to the CPU is an error.
+    """
+
+    graphs = True
+
+    def __init__(
+        self,
+        device: Device,
+        net: Net,
+        batch: int,
+        half: bool,
+        work: Path,
+        provider: str = "CUDA",
+        memory: str = "cuda",
+    ) -> None:
+        import onnxruntime
+
+        if provider == "CUDA" and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+        net = in_half(net, work) if half else net
+        self.name = f"ONNX Runtime {provider} {'fp16' if half else 'fp32'}"
+        self._device = device
+        self._runtime = CudaRuntime(onnxruntime, net.card, device, f"{provider}ExecutionProvider", memory)
+        self._shape = net.shape(batch)
+        self.session = self._runtime._open(self._shape)
+        stream = device.stream()
+        probe = CudaWork(self._runtime, self.session, self._shape, stream)
+        self._outputs = [(array.shape, array.dtype) for array in probe.outputs]
+        probe.close()
+        stream.free()
+        if wrong := [shape for shape, _ in self._outputs if shape[0] != batch]:
+            raise BackendError(f"{net.label} answers {wrong[0]} for {batch} frames")
+
+    def network(self) -> OrtNetwork:
+        return OrtNetwork(self._device, self._runtime, self.session, self._shape, self._outputs)
+
+    def close(self) -> None:
+        del self.session
+        self._runtime.close()
+        self._runtime.stream.free()
+
+
+class OrtNetwork:
+    """A session with a binding of its own. It computes in the sessions' stream; events tie it to the way's."""
+
+    def __init__(self, device: Device, runtime: CudaRuntime, session: Any, shape: Any, outputs: Any) -> None:
+        self.outputs = outputs
+        self._runtime, self._session, self._shape = runtime, session, shape
+        self._before, self._behind = device.event(), device.event()
+        self._binding = session.io_binding()
+        self._options = runtime.ort.RunOptions()
+        self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+
+    def step(self, tensor: DeviceBuffer, outputs: Sequence[DeviceBuffer]) -> Step:
+        card, runtime = self._runtime.card, self._runtime
+        where = (runtime.memory, runtime.device.ordinal if runtime.memory == "cuda" else 0)
+        self._binding.bind_input(card.input.name, *where, np.dtype(card.input.dtype), self._shape, tensor.ptr)
+        for spec, (shape, dtype), buffer in zip(card.outputs, self.outputs, outputs, strict=True):
+            self._binding.bind_output(spec.name, *where, dtype, shape, buffer.ptr)
+        return Launch(self._enqueue)
+
+    def _enqueue(self, stream: Stream) -> None:
+        compute = self._runtime.stream
+        self._before.record(stream)
+        compute.wait(self._before)
+        told_by(lambda: self._session.run_with_iobinding(self._binding, self._options))
+        self._behind.record(compute)
+        stream.wait(self._behind)
+
+
+class RtxMaker:
+    """A plan of TensorRT for RTX, built here for one shape."""
+
+    graphs = True
+
+    def __init__(self, device: Device, net: Net, batch: int, half: bool, work: Path) -> None:
+        from engines.backends.tensorrt_plan import PlanRuntime
+        from engines.build import build
+        from engines.gpu import gpu_here
+        from engines.manifest import Machine
+        from engines.plans import load_plan
+        from engines.probe import tensorrt_here
+        from engines.tensorrt_api import open_api
+        from engines.tensorrt_engine import Engine
+
+        here = tensorrt_here("tensorrt-rtx")
+        if here.reason:
+            raise BackendError(here.reason)
+        precision = "fp16" if half else "fp32"
+        self.name = f"TensorRT for RTX {precision}"
+        work.mkdir(parents=True, exist_ok=True)
+        out = work / f"{net.card.path.stem}-{net.size_hw[1]}x{net.size_hw[0]}-{batch}-{precision}.plan"
+        sizes, batches = [net.size_hw], [(batch, batch)]
+        made = build(net.card, precision=precision, shapes_hw=sizes, batches=batches, product="tensorrt-rtx", out=out)
+        data, manifest = load_plan(made.plan.path, Machine("tensorrt-rtx", here.version, gpu_here()[0]))
+        self._engine = Engine(open_api("tensorrt-rtx"), data)
+        self._runtime = PlanRuntime(device, self._engine, net.card, manifest)
+        self._shape, self._device = net.shape(batch), device
+        self._closing: list[Callable[[], None]] = []
+
+    def network(self) -> Network:
+        stream = self._device.stream()  # the plan's shape is set in it
+        network = self._runtime.network(self._shape, stream)
+        self._closing += [network.close, stream.free]
+        return network
+
+    def close(self) -> None:
+        closing, self._closing = self._closing, []
+        for close in closing:
+            close()
+        self._runtime.close()
+
+
+class TorchMaker:
+    """Our ENet in torch, a stand-in where no runtime of ours is here: torch's own CUDA graph between our kernels."""
+
+    graphs = False  # a graph of torch's cannot be put into another one
+
+    def __init__(self, device: Device, net: Net, batch: int, half: bool, work: Path) -> None:
+        if net.card.family != "semantic" or "enet" not in net.card.name.lower():
+            raise BackendError(f"{net.label} is no network of torch's here")
+        import torch
+
+        self.name = f"torch {torch.__version__} {'fp16' if half else 'fp32'} (stand-in)"
+        self._module = deployed(len(net.card.classes), net.size_hw, half).cuda()
+        self._batch, self._size_hw = batch, net.size_hw
+
+    def network(self) -> Network:
+        return TorchNetwork(self._module, self._batch, self._size_hw)
+
+    def close(self) -> None:
+        import torch
+
+        del self._module
+        torch.cuda.empty_cache()
+
+
+class TorchNetwork:
+    """See TorchMaker. Output is a class for each pixel, uint8."""
+
+    def __init__(self, module: Any, batch: int, size_hw: tuple[int, int]) -> None:
+        self.outputs = [((batch, *size_hw), np.dtype(np.uint8))]
+        self._module, self._batch, self._size_hw = module, batch, size_hw
+
+    def step(self, tensor: DeviceBuffer, outputs: Sequence[DeviceBuffer]) -> Step:
+        import torch
+
+        given = torch.as_tensor(OnDevice(tensor.ptr, (self._batch, 3, *self._size_hw), "<f4"), device="cuda")
+        wanted = torch.as_tensor(OnDevice(outputs[0].ptr, (self._batch, *self._size_hw), "|u1"), device="cuda")
+        graph, beside = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        with torch.no_grad():
+            with torch.cuda.stream(beside):
+                for _ in range(3):
+                    wanted.copy_(self._module(given))
+            beside.synchronize()
+            with torch.cuda.graph(graph, stream=beside):
+                wanted.copy_(self._module(given))
+
+        def replay(stream: Stream) -> None:
+            with torch.cuda.stream(torch.cuda.ExternalStream(stream.handle)):
+                graph.replay()
+
+        return Launch(replay)
+
+
+class OnDevice:
+    """Device memory as torch and cupy take it."""
+
+    def __init__(self, ptr: int, shape: tuple[int, ...], kind: str) -> None:
+        self.__cuda_array_interface__ = {"shape": shape, "typestr": kind, "data": (ptr, False), "version": 3}
+
+
+def deployed(classes: int, size_hw: tuple[int, int], half: bool) -> Any:
+    """Our ENet as it is exported: pixels 0..255 in, classes out; weights of the repository's checkpoint if it fits."""
+    import torch
+
+    from engines.graph import Deployed
+    from engines.nets import build_net
+
+    torch.manual_seed(0)
+    net: Any = build_net("enet", classes).eval()
+    scaling: Any = (1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    for path in sorted((ROOT / "engines/weights").glob("enet*.safetensors")):
+        from engines.training.checkpoint import load_checkpoint
+
+        net, about = load_checkpoint(path)
+        spec = about.get("input", {})
+        scaling = tuple(spec.get(name, usual) for name, usual in zip(("scale", "mean", "std"), scaling, strict=True))
+    return Deployed(net, scaling, half=half, logits=False, size_hw=size_hw).eval()
