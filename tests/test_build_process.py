@@ -138,12 +138,22 @@ def test_a_build_that_never_ends_goes_with_the_one_that_asked(sent: signal.Signa
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     child = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
     builder = wait_for(lambda: builders(child))
     child.send_signal(sent)
     assert child.wait(30) != 0
     wait_for(lambda: gone(builder))
+
+
+def hear_ctrl_c() -> None:
+    """What a shell runs behind an `&` ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def slow_build(tmp_path: Path, cache: Path) -> tuple[subprocess.Popen[bytes], psutil.Process]:
@@ -155,6 +165,7 @@ def slow_build(tmp_path: Path, cache: Path) -> tuple[subprocess.Popen[bytes], ps
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
     return child, wait_for(lambda: builders(child))
 

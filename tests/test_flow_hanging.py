@@ -101,7 +101,7 @@ def test_the_watchdog_sees_a_stage_that_hangs_elsewhere(part: str) -> None:
 
 
 def test_waiting_is_no_stall() -> None:
-    pause_s = 1.2
+    pause_s = 2.4
 
     def numbers() -> Iterator[int]:
         yield 0
@@ -118,4 +118,4 @@ def test_waiting_is_no_stall() -> None:
             time.sleep(pause_s)
 
     stages = [stage("a", lambda batch: [x for x in batch if x], workers=2), Stage("b", slow_to_open)]
-    assert run(Flow(feed(numbers()), stages, stall_s=0.6), slow_caller) == list(range(1, 20))
+    assert run(Flow(feed(numbers()), stages, stall_s=1.2), slow_caller) == list(range(1, 20))

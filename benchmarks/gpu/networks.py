@@ -82,14 +82,15 @@ def networks(work: Path) -> tuple[list[Net], list[str]]:
 def _semantic(work: Path) -> tuple[Card, str]:
     from engines.card import read_card
 
-    for path in (*sorted((ROOT / "engines/weights").glob("enet*.onnx")), *sorted(extra().glob("enet*.onnx"))):
-        return read_card(path, card_dirs=[ROOT / "configs/cards"]), ""
+    for path in sorted((ROOT / "engines/weights").glob("enet*.onnx")):
+        return read_card(path), ""
     try:
         return read_card(export_enet(work)), "weights drawn at random: for speed alone"
     except Exception as error:  # no torch, or one whose exporter has changed
         print(f"ENet could not be exported: {error}")
-        (path,) = (ROOT / "engines/weights").glob("roadnet-camvid.onnx")
-        return read_card(path), "in place of ENet"
+    for path in sorted(extra().glob("enet*.onnx")):  # may hold what no GPU runtime takes, such as MaxUnpool
+        return read_card(path, card_dirs=[ROOT / "configs/cards"]), "carried along"
+    return read_card(ROOT / "engines/weights/roadnet-camvid.onnx"), "in place of ENet"
 
 
 def export_enet(work: Path, classes: int = 19) -> Path:

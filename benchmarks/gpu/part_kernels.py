@@ -51,8 +51,12 @@ def tested(name: str, seconds: float) -> dict[str, Any]:
     return numbers | {"wrong": wrong, "passed": done.returncode == 0}
 
 
-def repeated(family: str) -> dict[str, Any]:
-    """As tests/test_kernels_way.py does on the driver in host memory."""
+def repeated(family: str, library: Path = Path("nvrtc")) -> dict[str, Any]:
+    """As tests/test_kernels_way.py does on the driver in host memory.
+
+    Args:
+        library: of kernels for that driver; nvrtc: compiled here.
+    """
     import numpy as np
     from kernel_emulator.check_way import Said, check
     from test_kernels_way import card, detections, frames
@@ -72,7 +76,7 @@ def repeated(family: str) -> dict[str, Any]:
         images = [frames("nv12", size_hw, 2, seed) for seed in range(3)]
         logits = [rng.normal(size=(2, 4, height // 4, width // 4)).astype(np.float32) for _ in images]
         said = Said(card(family, 1), DecodeConfig(), images, [[array] for array in logits])
-    check(said, Path("nvrtc"))
+    check(said, library)
     return {"passed": True}
 
 

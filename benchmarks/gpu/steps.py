@@ -207,7 +207,7 @@ class OnDevice:
 
 
 def deployed(classes: int, size_hw: tuple[int, int], half: bool) -> Any:
-    """Our ENet as it is exported: pixels 0..255 in, classes out; weights of the repository's checkpoint if it fits."""
+    """Our ENet as it is exported: pixels 0..255 in, classes out; the weights are the repository's where it has some."""
     import torch
 
     from engines.graph import Deployed
