@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,13 @@ def fcn_card(tmp_path: Path) -> Card:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """25 frames of H.264 at 10 frames a second, 128x96."""
     return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", "libx264", frames=25)
+
+
+@pytest.fixture(scope="session")
+def rtx() -> str:
+    """The version of TensorRT for RTX."""
+    if find_spec("tensorrt_rtx") is None:
+        pytest.skip("TensorRT for RTX is not installed: pip install tensorrt-rtx")
+    from importlib.metadata import version
+
+    return version("tensorrt-rtx")

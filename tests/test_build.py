@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +34,6 @@ NO_GPU = bool(gpu_here()[1])
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/dashmask/plans"
-
-
-@pytest.fixture(scope="module")
-def rtx() -> str:
-    """The version of TensorRT for RTX."""
-    if find_spec("tensorrt_rtx") is None:
-        pytest.skip("TensorRT for RTX is not installed: pip install tensorrt-rtx")
-    from importlib.metadata import version
-
-    return version("tensorrt-rtx")
 
 
 def here(built: Built) -> Machine:
@@ -202,7 +191,7 @@ def test_what_cannot_be_built_names_node_and_operator(
     assert not list(cache.iterdir())
 
 
-def test_a_corrupt_onnx_file_is_said_to_be_one(tmp_path: Path, cache: Path) -> None:
+def test_a_corrupt_onnx_file_is_said_to_be_one(rtx: str, tmp_path: Path, cache: Path) -> None:
     card = network(tmp_path)
     whole = card.path.read_bytes()
     card.path.write_bytes(whole[: len(whole) // 2])
@@ -212,7 +201,7 @@ def test_a_corrupt_onnx_file_is_said_to_be_one(tmp_path: Path, cache: Path) -> N
         build(card, product="tensorrt-rtx")
 
 
-def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+def test_weights_in_another_file_are_refused(rtx: str, tmp_path: Path) -> None:
     card = network(tmp_path, hw=("h", "w"))
     model = onnx.load(card.path)
     onnx.save(model, card.path, save_as_external_data=True, location="weights.bin", size_threshold=0)
@@ -259,12 +248,14 @@ def test_a_precision_that_cannot_be_had_is_told(
         ({"batches": [(4, 2)]}, "a batch must be 1 or more frames"),
     ],
 )
-def test_shapes_that_a_network_does_not_take_are_told(options: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_shapes_that_a_network_does_not_take_are_told(
+    rtx: str, options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match=said):
         build(network(tmp_path, hw=("h", "w"), batch="n"), product="tensorrt-rtx", **options)
 
 
-def test_a_network_of_one_size_and_batch_takes_no_other(tmp_path: Path) -> None:
+def test_a_network_of_one_size_and_batch_takes_no_other(rtx: str, tmp_path: Path) -> None:
     card = network(tmp_path)
     with pytest.raises(ModelError, match="takes 96x64 only, 128x64 was asked for"):
         build(card, shapes_hw=[(64, 128)], product="tensorrt-rtx")
@@ -278,7 +269,7 @@ def test_a_plan_that_is_too_large_is_not_kept(rtx: str, tmp_path: Path, cache: P
     assert not list(cache.iterdir())
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_told(rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(BackendError, match="cannot be written: Not a directory"):

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +41,6 @@ app()
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/dashmask/plans"
-
-
-@pytest.fixture(scope="module")
-def rtx() -> str:
-    """The version of TensorRT for RTX."""
-    if find_spec("tensorrt_rtx") is None:
-        pytest.skip("TensorRT for RTX is not installed: pip install tensorrt-rtx")
-    from importlib.metadata import version
-
-    return version("tensorrt-rtx")
 
 
 @pytest.mark.parametrize(

@@ -154,9 +154,7 @@ def table(folder: Path, url: str, content: bytes) -> str:
         f"files: {{a.zip: {{url: '{url}', sha256: {hashlib.sha256(content).hexdigest()}, bytes: {len(content)}}}}}"
     )
     asked = "asked: {what: data, terms: none, register: 'https://example.org/register'}"
-    path.write_text(
-        f"data: {{tiny: {{what: two files, terms: be kind, files: [a.zip]}}, {asked}}}\n{files}\n"
-    )
+    path.write_text(f"data: {{tiny: {{what: two files, terms: be kind, files: [a.zip]}}, {asked}}}\n{files}\n")
     return str(path)
 
 

@@ -130,7 +130,8 @@ def _way(
 
 def _latency(way: Way, frames: Sequence[Image], seconds: float) -> dict[str, Any]:
     """One batch at a time, from frames in host memory to results in host memory, and Python's own part of it."""
-    whole, python = [], []
+    whole: list[float] = []
+    python: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(whole) < 3:
         begun = time.perf_counter()
@@ -197,7 +198,7 @@ def _stages(device: Device, stream: Stream, steps: dict[str, Step], seconds: flo
 def _recorded(device: Device, stream: Stream, work: Recorded, seconds: float) -> dict[str, float]:
     """All steps between two CUDA events, milliseconds a batch."""
     first, last = device.event(timed=True), device.event(timed=True)
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + seconds
     for _ in range(3):
         work.start(stream)

@@ -143,7 +143,7 @@ def frames(count: int) -> tuple[list[Image], str]:
             picture = np.random.default_rng(0).integers(0, 256, (*FRAME_HW, 3), np.uint8)
         pictures = [np.roll(picture, 16 * shift, 1) for shift in range(count)]
     height, width = FRAME_HW
-    scaled = [np.ascontiguousarray(cv2.resize(one, (width, height))) for one in pictures]
+    scaled: list[NDArray[Any]] = [cv2.resize(one, (width, height)) for one in pictures]
     return [Image((scaled[number % len(scaled)],), "bgr24") for number in range(count)], source.name
 
 

@@ -46,8 +46,9 @@ def timed(size_hw: tuple[int, int], batch: int, compiled: bool, seconds: float =
             module(given)
         torch.cuda.synchronize()
         first_s = time.perf_counter() - begun
-        times = []
-        first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        times: list[float] = []
+        event: Any = torch.cuda.Event
+        first, last = event(enable_timing=True), event(enable_timing=True)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(times) < 3:
             first.record()

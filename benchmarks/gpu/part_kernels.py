@@ -37,7 +37,17 @@ def tested(name: str, seconds: float) -> dict[str, Any]:
     """Run a file of tests with the GPU in place of the emulator."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "junit.xml"
-        words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o")
+        words: tuple[str, ...] = (
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "addopts=",
+            "-o",
+        )
         words += ("filterwarnings=default", f"--junitxml={result}", str(ROOT / "tests" / name))
         environment = {**os.environ, "DASHMASK_KERNELS_ON": "gpu"}
         done = subprocess.run(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +22,7 @@ from engines.device.base import Device
 from engines.kernels.launch import Kernels
 from pipeline.image import Image
 
+HERE = Path(__file__).resolve().parent
 BATCHES = (1, 4, 8)
 SECONDS = 0.8  # a row, beside what opening the network takes
 Open = Callable[[Net, int], Maker]
@@ -55,7 +59,10 @@ def available(device: Device, work: Path, found: Sequence[Net], report: Report) 
     for name, kind in kinds.items():
         for net in found:
             try:
+                if "RTX" in name:
+                    survive(net, work)
                 opened(kind, device, work, net, 1).close()
+                gc.collect()
             except Exception as error:
                 why[name] = f"{net.label}: {' '.join(str(error).split())[:300]}"
                 continue
@@ -66,6 +73,22 @@ def available(device: Device, work: Path, found: Sequence[Net], report: Report) 
     report.fact("network_steps", list(makers))
     report.fact("not_available", why)
     return makers
+
+
+def survive(net: Net, work: Path, seconds: float = 50) -> None:
+    """Run the network by TensorRT for RTX in a process of its own first: on a GPU that is not its own it may crash.
+
+    Raises:
+        RuntimeError: it does not run.
+    """
+    words = (sys.executable, str(HERE / "try_rtx.py"), str(net.card.path), *map(str, net.size_hw), str(work))
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"it did not run within {seconds:g} s") from error
+    if done.returncode:
+        how = signal.Signals(-done.returncode).name if done.returncode < 0 else done.stderr.strip().splitlines()[-1:]
+        raise RuntimeError(f"it does not run here: {how}")
 
 
 def opened(kind: Any, device: Device, work: Path, net: Net, batch: int) -> Maker:
@@ -111,9 +134,9 @@ def rows(
                     seconds=seconds,
                 )
                 report.tried(row, **what, with_graph=graph)
+            gc.collect()  # sessions and contexts go before the stream and the engine that they use
             maker.close()
             del maker
-            gc.collect()
 
 
 def cpu_says(net: Net, images: Sequence[Image]) -> Result | None:

@@ -136,9 +136,10 @@ class RtxMaker:
 
     def network(self) -> Network:
         stream = self._device.stream()  # the plan's shape is set in it
-        network = self._runtime.network(self._shape, stream)
+        network: Any = self._runtime.network(self._shape, stream)
+        made: Network = network
         self._closing += [network.close, stream.free]
-        return network
+        return made
 
     def close(self) -> None:
         closing, self._closing = self._closing, []
@@ -175,7 +176,7 @@ class TorchNetwork:
     """See TorchMaker. Output is a class for each pixel, uint8."""
 
     def __init__(self, module: Any, batch: int, size_hw: tuple[int, int]) -> None:
-        self.outputs = [((batch, *size_hw), np.dtype(np.uint8))]
+        self.outputs: Sequence[tuple[tuple[int, ...], np.dtype[Any]]] = [((batch, *size_hw), np.dtype(np.uint8))]
         self._module, self._batch, self._size_hw = module, batch, size_hw
 
     def step(self, tensor: DeviceBuffer, outputs: Sequence[DeviceBuffer]) -> Step:
@@ -183,7 +184,7 @@ class TorchNetwork:
 
         given = torch.as_tensor(OnDevice(tensor.ptr, (self._batch, 3, *self._size_hw), "<f4"), device="cuda")
         wanted = torch.as_tensor(OnDevice(outputs[0].ptr, (self._batch, *self._size_hw), "|u1"), device="cuda")
-        graph, beside = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        graph, beside = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             with torch.cuda.stream(beside):
                 for _ in range(3):
@@ -193,7 +194,7 @@ class TorchNetwork:
                 wanted.copy_(self._module(given))
 
         def replay(stream: Stream) -> None:
-            with torch.cuda.stream(torch.cuda.ExternalStream(stream.handle)):
+            with torch.cuda.stream(torch.cuda.ExternalStream(stream.handle)):  # type: ignore[no-untyped-call]
                 graph.replay()
 
         return Launch(replay)
@@ -207,7 +208,7 @@ class OnDevice:
 
 
 def deployed(classes: int, size_hw: tuple[int, int], half: bool) -> Any:
-    """Our ENet as it is exported: pixels 0..255 in, classes out; the weights are the repository's where it has some."""
+    """Our ENet as it is exported: pixels 0..255 in, classes out; with the repository's weights where it has some."""
     import torch
 
     from engines.graph import Deployed
