@@ -28,14 +28,16 @@ def test_a_card_says_what_its_network_is_and_on_what_terms(name: str) -> None:
     assert card.details["accuracy"]["mean_iou"] > 0.2
     assert len(card.details["accuracy"]["iou"]) > 10
     assert " ms at " in card.details["speed"]
+    assert (
+        card.details["net"] != "enet" or card.details["parameters"] == 363_098
+    )  # as published, at CamVid's 11 classes
     free = all(part.startswith("demo") for part in card.details["training_data"])
     assert ("Apache-2.0" in card.licence) == free
     assert ("non-commercial" in card.licence) == (not free)
 
 
 def test_the_default_and_a_free_one_are_there() -> None:
-    assert {BEST, FREE, "enet-camvid"} <= set(NAMES)
-    assert find_card("enet-camvid").details["parameters"] == 363_098
+    assert {BEST, FREE} <= set(NAMES)
     assert "Apache-2.0" in find_card(FREE).licence
     assert (FOLDER / "LICENSE").is_file()
 
