@@ -29,7 +29,7 @@ from pipeline.types import Source, SourceInfo
 SETS = {  # what is scored -> dataset and split
     "CamVid val": ("camvid", "val"),
     "IDD Lite val": ("idd-lite", "val"),
-    "KITTI semantics train": ("kitti-semantic", "train"),
+    "KITTI semantics": ("kitti-semantic", "training"),
     "drawn drives": ("demo:frames=60,seed=7,fps=1", ""),
 }
 
@@ -77,7 +77,7 @@ def score(name: str, roots: dict[str, str]) -> dict[str, Any]:
         mapping = fitting_mapping(card.classes.names, data.classes.names).name
         done = evaluate(data, config, Silent(), () if mapping == "same names" else (mapping,))
         what = evaluation_report(done)
-        sets[told] = {key: what[key] for key in ("mIoU", "pixel_accuracy", "images", "mapping", "fps")} | {
+        sets[told] = {key: what[key] for key in ("mIoU", "pixel_accuracy", "images", "mapping")} | {
             "IoU": {one: figures["IoU"] for one, figures in what["classes"].items()}
         }
         print(f"{name} on {told}: mean IoU {what['mIoU']:.3f}", flush=True)

@@ -66,18 +66,20 @@ def find_mapping(name: str | None, network: Sequence[str], dataset: Sequence[str
 
 
 def fitting_mapping(network: Sequence[str], dataset: Sequence[str]) -> Mapping:
-    """The mapping where both have the same classes, or the only table of configs/mappings that is for these two.
+    """The mapping where both have the same classes, or the table of configs/mappings for these two that names most.
 
     Raises:
-        ConfigError: the classes differ, and no table or more than one fits.
+        ConfigError: the classes differ, and no table fits, or no one names more classes than every other.
     """
     try:
         return _same(network, dataset)
     except ConfigError:
-        fitting = [path for path in _files() if _names_only(path, network, dataset)]
-        if len(fitting) != 1:
+        fitting = {path: _read(path) for path in _files() if _names_only(path, network, dataset)}
+        named = {path: len(table.network) + len(table.dataset) for path, table in fitting.items()}
+        best = [path for path, count in named.items() if count == max(named.values())]
+        if len(best) != 1:
             raise
-        return find_mapping(str(fitting[0]), network, dataset)
+        return find_mapping(str(best[0]), network, dataset)
 
 
 def _same(network: Sequence[str], dataset: Sequence[str]) -> Mapping:

@@ -19,7 +19,7 @@ from pipeline.datasets import open_dataset
 from pipeline.datasets.camvid import CAMVID
 from pipeline.datasets.idd_lite import IDD_LITE
 from pipeline.errors import ConfigError
-from pipeline.mapping import find_mapping
+from pipeline.mapping import find_mapping, fitting_mapping
 from pipeline.types import VOID
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -261,3 +261,11 @@ def test_a_real_network_is_mapped_onto_camvid(shared: Path, tmp_path: Path) -> N
     what = json.loads(out.read_text())
     assert what["mIoU"] > 0.3  # a random permutation of the classes gives 0.05
     assert what["classes"]["Sky"]["IoU"] > 0.8
+
+
+def test_the_table_that_names_most_classes_fits_best() -> None:
+    assert fitting_mapping(CAMVID.names, DRIVING.names).name == "camvid-on-cityscapes"
+    assert fitting_mapping(DRIVING.names, CAMVID.names).name == "cityscapes-on-camvid"  # coco-on-camvid names fewer
+    assert fitting_mapping(CAMVID.names, CAMVID.names).name == "same names"
+    with pytest.raises(ConfigError, match="are not the data set's"):
+        fitting_mapping(("cat", "dog"), CAMVID.names)
