@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,5 +68,6 @@ def scalabel(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    os.chdir(sys.argv[2])  # the tools leave files where they are
     readers = {"cityscapes": cityscapes, "bdd100k": bdd100k, "scalabel": scalabel}
     print(json.dumps(readers[sys.argv[1]](Path(sys.argv[2]))))
