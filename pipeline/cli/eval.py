@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -78,6 +77,7 @@ def eval(
     from pipeline.cli.eval_film import film_lines, film_table, open_film, refuse_with_replay, replayed
     from pipeline.cli.eval_table import lines, tables
     from pipeline.cli.progress import Progress, say
+    from pipeline.cli.settings import output_path, settings
     from pipeline.config_file import load
     from pipeline.evaluate import DEFAULTS, evaluate, evaluation_report
     from pipeline.evaluation_report import Worst, check_folder, write_page
@@ -98,16 +98,16 @@ def eval(
         },
         DEFAULTS,
     )
-    output = _output(json)
+    output = output_path(json)
     folder = check_folder(report) if report is not None else None
     worst = Worst() if folder is not None else None
     cv2.setNumThreads(1)  # the stages are the threads
-    data = open_labelled(Wanted(dataset, root, split, strict, _options(option or ())), whole)
+    data = open_labelled(Wanted(dataset, root, split, strict, settings(option or ())), whole)
     if replay is not None:
         refuse_with_replay({"--streaming": streaming, "--record-times": record_times, "--report": report})
         replayed(data, whole, replay, what_if, mapping or (), boundary, output)
         return
-    film = open_film(streaming, what_if, _output(record_times))
+    film = open_film(streaming, what_if, output_path(record_times))
     with Progress(whole.source.frames) as progress:
         evaluation = evaluate(data, whole, progress, mapping or (), worst, film, boundary)
     what = evaluation_report(evaluation)
@@ -124,34 +124,3 @@ def eval(
         console.print(line, soft_wrap=True, highlight=False)
     if evaluation.interrupted:
         say("stopped before the last image: these are the figures of those before it")
-
-
-def _options(pairs: Sequence[str]) -> dict[str, Any]:
-    import yaml
-
-    from pipeline.errors import ConfigError
-
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--option {pair}: expected key=value", hint="for instance --option encoding=binary")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--option {pair}: the value is not YAML") from None
-    return options
-
-
-def _output(name: str | None) -> Any:
-    """The path of the JSON, while it can still be said before an hour of work that it has no folder."""
-    from pathlib import Path
-
-    from pipeline.errors import SinkError
-
-    if name is None:
-        return None
-    path = Path(name)
-    if not path.parent.is_dir():
-        raise SinkError(f"{path}: its folder is not there", hint=f"make {path.parent} first")
-    return path
