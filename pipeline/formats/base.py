@@ -46,6 +46,22 @@ class Writer(Protocol):
         ...
 
 
+class InFolders:
+    """A writer whose files are whole as soon as they are added, in folders inside `out`."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = folder(out)
+        self._made: dict[Path, None] = {}
+
+    def close(self) -> list[Path]:
+        """Everything is written already."""
+        return list(self._made)
+
+    def _folder(self, name: str) -> Path:
+        self._made[self._out / name] = None
+        return folder(self._out / name)
+
+
 def exclusive(found: Instances, size_hw: tuple[int, int]) -> NDArray[np.int32]:
     """(h, w): 1 + the object that each pixel belongs to, the best score where several do; 0: none."""
     owner = np.zeros(size_hw, np.int32)

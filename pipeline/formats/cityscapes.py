@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.classes import DRIVING, LABEL_IDS, THINGS
-from pipeline.formats.base import Prediction, folder, write_bytes, write_png
+from pipeline.formats.base import InFolders, Prediction, write_bytes, write_png
 from pipeline.types import Classes
 
 CITY_THINGS = Classes(tuple(DRIVING.names[i] for i in THINGS), tuple(DRIVING.colours[i] for i in THINGS))
@@ -22,15 +22,11 @@ LABEL_ID_OF = np.zeros(256, np.uint8)  # 0 is `unlabeled`
 LABEL_ID_OF[: len(LABEL_IDS)] = LABEL_IDS
 
 
-class CityscapesWriter:
+class CityscapesWriter(InFolders):
     """Label maps and objects as Cityscapes' server and scripts take them."""
 
     labels: ClassVar[Classes | None] = DRIVING
     things: ClassVar[Classes | None] = CITY_THINGS
-
-    def __init__(self, out: Path) -> None:
-        self._out = folder(out)
-        self._made: dict[Path, None] = {}
 
     def add(self, prediction: Prediction) -> None:
         """Write one image's files; the scripts look for the last part of its name."""
@@ -46,11 +42,3 @@ class CityscapesWriter:
             write_png(where / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
             lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
         write_bytes(where / f"{name}_pred.txt", "".join(lines).encode())
-
-    def close(self) -> list[Path]:
-        """Everything is written already."""
-        return list(self._made)
-
-    def _folder(self, name: str) -> Path:
-        self._made[self._out / name] = None
-        return folder(self._out / name)

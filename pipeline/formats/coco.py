@@ -26,7 +26,8 @@ class CocoWriter:
 
     Args:
         out: a folder.
-        category_ids: class name -> category id of the annotation file; None: COCO's own, by class id.
+        category_ids: class name -> category id of the annotation file; None: COCO's own for 80 classes, else the
+            class's place, from 1.
     """
 
     labels: ClassVar[Classes | None] = None
