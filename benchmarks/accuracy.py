@@ -19,9 +19,9 @@ from engines.card import find_card
 from engines.embedded import embedded_models
 from engines.machine import cpu_name
 from pipeline.config import BackendConfig, Config
-from pipeline.evaluate import evaluate, evaluation_report
-from pipeline.labelled import Labelled, Wanted, open_labelled
-from pipeline.mapping import fitting_mapping
+from pipeline.evaluation.evaluate import evaluate, evaluation_report
+from pipeline.evaluation.labelled import Labelled, Wanted, open_labelled
+from pipeline.evaluation.mapping import fitting_mapping
 from pipeline.networks import Network
 from pipeline.timing import Summary
 from pipeline.types import Source, SourceInfo

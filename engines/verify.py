@@ -77,7 +77,7 @@ def gate(card: Card, backend: Backend) -> str:
 
 
 class Comparison(Protocol):
-    """Compares decoded results, frame by frame; pipeline.comparing has one for each family."""
+    """Compares decoded results, frame by frame; pipeline.evaluation.comparing has one for each family."""
 
     def add(self, expected: Any, found: Any) -> float:
         """Count a frame; how far the two agree, 0..1."""

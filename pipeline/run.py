@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from pipeline.assemble import build, open_configured
 from pipeline.config import Config
+from pipeline.evaluation.truth_score import TruthScore
 from pipeline.flow import Flow, Pool, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.report import backend_notes, report, write_report
 from pipeline.timing import Summary
 from pipeline.trace import Trace
-from pipeline.truth_score import TruthScore
 from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
 
 

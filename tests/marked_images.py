@@ -11,8 +11,8 @@ from pipeline.config import Config
 from pipeline.config_file import load
 from pipeline.datasets import LeftOut, Sample
 from pipeline.errors import DataError
-from pipeline.evaluate import DEFAULTS
-from pipeline.labelled import DatasetSource, Labelled
+from pipeline.evaluation.evaluate import DEFAULTS
+from pipeline.evaluation.labelled import DatasetSource, Labelled
 from pipeline.types import VOID, Classes, Instances, TrueObjects
 
 TWO = Classes(("person", "car"), ((220, 20, 60), (0, 0, 142)))

@@ -13,7 +13,7 @@ from label_files import GREY, HW, IDS, write
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.data import data
-from pipeline.data_check import check_split, usual_splits
+from pipeline.data_check.check import check_split, usual_splits
 from pipeline.datasets import DATASETS
 from pipeline.errors import DataError
 

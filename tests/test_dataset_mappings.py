@@ -6,7 +6,7 @@ from pipeline.classes import DRIVING
 from pipeline.datasets.bdd100k_labels import PANOPTIC
 from pipeline.datasets.camvid import CAMVID
 from pipeline.datasets.camvid32 import CAMVID32
-from pipeline.mapping import find_mapping, fitting_mapping
+from pipeline.evaluation.mapping import find_mapping, fitting_mapping
 from pipeline.types import VOID
 
 

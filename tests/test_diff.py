@@ -15,7 +15,7 @@ from command import dashmask
 from numpy.typing import NDArray
 
 from pipeline.classes import colours_for
-from pipeline.difference import Difference, FrameDifference, differences
+from pipeline.evaluation.difference import Difference, FrameDifference, differences
 from pipeline.image import Image
 from pipeline.records import encode_record
 from pipeline.types import VOID, Classes, Frame, Instances, Labels, Scene

@@ -19,7 +19,7 @@ from pipeline.datasets import open_dataset
 from pipeline.datasets.camvid import CAMVID
 from pipeline.datasets.idd_lite import IDD_LITE
 from pipeline.errors import ConfigError
-from pipeline.mapping import find_mapping, fitting_mapping
+from pipeline.evaluation.mapping import find_mapping, fitting_mapping
 from pipeline.types import VOID
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")

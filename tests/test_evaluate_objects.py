@@ -15,10 +15,10 @@ from tiny_models import yolo_seg
 
 from pipeline.config_file import load
 from pipeline.errors import DataError, ModelError
-from pipeline.evaluate import DEFAULTS, evaluate, evaluation_report
-from pipeline.labelled import Labelled
-from pipeline.mapping import find_mapping
-from pipeline.scoring import Scores
+from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
+from pipeline.evaluation.labelled import Labelled
+from pipeline.evaluation.mapping import find_mapping
+from pipeline.evaluation.scoring import Scores
 from pipeline.types import VOID, Classes, Picture
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")

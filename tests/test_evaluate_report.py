@@ -15,9 +15,9 @@ from command import dashmask
 from marked_images import Marked, Quiet, config, labelled, marked
 from tiny_models import yolo_seg
 
-from pipeline.evaluate import evaluate, evaluation_report
-from pipeline.evaluation_report import Worst, write_page
-from pipeline.evaluation_report.page import html
+from pipeline.evaluation.evaluate import evaluate, evaluation_report
+from pipeline.evaluation.report import Worst, write_page
+from pipeline.evaluation.report.page import html
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")

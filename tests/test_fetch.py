@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli.data import data
 from pipeline.errors import DataError
-from pipeline.fetch import TRIES, Download, fetch
-from pipeline.offers import offers
+from pipeline.fetch.download import TRIES, Download, fetch
+from pipeline.fetch.offers import offers
 
 CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command import dashmask
 
-from pipeline.predictions import renamed
+from pipeline.evaluation.predictions import renamed
 from pipeline.rle import decode
 from pipeline.types import VOID, Classes, Instances
 

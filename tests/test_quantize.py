@@ -24,9 +24,9 @@ from engines.select import opener, select
 from engines.verification import find_verification, is_quantized
 from engines.verify import gate, limits_for
 from pipeline.errors import ModelError
-from pipeline.quantization_loss import lost
-from pipeline.quantizing import Wanted, quantize_model
 from pipeline.types import Card
+from pipeline.workbench.quantization_loss import lost
+from pipeline.workbench.quantizing import Wanted, quantize_model
 
 pytest.importorskip("onnxruntime", reason="onnxruntime quantizes: install dashmask[cpu]")
 

@@ -19,19 +19,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import pipeline.pace
+import pipeline.evaluation.pace
 from pipeline.config import BackendConfig, Config
 from pipeline.datasets import open_dataset
 from pipeline.errors import DataError, SourceError
+from pipeline.evaluation.following import Following, Way, no_objects
+from pipeline.evaluation.labelled import DatasetSource
+from pipeline.evaluation.pace import Paced
+from pipeline.evaluation.streaming import play
 from pipeline.flow import Flow
-from pipeline.following import Following, Way, no_objects
 from pipeline.image import Image
-from pipeline.labelled import DatasetSource
 from pipeline.metrics.semantic import ConfusionMatrix
 from pipeline.metrics.streaming import Moment, Pairing, pair
 from pipeline.networks import networks
-from pipeline.pace import Paced
-from pipeline.streaming import play
 from pipeline.types import VOID, Classes, Frame, Labels, Scene, SourceInfo, Truth
 
 CPU = ("--backend", "onnxruntime-cpu")
@@ -222,7 +222,9 @@ class Numbers:
 
 
 def test_a_film_comes_as_it_was_filmed_live_and_without_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.pace, "AHEAD_BYTES", 3 * 8 * 8 * 3)  # so that some are read ahead, some later
+    monkeypatch.setattr(
+        pipeline.evaluation.pace, "AHEAD_BYTES", 3 * 8 * 8 * 3
+    )  # so that some are read ahead, some later
     times = [5.0, 5.001, 5.01, 5.011, 5.02, 5.021, 5.03]
     paced = Paced(Numbers(times))
     with paced as frames:
@@ -278,7 +280,7 @@ class StopsAtTheSecondShowing(Numbers):
 
 def test_a_film_that_is_stopped_is_not_scored(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    monkeypatch.setattr(pipeline.pace, "AHEAD_BYTES", 0)  # so that it is read while it plays
+    monkeypatch.setattr(pipeline.evaluation.pace, "AHEAD_BYTES", 0)  # so that it is read while it plays
     config = Config(model=(str(models[0]),), backend=BackendConfig(name="onnxruntime-cpu"))
     nets = networks(config)
     source = StopsAtTheSecondShowing([k / 100 for k in range(500)])

@@ -11,9 +11,9 @@ import pytest
 from command import dashmask
 from numpy.typing import NDArray
 
+from pipeline.evaluation.stability import grey
 from pipeline.image import Image
 from pipeline.metrics.temporal import DisFlow, TemporalConsistency, followed, shrunk
-from pipeline.stability import grey
 from pipeline.types import VOID
 
 HW = (60, 80)

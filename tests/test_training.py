@@ -36,10 +36,10 @@ from engines.training.partial import PartialLabels  # noqa: E402
 from engines.training.schedule import decay_groups, lr_factor  # noqa: E402
 from pipeline.datasets import Sample, open_dataset  # noqa: E402
 from pipeline.errors import ConfigError, DataError, ModelError  # noqa: E402
-from pipeline.train_config import load_train_config  # noqa: E402
-from pipeline.training_data import class_sets, label_table, samples  # noqa: E402
 from pipeline.types import VOID, Classes  # noqa: E402
-from pipeline.workbench import predict, train  # noqa: E402
+from pipeline.workbench.train_config import load_train_config  # noqa: E402
+from pipeline.workbench.training import predict, train  # noqa: E402
+from pipeline.workbench.training_data import class_sets, label_table, samples  # noqa: E402
 
 SHADES = np.array([[200, 60, 40], [60, 190, 80], [50, 60, 210]], np.uint8)
 

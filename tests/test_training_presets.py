@@ -19,8 +19,8 @@ pytest.importorskip("matplotlib", reason="training draws its curves with matplot
 from engines.training.config import CropConfig, DataConfig, TrainConfig
 from pipeline.cli.train import train as command
 from pipeline.config_file import config_dirs, dump
-from pipeline.train_config import load_train_config
-from pipeline.workbench import train
+from pipeline.workbench.train_config import load_train_config
+from pipeline.workbench.training import train
 
 PRESETS = sorted(path for folder in config_dirs() for path in (folder / "train").glob("*.yaml"))
 LAYOUTS = {  # data set -> image, label; {s} is the split, {n} the name

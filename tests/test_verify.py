@@ -29,13 +29,13 @@ from engines.verification import (
     why_not_verified,
 )
 from engines.verify import CHECKS, gate, limits_for
-from pipeline.comparing import LabelComparison, ObjectComparison, mask_iou
 from pipeline.errors import BackendError, ModelError, SourceError
+from pipeline.evaluation.comparing import LabelComparison, ObjectComparison, mask_iou
 from pipeline.image import Image
-from pipeline.sampling import DRAWN, sampled
 from pipeline.sources import open_source
 from pipeline.types import Card, Classes, Frame, Inferred, Instances, Labels, Prepared
-from pipeline.verifying import Wanted, compare, verify_model
+from pipeline.workbench.sampling import DRAWN, sampled
+from pipeline.workbench.verifying import Wanted, compare, verify_model
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is the reference: install dashmask[cpu]")
 
@@ -418,7 +418,7 @@ def test_a_store_that_cannot_be_written_is_told(
 def test_the_record_of_a_plan_goes_into_the_manifest_of_that_plan_alone(scoring: Card, record: Verification) -> None:
     from engines.manifest import Manifest, PlanOptions
     from engines.plans import read_manifest, store_plan
-    from pipeline.verifying import into_manifest
+    from pipeline.workbench.verifying import into_manifest
 
     def plan(data: bytes, level: int) -> Path:
         options = PlanOptions("fp16", (), (1, 3, 96, 128), optimisation_level=level)

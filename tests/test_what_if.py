@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from virtual_clock import real_run
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation.service_times import ServiceTimes, read_times, timing_record
+from pipeline.evaluation.simulation import LineModel, StageModel, simulate
+from pipeline.evaluation.what_if import WhatIf, agreement, imagine, parse_what_if
 from pipeline.metrics.streaming import Moment
-from pipeline.service_times import ServiceTimes, read_times, timing_record
-from pipeline.simulation import LineModel, StageModel, simulate
-from pipeline.what_if import WhatIf, agreement, imagine, parse_what_if
 
 MS = 1_000_000
 

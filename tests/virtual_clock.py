@@ -16,9 +16,9 @@ from typing import Any
 
 from flow_parts import PATIENCE_S, each, feed, stage
 
+from pipeline.evaluation.simulation import LineModel
 from pipeline.flow import Flow
 from pipeline.flow.channel import Channel
-from pipeline.simulation import LineModel
 
 
 class VirtualClock:

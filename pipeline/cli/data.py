@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from pipeline.data_check import Checked
+    from pipeline.data_check.check import Checked
 
 data = typer.Typer(
     name="data",
@@ -43,7 +43,7 @@ def check(
 
     from pipeline.cli.progress import say
     from pipeline.cli.settings import output_path, settings
-    from pipeline.data_check import check_split, usual_splits
+    from pipeline.data_check.check import check_split, usual_splits
     from pipeline.datasets import open_dataset
     from pipeline.report import write_report
 
@@ -66,7 +66,7 @@ def check(
     pictures = [picture for one in found for picture in one.thumbnails][:12] if split else _some(found)
     if drawn_to is not None and pictures:
         from pipeline.cli.settings import write_picture
-        from pipeline.contact_sheet import contact_sheet
+        from pipeline.data_check.contact_sheet import contact_sheet
 
         first = next(one for one in found if one.thumbnails)
         opened = open_dataset(dataset, root, first.split, **{**options, "strict": False})

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.difference import Difference, FrameDifference
+    from pipeline.evaluation.difference import Difference, FrameDifference
 
 
 def diff(
@@ -36,7 +36,7 @@ def diff(
 
     import cv2
 
-    from pipeline.difference import Difference, differences
+    from pipeline.evaluation.difference import Difference, differences
 
     allowed = _tolerance(tolerance)
     cv2.setNumThreads(1)
@@ -54,8 +54,8 @@ def diff(
 
 
 def _tolerance(text: str | None) -> dict[str, float]:
-    from pipeline.difference import MEASURES
     from pipeline.errors import ConfigError
+    from pipeline.evaluation.difference import MEASURES
 
     allowed: dict[str, float] = {}
     for part in (text or "").split(",") if text else ():
@@ -74,7 +74,7 @@ def _tolerance(text: str | None) -> dict[str, float]:
 
 
 def _names() -> str:
-    from pipeline.difference import MEASURES
+    from pipeline.evaluation.difference import MEASURES
 
     return ", ".join(MEASURES)
 

@@ -79,9 +79,9 @@ def eval(
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import output_path, settings
     from pipeline.config_file import load
-    from pipeline.evaluate import DEFAULTS, evaluate, evaluation_report
-    from pipeline.evaluation_report import Worst, check_folder, write_page
-    from pipeline.labelled import Wanted, open_labelled
+    from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
+    from pipeline.evaluation.labelled import Wanted, open_labelled
+    from pipeline.evaluation.report import Worst, check_folder, write_page
     from pipeline.report import write_report
 
     whole = load(

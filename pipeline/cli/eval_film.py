@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pipeline.config import Config
-    from pipeline.film import Film
-    from pipeline.labelled import Labelled
-    from pipeline.what_if import WhatIf
+    from pipeline.evaluation.film import Film
+    from pipeline.evaluation.labelled import Labelled
+    from pipeline.evaluation.what_if import WhatIf
 
 
 def open_film(streaming: bool, what_if: Sequence[str] | None, record: Path | None) -> Film | None:
@@ -21,14 +21,14 @@ def open_film(streaming: bool, what_if: Sequence[str] | None, record: Path | Non
     what_ifs = parsed(what_if)  # first: it may be mistyped, and a film takes its time
     if not (streaming or what_ifs or record is not None):
         return None
-    from pipeline.film import Film
+    from pipeline.evaluation.film import Film
 
     return Film(what_ifs, record)
 
 
 def parsed(what_if: Sequence[str] | None) -> list[WhatIf]:
     """Each --what-if."""
-    from pipeline.what_if import parse_what_if
+    from pipeline.evaluation.what_if import parse_what_if
 
     return [parse_what_if(text) for text in what_if or ()]
 
@@ -57,7 +57,7 @@ def replayed(
     from rich.console import Console
 
     from pipeline.cli.eval_table import tables
-    from pipeline.replaying import replay as score
+    from pipeline.evaluation.replaying import replay as score
     from pipeline.report import write_report
 
     what = score(data, config, Path(replay), parsed(what_if), mappings, boundaries)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.table import plain_table
-from pipeline.evaluation_report.said import unmapped
+from pipeline.evaluation.report.said import unmapped
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -47,9 +47,9 @@ def export_predictions(
     from pipeline.cli.progress import Progress, say
     from pipeline.config_file import load
     from pipeline.errors import ConfigError
+    from pipeline.evaluation.labelled import Wanted, open_labelled
+    from pipeline.evaluation.predictions import export_predictions as execute
     from pipeline.formats import open_writer
-    from pipeline.labelled import Wanted, open_labelled
-    from pipeline.predictions import export_predictions as execute
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")

@@ -21,8 +21,8 @@ def fetch_offer(name: str | None, root: str, yes: bool, unpacked: bool, table: s
 
     from pipeline.cli.progress import say
     from pipeline.errors import DataError
-    from pipeline.fetch import fetch
-    from pipeline.offers import offered, offers, unpack
+    from pipeline.fetch.download import fetch
+    from pipeline.fetch.offers import offered, offers, unpack
 
     among = offers(Path(table) if table else None)
     console = Console()

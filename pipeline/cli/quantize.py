@@ -12,7 +12,7 @@ from pipeline.cli.options import IMGSZ
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pipeline.quantizing import Quantized
+    from pipeline.workbench.quantizing import Quantized
 
 
 def quantize(
@@ -49,8 +49,8 @@ def quantize(
     from engines.quantize import Method
     from pipeline.cli.progress import say
     from pipeline.errors import ConfigError
-    from pipeline.quantization_loss import Truth
-    from pipeline.quantizing import Wanted, quantize_model
+    from pipeline.workbench.quantization_loss import Truth
+    from pipeline.workbench.quantizing import Wanted, quantize_model
 
     if method not in get_args(Method):
         raise ConfigError(f"--method {method}: expected minmax or entropy")

@@ -35,8 +35,8 @@ def stability(
     from pipeline.cli.table import plain_table
     from pipeline.config_file import load
     from pipeline.errors import SinkError
+    from pipeline.evaluation.stability import stability as measure
     from pipeline.report import write_report
-    from pipeline.stability import stability as measure
 
     whole = load(
         config,

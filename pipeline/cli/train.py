@@ -35,8 +35,8 @@ def train(
     from pipeline.cli.table import plain_table
     from pipeline.config_file import dump
     from pipeline.errors import ConfigError
-    from pipeline.train_config import load_train_config
-    from pipeline.workbench import train as run
+    from pipeline.workbench.train_config import load_train_config
+    from pipeline.workbench.training import train as run
 
     wanted = load_train_config(config, sets or ())
     folder = out or Path(wanted.out or f"runs/{wanted.name}")

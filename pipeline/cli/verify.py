@@ -49,8 +49,8 @@ def verify(
     from pipeline.cli.progress import say
     from pipeline.errors import ConfigError, SinkError
     from pipeline.report import write_report
-    from pipeline.sampling import DRAWN
-    from pipeline.verifying import Wanted, verify_model
+    from pipeline.workbench.sampling import DRAWN
+    from pipeline.workbench.verifying import Wanted, verify_model
 
     known = get_args(Precision)
     if precision not in known:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.evaluation.mapping import Mapping, find_mapping
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.formats import Prediction, Writer
-from pipeline.mapping import Mapping, find_mapping
 from pipeline.networks import Network, networks
 from pipeline.timing import Summary
 from pipeline.types import VOID, Classes, Instances, Picture, Scene, Source

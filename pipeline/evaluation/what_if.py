@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.errors import ConfigError
+from pipeline.evaluation.service_times import ServiceTimes
+from pipeline.evaluation.simulation import LineModel, Simulated, StageModel, simulate
 from pipeline.metrics.streaming import Moment, Pairing, pair
-from pipeline.service_times import ServiceTimes
-from pipeline.simulation import LineModel, Simulated, StageModel, simulate
 from pipeline.timing import Distribution
 
 POLICIES = ("newest", "drop_oldest", "block")

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, DataError
-from pipeline.fetch import Download
+from pipeline.fetch.download import Download
 
 
 class _Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ with every picture inside.
 
 from __future__ import annotations
 
-from pipeline.evaluation_report.page import check_folder, write_page
-from pipeline.evaluation_report.worst import Worst
+from pipeline.evaluation.report.page import check_folder, write_page
+from pipeline.evaluation.report.worst import Worst
 
 __all__ = ["Worst", "check_folder", "write_page"]

@@ -11,14 +11,14 @@ import numpy as np
 
 from pipeline.config import Config
 from pipeline.errors import DataError
-from pipeline.film import Film
-from pipeline.labelled import Labelled
+from pipeline.evaluation.film import Film
+from pipeline.evaluation.labelled import Labelled
+from pipeline.evaluation.scoring import Scores, open_scores
+from pipeline.evaluation.service_times import read_times
+from pipeline.evaluation.what_if import WhatIf
 from pipeline.networks import read_cards
 from pipeline.records import Record, read_records
-from pipeline.scoring import Scores, open_scores
-from pipeline.service_times import read_times
 from pipeline.types import VOID, Card, Instances, Labels, Scene
-from pipeline.what_if import WhatIf
 
 
 def replay(

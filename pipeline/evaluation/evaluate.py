@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import DataError
-from pipeline.film import Film
+from pipeline.evaluation.film import Film
+from pipeline.evaluation.labelled import Labelled
+from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.flow import Flow, drain_on_interrupt
-from pipeline.labelled import Labelled
 from pipeline.networks import Network, networks
 from pipeline.report import backend_notes, report
-from pipeline.scoring import Scores, open_scores
 from pipeline.timing import Summary
 from pipeline.types import Picture
 

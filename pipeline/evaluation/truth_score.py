@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.mapping import Mapping, fitting_mapping
+from pipeline.evaluation.mapping import Mapping, fitting_mapping
 from pipeline.metrics.semantic import ConfusionMatrix
 from pipeline.types import Picture
 

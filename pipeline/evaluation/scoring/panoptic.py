@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.mapping import Mapping
+from pipeline.evaluation.mapping import Mapping
+from pipeline.evaluation.scoring.numbers import number
+from pipeline.evaluation.scoring.regions import true_objects
 from pipeline.metrics.panoptic import PanopticQuality, Quality, Rules
 from pipeline.postprocess.panoptic import LEAST_LEFT, LEAST_SCORE, LEAST_STUFF_PX, merge_panoptic
-from pipeline.scoring.numbers import number
-from pipeline.scoring.regions import true_objects
 from pipeline.types import VOID, Classes, Panoptic, Scene, Truth
 
 

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from pipeline.config import RenderConfig
+from pipeline.evaluation.scoring import Scores
+from pipeline.evaluation.scoring.compared import compared
 from pipeline.flow import Pool
 from pipeline.render import Renderer
-from pipeline.scoring import Scores
-from pipeline.scoring.compared import compared
 from pipeline.types import Picture, Scene
 
 KEPT = 12

@@ -11,15 +11,15 @@ from typing import Any
 from engines.backends.base import Backend, Options
 from engines.backends.onnxruntime import open_exact
 from engines.select import opener
-from pipeline.comparing import comparison
 from pipeline.config import BackendConfig, Config, DecodeConfig, InputConfig
 from pipeline.errors import DataError
-from pipeline.evaluate import DEFAULTS, evaluate, evaluation_report
-from pipeline.labelled import Wanted as Images
-from pipeline.labelled import open_labelled
+from pipeline.evaluation.comparing import comparison
+from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
+from pipeline.evaluation.labelled import Wanted as Images
+from pipeline.evaluation.labelled import open_labelled
 from pipeline.postprocess import decoder
 from pipeline.types import Card, Frame, Inferred
-from pipeline.verifying import prepare
+from pipeline.workbench.verifying import prepare
 
 
 @dataclass(frozen=True, slots=True)

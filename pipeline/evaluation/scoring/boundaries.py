@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.mapping import Mapping
+from pipeline.evaluation.mapping import Mapping
+from pipeline.evaluation.scoring.numbers import number
 from pipeline.metrics.boundary import BoundaryIoU, boundary_f
-from pipeline.scoring.numbers import number
 from pipeline.types import VOID
 
 

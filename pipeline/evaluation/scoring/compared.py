@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.classes import colours_for
-from pipeline.mapping import Mapping
-from pipeline.scoring.objects import SHOWN_SCORE
-from pipeline.scoring.regions import shown, true_objects
-from pipeline.scoring.scores import Scores
+from pipeline.evaluation.mapping import Mapping
+from pipeline.evaluation.scoring.objects import SHOWN_SCORE
+from pipeline.evaluation.scoring.regions import shown, true_objects
+from pipeline.evaluation.scoring.scores import Scores
 from pipeline.types import VOID, Classes, Instances, Labels, Scene
 
 

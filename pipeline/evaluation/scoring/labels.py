@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.mapping import Mapping
+from pipeline.evaluation.mapping import Mapping
+from pipeline.evaluation.scoring.boundaries import BoundaryScore
+from pipeline.evaluation.scoring.numbers import number
 from pipeline.metrics.bdd100k import bdd100k_scores
 from pipeline.metrics.matching import Rules
 from pipeline.metrics.semantic import ConfusionMatrix
-from pipeline.scoring.boundaries import BoundaryScore
-from pipeline.scoring.numbers import number
 from pipeline.types import VOID
 
 

@@ -16,8 +16,8 @@ from engines.training.config import DataConfig, TrainConfig
 from pipeline.datasets.base import Dataset, Sample
 from pipeline.errors import ConfigError
 from pipeline.metrics.semantic import ConfusionMatrix
-from pipeline.training_data import class_sets, open_part, samples, words
 from pipeline.types import Classes
+from pipeline.workbench.training_data import class_sets, open_part, samples, words
 
 if TYPE_CHECKING:
     from torch import Tensor

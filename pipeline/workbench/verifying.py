@@ -16,16 +16,16 @@ from engines.plans import store_verification as store_in_manifest
 from engines.select import select
 from engines.verification import Verification, is_quantized, store_verification, to_plain
 from engines.verify import limits_for, verify
-from pipeline.comparing import comparison
 from pipeline.config import DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import BackendError, ModelError, SourceError
+from pipeline.evaluation.comparing import comparison
 from pipeline.flow import Pool
 from pipeline.networks import input_for
 from pipeline.postprocess import decoder
 from pipeline.preprocess import Preprocessor, network_size
-from pipeline.sampling import sampled
 from pipeline.types import Card, Frame, Prepared
+from pipeline.workbench.sampling import sampled
 
 FRAMES = 24
 

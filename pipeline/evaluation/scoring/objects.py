@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.mapping import Mapping
+from pipeline.evaluation.mapping import Mapping
+from pipeline.evaluation.scoring.labels import LabelScore
+from pipeline.evaluation.scoring.numbers import number
+from pipeline.evaluation.scoring.painted import painted, painted_truth
+from pipeline.evaluation.scoring.regions import regions, shown, true_objects
 from pipeline.metrics.instance import AveragePrecision, InstanceScores, Kind, Matches
 from pipeline.metrics.matching import Rules
-from pipeline.scoring.labels import LabelScore
-from pipeline.scoring.numbers import number
-from pipeline.scoring.painted import painted, painted_truth
-from pipeline.scoring.regions import regions, shown, true_objects
 from pipeline.types import VOID, Classes, Instances, Truth
 
 SHOWN_SCORE = 0.25  # what is painted, drawn and counted object by object; `run` shows as much by default

@@ -24,10 +24,10 @@ from pipeline.config import InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import BackendError
 from pipeline.networks import input_for
-from pipeline.quantization_loss import Loss, Truth, lost, true_loss
-from pipeline.sampling import length, sampled
 from pipeline.types import Card
-from pipeline.verifying import compare, prepare
+from pipeline.workbench.quantization_loss import Loss, Truth, lost, true_loss
+from pipeline.workbench.sampling import length, sampled
+from pipeline.workbench.verifying import compare, prepare
 
 LEARNED = (0.0, 0.7)  # the part of a clip that is calibrated with; what comes behind it is measured on
 _CHOSEN_ON = 12  # frames of the part that is calibrated with

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.errors import ConfigError, DataError, ModelError
-from pipeline.mapping import Mapping, find_mapping
+from pipeline.evaluation.mapping import Mapping, find_mapping
+from pipeline.evaluation.scoring.labels import LabelScore
+from pipeline.evaluation.scoring.objects import ObjectScore
+from pipeline.evaluation.scoring.panoptic import PanopticScore
 from pipeline.metrics.matching import Rules
-from pipeline.scoring.labels import LabelScore
-from pipeline.scoring.objects import ObjectScore
-from pipeline.scoring.panoptic import PanopticScore
 from pipeline.types import Card, Classes, Scene, Truth
 
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.comparing import box_iou, mask_iou, match
 from pipeline.errors import DataError
+from pipeline.evaluation.comparing import box_iou, mask_iou, match
 from pipeline.metrics.semantic import ConfusionMatrix
 from pipeline.record_lines import Line, read_lines
 from pipeline.records import Record

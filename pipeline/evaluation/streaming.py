@@ -12,11 +12,11 @@ import msgspec
 from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError
+from pipeline.evaluation.pace import Paced
+from pipeline.evaluation.service_times import ServiceTimes, stage_times_ns
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.metrics.streaming import Moment, Pairing, pair
 from pipeline.networks import Network
-from pipeline.pace import Paced
-from pipeline.service_times import ServiceTimes, stage_times_ns
 from pipeline.timing import Distribution, Summary
 from pipeline.types import Picture, Source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.evaluation_report.said import percent
+from pipeline.evaluation.report.said import percent
 
 Row = tuple[str, ...]
 

@@ -15,15 +15,15 @@ import msgspec
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError, SinkError
-from pipeline.following import Following, Way
+from pipeline.evaluation.following import Following, Way
+from pipeline.evaluation.scoring import Scores
+from pipeline.evaluation.service_times import ServiceTimes, timing_record
+from pipeline.evaluation.streaming import Played, pairing_report, play
+from pipeline.evaluation.what_if import Imagined, WhatIf, agreement, imagine
 from pipeline.metrics.streaming import Moment
 from pipeline.networks import Network
 from pipeline.records import record_of
-from pipeline.scoring import Scores
-from pipeline.service_times import ServiceTimes, timing_record
-from pipeline.streaming import Played, pairing_report, play
 from pipeline.types import Scene, Source
-from pipeline.what_if import Imagined, WhatIf, agreement, imagine
 
 _LONG = ("confusion", "precision_recall")  # of a score's report; the evaluation's own has them
 
@@ -47,7 +47,7 @@ class Film:
     def play(
         self, source: Source, config: Config, nets: Sequence[Network], open_scores: Callable[[], Scores]
     ) -> None:
-        """Show the film to the networks; see pipeline.streaming.play. Follow with `follow`."""
+        """Show the film to the networks; see pipeline.evaluation.streaming.play. Follow with `follow`."""
         played = self._played = play(source, config, nets)
         self._scores = open_scores()
         self._imagine(played.times, played.shown, open_scores, [Way(played.pairing, partial(_score, self._scores))])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contact_sheet import THUMBNAILS, thumbnail
+from pipeline.data_check.contact_sheet import THUMBNAILS, thumbnail
 from pipeline.datasets import DATASETS, Dataset, open_dataset
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, TrueObjects

@@ -6,6 +6,6 @@ hold one kind of score; scores.py picks those that a network and a data set have
 
 from __future__ import annotations
 
-from pipeline.scoring.scores import Scores, open_scores
+from pipeline.evaluation.scoring.scores import Scores, open_scores
 
 __all__ = ["Scores", "open_scores"]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SinkError, UserError
-from pipeline.evaluation_report import charts
-from pipeline.evaluation_report.said import facts, left_out, title
-from pipeline.evaluation_report.tables import Row, label_rows, latency_rows, object_rows, panoptic_rows, time_rows
-from pipeline.evaluation_report.worst import Worst
+from pipeline.evaluation.report import charts
+from pipeline.evaluation.report.said import facts, left_out, title
+from pipeline.evaluation.report.tables import Row, label_rows, latency_rows, object_rows, panoptic_rows, time_rows
+from pipeline.evaluation.report.worst import Worst
 from pipeline.report import write_report
 
 Bar = tuple[str, Sequence[float | None]]  # a class and its shares
@@ -70,7 +70,7 @@ def html(what: Mapping[str, Any], worst: Worst) -> str:
     if timed := time_rows(what):
         parts.append(_section("Accuracy with time in it", _table(timed)))
     parts += [_worst(what, worst), _section("Speed", _table(latency_rows(what)), _machine(what))]
-    style = files("pipeline.evaluation_report").joinpath("page.css").read_text(encoding="utf-8")
+    style = files("pipeline.evaluation.report").joinpath("page.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title(what))}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>\n{style}</style></head>\n'

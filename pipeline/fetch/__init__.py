@@ -1,0 +1,1 @@
+"""What has a public address: brought whole, or said where to ask for it."""
