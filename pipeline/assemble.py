@@ -27,6 +27,7 @@ def build(
     dropped: Callable[[], Mapping[str, int]],
     render: Callable[[Scene], Picture] | None = None,
     sinks: Sequence[tuple[str, Callable[[], Sink]]] = (),
+    in_flight: int | None = None,
 ) -> Flow[Picture]:
     """The flow from a source through the networks to pictures and sinks.
 
@@ -37,6 +38,7 @@ def build(
         dropped: frames lost so far, by cause; asked once a frame.
         render: draws a scene, in a thread of its own; None: pictures stay empty.
         sinks: name and opener of each; each has a thread and is opened at its first picture.
+        in_flight: most frames under way behind the source; None: one more than the workers.
     """
     backends = [net.selection.backend for net in nets]
     workers = min(backend.workers for backend in backends)
@@ -60,7 +62,7 @@ def build(
         lambda: _capture(source, config),
         stages,
         live=source.live,
-        in_flight=workers + 1,
+        in_flight=in_flight or workers + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
         capacity=config.flow.capacity,
@@ -138,10 +140,10 @@ def _capture(source: Source, config: Config) -> Iterator[Iterable[Frame]]:
 
 
 def _timed(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The frames with the time that the source took for each, stamped as `capture`."""
+    """The frames with the time that the source took for each, stamped as `capture` unless it says so itself."""
     began = monotonic()
     for frame in frames:
-        frame.stamps.spans["capture"] = (began, monotonic())
+        frame.stamps.spans.setdefault("capture", (began, monotonic()))
         yield frame
         began = monotonic()
 

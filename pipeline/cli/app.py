@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.bench import bench
 from pipeline.cli.build import build
 from pipeline.cli.config import config
 from pipeline.cli.data import data
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, eval, diff, stability, export_predictions)
+USE = (run, eval, bench, diff, stability, export_predictions)
 KNOW = (doctor, models, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
