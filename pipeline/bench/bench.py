@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.embedded import BEST
 from pipeline.bench.case import run_case
 from pipeline.bench.footage import open_footage
 from pipeline.bench.gpu_meter import GpuMeter
@@ -102,7 +103,7 @@ def bench(
 
 def label(case: Case) -> str:
     """For people: `yolo11n-seg, openvino, 640`."""
-    names = " + ".join(Path(model).stem for model in case.models) or "the best embedded network"
+    names = " + ".join(Path(model).stem for model in case.models or (BEST,))
     size = "" if case.long_side is None else f", {case.long_side} px"
     return f"{names}, {case.backend}{size}"
 
@@ -110,7 +111,7 @@ def label(case: Case) -> str:
 def asked(case: Case) -> dict[str, Any]:
     """What tells a case from another, for JSON."""
     return {
-        "models": [Path(model).stem for model in case.models],
+        "models": [Path(model).stem for model in case.models or (BEST,)],
         "backend": case.backend,
         "long_side": case.long_side,
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 _MB = 1 << 20
@@ -18,7 +19,7 @@ class GpuMeter:
         self.name = self.driver = ""
         self._nvml: Any = None
         try:
-            import pynvml
+            pynvml: Any = import_module("pynvml")
         except ImportError:
             self.reason = "nvidia-ml-py is not installed: pip install 'dashmask[gpu]'"
             return
@@ -41,7 +42,7 @@ class GpuMeter:
         nvml = self._nvml
         if nvml is None:
             return None
-        asked = {
+        asked: dict[str, Callable[[], float | None]] = {
             "joules": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(self._gpu) / 1e3,
             "watts": lambda: nvml.nvmlDeviceGetPowerUsage(self._gpu) / 1e3,
             "used_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(self._gpu).used / _MB,

@@ -80,7 +80,7 @@ def _tails(drawn: NDArray[np.float64], windows: int) -> tuple[float, float]:
 
 
 def _student(z: float, freedom: int) -> float:
-    """Student's quantile from the normal one (Abramowitz and Stegun 26.7.5); within 1 % from 2 degrees of freedom on."""
+    """Student's quantile from the normal one (Abramowitz and Stegun 26.7.5); within 1 % from 2 degrees on."""
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

@@ -38,12 +38,12 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             Scenario("single-stream", "one frame at a time; age counts from when it was asked for", alone=True),
             Scenario(
                 "live",
-                "frames come at the source's pace, the newest counts; age from when a frame was due",
+                "frames come at a pace of their own, the newest is kept; age counts from when a frame was due",
                 paced=True,
             ),
             Scenario(
                 "multi-stream",
-                "several live streams in one process share one loaded model; age from when a frame was due",
+                "several live streams in one process share one loaded network; age counts from when a frame was due",
                 paced=True,
                 streams=2,
             ),

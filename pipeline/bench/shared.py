@@ -13,8 +13,8 @@ from pipeline.types import Prepared
 class SharedBackend:
     """A backend that the workers of several flows call: as many are inside it at once as it has workers.
 
-    The others wait. Work is done inside `submit`, so the slots of a GPU do not overlap here: their backend is made for
-    one thread.
+    The others wait. Work is done inside `submit`, so the slots of a GPU do not overlap here: such a backend is made
+    for one thread.
     """
 
     slots = 1

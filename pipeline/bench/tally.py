@@ -63,7 +63,7 @@ class Tally:
 
 
 def percentiles(times: Distribution) -> dict[str, Any]:
-    """Milliseconds: mean, percentiles and maximum; and a sentence for each percentile that the samples do not carry."""
+    """Milliseconds: mean, percentiles, maximum; and a sentence for each percentile that the samples do not carry."""
     figures: dict[str, Any] = {"samples": times.count, "mean": times.sum_s / times.count if times.count else None}
     figures |= {name_of(percent): times.percentile_s(percent) for percent in PERCENTILES}
     figures["max"] = times.max_s if times.count else None

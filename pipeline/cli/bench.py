@@ -41,8 +41,8 @@ def bench(
         str,
         typer.Option(
             metavar="NAME",
-            help="throughput: every stage busy; single-stream: one frame at a time; live: at the source's pace, newest "
-            "frame first; multi-stream: several live streams on one loaded network.",
+            help="throughput: every stage busy; single-stream: one frame at a time; live: at the source's pace, the "
+            "newest frame counts; multi-stream: several live streams on one loaded network.",
         ),
     ] = "throughput",
     streams: Annotated[int | None, typer.Option(metavar="N", help="Of multi-stream; 2 by default.")] = None,
@@ -84,7 +84,7 @@ def bench(
     config: ConfigFile = None,
     set: Set = None,
 ) -> None:
-    """Measure the whole pipeline, and the network alone beside it, with everything else that the machine did meanwhile.
+    """Measure the whole pipeline, the network alone beside it, and what else the machine did meanwhile.
 
     Example: [bold]dashmask bench drive.mp4 -m yolo11n-seg.onnx --backend openvino --backend onnxruntime-cpu[/bold]
     """
@@ -99,7 +99,7 @@ def bench(
     from pipeline.bench.machine import machine
     from pipeline.bench.options import BenchOptions, cases, scenario_named
     from pipeline.bench.plots import check_plots, draw
-    from pipeline.cli.bench_table import lines, stages_table, table
+    from pipeline.cli.bench_table import lines, machine_table, stages_table, table
     from pipeline.cli.progress import say
     from pipeline.cli.settings import output_path
     from pipeline.config_file import load
@@ -146,6 +146,7 @@ def bench(
         say(f"drawn: {path}")
     console = Console()
     console.print(table(report))
+    console.print(machine_table(report))
     console.print(stages_table(report))
     for line in lines(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -14,43 +14,57 @@ _THREADS = 6  # so many are named a case; the JSON names all
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """A line for each case; one that could not run gives its reason."""
+    """A line for each case: how fast, how late; one that could not run gives its reason."""
     from rich.markup import escape
 
-    columns = (
-        "case",
-        "runs on",
-        "input",
-        "frames/s",
-        "network alone",
-        "share of it",
-        "age p50",
-        "p90",
-        "p99",
-        "p99.9",
+    paced = report["options"]["scenario"] in ("live", "multi-stream")
+    shares = () if paced else ("share of it",)
+    made = plain_table(
+        "case", "frames/s", "network alone", *shares, "age p50", "p90", "p99", "p99.9 ms", "dropped", numbers_from=1
     )
-    made = plain_table(*columns, "dropped", "CPU ms", "MB", "other load", numbers_from=2)
+    for case in report["cases"]:
+        if not case["ok"]:
+            made.add_row(escape(case["label"]), "-")
+            continue
+        age, dropped = case["age_ms"], sum(case["frames"]["dropped"].values())
+        made.add_row(
+            escape(case["label"]),
+            _with_interval(case["fps"], case["fps_interval"], "{:.1f}"),
+            _number(case.get("network_alone", {}).get("fps"), "{:.1f}"),
+            *(() if paced else (_efficiency(case),)),
+            *(_ms(age[name]) for name in ("p50", "p90", "p99", "p99.9")),
+            f"{dropped} of {case['frames']['in']}" if dropped else "0",
+        )
+    return _whole_numbers(made)
+
+
+def machine_table(report: Mapping[str, Any]) -> Table:
+    """A line for each case: what ran, and what it took of the machine."""
+    from rich.markup import escape
+
+    made = plain_table("case", "runs on", "input", "CPU ms a frame", "peak MB", "other load", numbers_from=2)
     for case in report["cases"]:
         if not case["ok"]:
             made.add_row(escape(case["label"]), f"[red]{escape(case.get('reason', 'nothing was measured'))}[/red]")
             continue
-        age, dropped = case["age_ms"], sum(case["frames"]["dropped"].values())
         load = case["other_load"]
         share = f"{load['share'] * 100:.0f} %"
         made.add_row(
             escape(case["label"]),
             escape(" + ".join(f"{net['backend']} {net['precision']}" for net in case["networks"])),
             " + ".join("/".join(f"{w}x{h}" for h, w in net["input_hw"]) for net in case["networks"]),
-            _with_interval(case["fps"], case["fps_interval"], "{:.1f}"),
-            _number(case.get("network_alone", {}).get("fps"), "{:.1f}"),
-            _efficiency(case),
-            *(_ms(age[name]) for name in ("p50", "p90", "p99", "p99.9")),
-            f"{dropped} of {case['frames']['in']}" if dropped else "0",
             f"{case['cpu']['cpu_ms_a_frame']:.1f}",
             _number(case.get("memory_mb", {}).get("peak"), "{:.0f}"),
-            f"[bold red]{share}![/bold red]" if load["over"] else share,
+            f"[bold red]{share} !![/bold red]" if load["over"] else share,
         )
-    return made
+    return _whole_numbers(made)
+
+
+def _whole_numbers(table: Table) -> Table:
+    """What is set to the right is never broken over lines."""
+    for column in table.columns:
+        column.no_wrap = column.justify == "right"
+    return table
 
 
 def stages_table(report: Mapping[str, Any]) -> Table:
@@ -59,7 +73,7 @@ def stages_table(report: Mapping[str, Any]) -> Table:
 
     cases = [case for case in report["cases"] if case["ok"]]
     stages = list(dict.fromkeys(stage for case in cases for stage in case["stages"]))
-    made = plain_table("ms a frame, work (wait before it)", *stages, numbers_from=1)
+    made = plain_table("ms a frame: work (and the wait before it)", *stages, numbers_from=1)
     for case in cases:
         cells = []
         for stage in stages:
@@ -70,7 +84,7 @@ def stages_table(report: Mapping[str, Any]) -> Table:
             waited = times["waiting_ms"]
             cells.append(_typical(times["service_ms"]) + (f" ({_typical(waited)})" if waited else ""))
         made.add_row(escape(case["label"]), *cells)
-    return made
+    return _whole_numbers(made)
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
