@@ -1,9 +1,9 @@
 """Each frame's way through the threads, for Perfetto or chrome://tracing.
 
 The Trace Event Format in its array form ("Trace Event Format", Google 2016): slices `X` for the work of a stage, one
-track a worker; arrows `s t f` from slice to slice of one frame; spans `b e` for a frame's whole way, which overlap;
-marks `i` where frames were dropped. The array may end without its bracket, so a run that was killed leaves a trace
-that opens.
+track a worker, and of what a GPU did for it; arrows `s t f` from stage to stage of one frame; spans `b e` for a
+frame's whole way, which overlap; marks `i` where frames were dropped. The array may end without its bracket, so a run
+that was killed leaves a trace that opens.
 """
 
 from __future__ import annotations
@@ -63,6 +63,10 @@ class Trace:
             {**whole, "ph": "b", "ts": self._us(began_s), "args": about},
             {**whole, "ph": "e", "ts": self._us(done_s)},
         ]
+        for name, (begin_s, end_s) in frame.stamps.device.items():
+            track = self._track(name, begin_s, end_s, events)
+            at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
+            events.append({**at, "ph": "X", "cat": "gpu", "name": name, "dur": _us(end_s - begin_s), "args": about})
         for place, (stage, (begin_s, end_s)) in enumerate(spans):
             track = self._track(stage, begin_s, end_s, events)
             at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engines.backends.base import Ticket, check_input
 from engines.device.base import Device, Stream
 from engines.device.ledger import free_each
+from engines.device.timeline import Timeline
 from pipeline.errors import BackendError
 from pipeline.types import Card, Inferred, Prepared
 
@@ -70,7 +71,8 @@ class Runtime(Protocol):
 
 class _Slot:
     def __init__(self, device: Device) -> None:
-        self.stream, self.event = device.stream(), device.event()
+        self.stream = device.stream()
+        self.began, self.event = device.event(timed=True), device.event(timed=True)
         self.works: OrderedDict[Shape, Work] = OrderedDict()
 
     def work(self, runtime: Runtime, shape: Shape) -> Work:
@@ -131,6 +133,8 @@ class SlotBackend:
         self.slots, self.max_batch = slots, max_batch
         self._card, self._device = card, device
         self._runtime: Runtime | None = runtime
+        self._timeline = Timeline(device)
+        self._track = f"gpu: {card.name}"  # in the stamps of a frame: from the upload to the end of the download
         self._slots = [_Slot(device) for _ in range(slots)]
         self._idle = deque(self._slots)
         self._flying: deque[_Part] = deque()  # oldest first
@@ -164,9 +168,11 @@ class SlotBackend:
             self._wait(self._flying[0])
         slot = self._idle.popleft()
         try:
+            self._timeline.refresh(slot.stream)
             work = slot.work(runtime, (len(frames), *frames[0].tensor.shape[1:]))
             for row, prepared in enumerate(frames):
                 np.copyto(work.input[row : row + 1], prepared.tensor, casting="same_kind")
+            slot.began.record(slot.stream)
             work.start(slot.stream)
             slot.event.record(slot.stream)
         except BaseException:
@@ -199,6 +205,9 @@ class SlotBackend:
     def _wait(self, part: _Part) -> None:
         try:
             part.slot.event.synchronize()
+            span = self._timeline.span(part.slot.began, part.slot.event)
+            for prepared in part.frames:
+                prepared.frame.stamps.device[self._track] = span
             part.inferred = [
                 Inferred(
                     prepared,

@@ -74,12 +74,13 @@ def run_case(
             check_names(config.render, all_names([net.card.classes for net in nets]))
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="dashmask-bench-")))
         say(f"  {' and '.join(f'{net.card.name} on {net.selection.backend.detail}' for net in nets)}")
+        due_fps = _due_fps(footage, options)
         inputs = inputs_of(nets, footage.samples)
         with lines(nets, footage, config, options, folder, trace) as running, drain_on_interrupt(running):
             measured = _Measured(nets, inputs, running, options, gpu, say)
             measured.warm_up()
             measured.take_turns()
-            what = figures(nets, options, measured.warming, measured.windows, measured.tally)
+            what = figures(nets, measured.warming, measured.windows, measured.tally, due_fps)
         what["memory_mb"] = {**memory_mb(), "peak_is_of": "this case" if freed else "the whole process"}
         if measured.windows and not measured.interrupted:
             fixed = [one.outputs for one in answers(nets, inputs[len(inputs) // 2])]
@@ -91,7 +92,7 @@ def run_case(
             with lines(silent, footage, config, options, folder) as running, drain_on_interrupt(running):
                 own = _Measured(silent, (), running, options, gpu, say)
                 own.take_turns(1 + OWN_WINDOWS, alone=False)
-            what["own_overhead"] = overhead(own.windows[1:], options)
+            what["own_overhead"] = overhead(own.windows[1:])
             measured.interrupted = own.interrupted
         return {**what, "interrupted": measured.interrupted}
 
@@ -167,6 +168,11 @@ class _Measured:
         seen = self._lines.window(Order(self._options.window_s, LEAST_FRAMES))
         self.interrupted = seen is None
         return seen
+
+
+def _due_fps(footage: Footage, options: BenchOptions) -> float | None:
+    paced_fps = options.fps or footage.info.fps
+    return paced_fps * options.streams if options.scenario.paced and paced_fps else None
 
 
 @contextmanager

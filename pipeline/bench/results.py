@@ -9,7 +9,6 @@ from typing import Any
 from pipeline.bench.ceiling import Ceiling
 from pipeline.bench.gpu_meter import over_time
 from pipeline.bench.interval import mean_interval, ratio_interval
-from pipeline.bench.options import BenchOptions
 from pipeline.bench.stream import Seen
 from pipeline.bench.tally import Tally, percentiles
 from pipeline.bench.usage import OTHER_LIMIT, Spent
@@ -65,10 +64,14 @@ def alone(ceiling: Ceiling, used: Spent) -> dict[str, Any]:
 
 
 def figures(
-    nets: Sequence[Network], options: BenchOptions, warming: Warming, windows: Sequence[Window], tally: Tally
+    nets: Sequence[Network], warming: Warming, windows: Sequence[Window], tally: Tally, due_fps: float | None
 ) -> dict[str, Any]:
-    """All that a case comes to."""
-    of = "mean age, ms" if options.scenario.paced else "frames a second"
+    """All that a case comes to.
+
+    Args:
+        due_fps: frames a second that were due on all streams together; None: they had no pace of their own.
+    """
+    of = "frames a second" if due_fps is None else "mean age, ms"
     what: dict[str, Any] = {"networks": [_network(net) for net in nets], "warm_up": warming.as_dict(of)}
     what |= {"windows": list(windows)}
     if not windows:
@@ -88,21 +91,22 @@ def figures(
         "cpu": _cpu(windows, frames),
         "other_load": other_load(windows),
     }
+    if due_fps is not None:
+        what["due_fps"] = round(due_fps, 4)
     if gpus := [window["gpu"] for window in windows if "gpu" in window]:
         what["gpu"] = {name: round(fmean(gpu[name] for gpu in gpus if name in gpu), 2) for name in gpus[-1]}
     if ceilings := [window["alone"]["fps"] for window in windows if "alone" in window]:
         what["network_alone"] = {"fps": round(fmean(ceilings), 4)}
         latencies = [window["alone"]["latency_ms"]["p50"] for window in windows]
         what["network_alone"]["latency_ms_p50"] = _mean_of(latencies)
-        if options.scenario.paced:
-            due = (what["frames"]["in"] / sum(w["seconds"] for w in windows)) if windows else 0.0
-            what["network_alone"]["busy_share"] = round(due / fmean(ceilings), 4)
+        if due_fps is not None:
+            what["network_alone"]["busy_share"] = round(due_fps / fmean(ceilings), 4)
         elif len(rates) == len(ceilings) and (efficiency := ratio_interval(rates, ceilings, paired=True)):
             what["efficiency"] = efficiency.as_dict()
     return what
 
 
-def overhead(windows: Sequence[Window], options: BenchOptions) -> dict[str, Any]:
+def overhead(windows: Sequence[Window]) -> dict[str, Any]:
     """What is left where the network answers at once."""
     frames = sum(window["frames_out"] for window in windows)
     rates = [window["fps"] for window in windows if window["fps"]]

@@ -30,19 +30,16 @@ class Seen:
     given: int  # frames that went in
     drops: Mapping[str, int]  # frames of this window that did not come out, by cause
     closed_s: float  # when the last frame went in
-    paced_fps: float | None
 
     @property
     def fps(self) -> float | None:
         """Frames a second that came out; None: too few to say.
 
-        Paced: of those that were due. Else over the intervals between the frames that came out while others still
-        went in, as a line that fills or runs empty has another rate.
+        Over the intervals between the frames that came out while others still went in: a line that fills, or runs
+        empty, has another rate.
         """
-        if self.paced_fps is not None:
-            return self.paced_fps * len(self.came) / self.given if self.given else None
-        whole = [one.done_s for one in self.came if one.done_s <= self.closed_s]
-        times = whole if len(whole) > 2 else [one.done_s for one in self.came]
+        within = [one.done_s for one in self.came if one.done_s <= self.closed_s]
+        times = within if len(within) > 2 else [one.done_s for one in self.came]
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else None
 
 
@@ -105,7 +102,7 @@ class Stream:
                 break
         drops = {cause: count - before.get(cause, 0) for cause, count in flow.drops.items()}
         lost = {cause: count for cause, count in drops.items() if count}
-        return Seen(tuple(came), meter.given, lost, meter.closed_s, meter.fps)
+        return Seen(tuple(came), meter.given, lost, meter.closed_s)
 
 
 def _of_picture(picture: Picture) -> Frame:

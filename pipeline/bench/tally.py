@@ -30,12 +30,12 @@ class Tally:
             age_s = frame.done_s - frame.due_s
             self.age.add(age_s)
             self._bins[math.floor(math.log(max(age_s * 1e3, 1e-6), _GROWTH))] += 1
-            free_s = None  # when the stage before was done with it
+            free_s = None  # from when the next stage could have it
             for stage, (began_s, ended_s) in sorted(frame.stamps.spans.items(), key=lambda item: item[1]):
                 _add(self.service, stage, ended_s - began_s)
                 if free_s is not None:
                     _add(self.waiting, stage, max(0.0, began_s - free_s))
-                free_s = ended_s
+                free_s = max(ended_s, frame.due_s)
             for name, (began_s, ended_s) in frame.stamps.device.items():
                 _add(self.device, name, ended_s - began_s)
 

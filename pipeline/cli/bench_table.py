@@ -10,6 +10,7 @@ from pipeline.cli.table import plain_table
 if TYPE_CHECKING:
     from rich.table import Table
 
+_LEAST_NAME = 16  # columns of the screen
 _THREADS = 6  # so many are named a case; the JSON names all
 
 
@@ -64,6 +65,7 @@ def _whole_numbers(table: Table) -> Table:
     """What is set to the right is never broken over lines."""
     for column in table.columns:
         column.no_wrap = column.justify == "right"
+    table.columns[0].min_width = _LEAST_NAME
     return table
 
 
