@@ -247,4 +247,4 @@ def test_charts_are_drawn_at_a_size_to_be_read(semantic: Path, clip: Path, tmp_p
         picture = cv2.imread(str(path))
         assert picture is not None
         assert picture.shape[1] == 1440
-        assert np.unique(picture.reshape(-1, 3), axis=0).shape[0] > 20
+        assert len(np.unique(picture[:, :, 0])) > 20
