@@ -35,7 +35,7 @@ _STYLE: Any = {
     "font.family": "sans-serif",
     "axes.edgecolor": _GRID,
     "axes.labelcolor": _QUIET,
-    "axes.titlesize": 12,
+    "axes.titlesize": 11.5,
     "axes.titlelocation": "left",
     "text.color": _INK,
     "xtick.color": _QUIET,
@@ -97,16 +97,16 @@ def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fig
                 axes.barh(place, waited, 0.62, left, color=colour, alpha=0.3, linewidth=0)
                 axes.barh(place, worked, 0.62, left + waited, color=colour, linewidth=0)
                 left += waited + worked
-            axes.text(left, place, f"  {left:.1f} ms", va="center", fontsize=9)
+            axes.text(left, place, f"  {left:.1f} ms" if left < 100 else f"  {left:.0f} ms", va="center", fontsize=9)
             longest = max(longest, left)
         for number, stage in enumerate(names):
             axes.barh(0, 0, color=_COLOURS[number % len(_COLOURS)], label=stage)
-        axes.barh(0, 0, color=_QUIET, alpha=0.3, label="waiting before it")
+        axes.barh(0, 0, color=_QUIET, alpha=0.3, label="lighter: waiting before it")
         axes.set_yticks(range(len(cases)), [case["label"] for case in cases])
         axes.invert_yaxis()
         axes.set_xlim(0, longest * 1.12 or 1)
         axes.set_xlabel("time of a frame, ms, mean")
-        axes.set_title(f"Where a frame's time goes: {_subject(report)}")
+        axes.set_title(f"Where a frame's time goes: {_subject(report)}{_busy(cases)}")
         axes.grid(axis="x", color=_GRID, linewidth=0.7)
         figure.legend(loc="outside lower center", ncols=min(8, len(names) + 1), frameon=False, fontsize=9)
         return figure
@@ -114,7 +114,7 @@ def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fig
 
 def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
     """The share of frames that took at least so long, over a logarithmic axis, with the percentiles marked."""
-    with _drawn(4.8) as (figure, axes):
+    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
         fewest = 0.1
         for number, case in enumerate(cases):
             histogram, colour = case["age_histogram"], _COLOURS[number % len(_COLOURS)]
@@ -131,9 +131,9 @@ def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fi
         _plain_log(axes, cases)
         axes.set_xlabel("age of a frame when it was done, ms")
         axes.set_ylabel("frames that were older")
-        axes.set_title(f"How late: {_subject(report)}")
+        axes.set_title(f"How late: {_subject(report)}{_busy(cases)}")
         axes.grid(color=_GRID, linewidth=0.7)
-        axes.legend(frameon=False, loc="upper right", fontsize=9)
+        _legend(figure, len(cases))
         return figure
 
 
@@ -143,27 +143,39 @@ def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> F
     if not known:
         return None
     sets = list(dict.fromkeys(on for _, (_, on) in known))
-    with _drawn(4.8) as (figure, axes):
-        for number, (case, (value, on)) in enumerate(known):
+    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
+        for case, (value, on) in known:
             age = case["age_ms"]["p50"] or case["age_ms"]["mean"]
-            axes.scatter(age, value, 90, _COLOURS[number % len(_COLOURS)], marker="osD^vP"[sets.index(on) % 6])
-            axes.annotate(
-                f"{case['label']}\n{on}", (age, value), (8, 0), textcoords="offset points", va="center", fontsize=8.5
-            )
+            colour = _COLOURS[cases.index(case) % len(_COLOURS)]  # as in the other charts
+            label = f"{case['label']}: {value:.3f} on {on}, {age:.1f} ms"
+            axes.scatter(age, value, 110, colour, marker="osD^vP"[sets.index(on) % 6], label=label, alpha=0.85)
         ages = [case["age_ms"]["p50"] or case["age_ms"]["mean"] for case, _ in known]
-        axes.set_xlim(0, max(ages) * 1.5)
+        axes.set_xlim(0, max(ages) * 1.15)
         values = [value for _, (value, _) in known]
         axes.set_ylim(max(0.0, min(values) - 0.15), min(1.0, max(values) + 0.15))
         axes.set_xlabel("age of a frame when it was done, ms, median")
         axes.set_ylabel("mean IoU, as the card states it")
-        title = "Accuracy against latency"
-        if len(sets) > 1:
-            title += " (measured on different sets: not to be compared across markers)"
-        axes.set_title(title)
+        apart = "\neach marker is a data set of its own: accuracies of two are not compared" if len(sets) > 1 else ""
+        axes.set_title(f"Accuracy against latency: {_subject(report)}{apart}{_busy(cases)}")
         axes.grid(color=_GRID, linewidth=0.7)
-        if left_out := [case["label"] for case in cases if _told(case) is None]:
-            figure.supxlabel(f"no accuracy on their cards: {'; '.join(left_out)}", fontsize=8.5, color=_QUIET)
+        for case in cases:
+            if _told(case) is None:
+                axes.scatter([], [], 110, _GRID, label=f"{case['label']}: no accuracy on its card")
+        _legend(figure, len(cases))
         return figure
+
+
+def _legend(figure: Figure, cases: int) -> None:
+    """Below the chart, where it hides nothing."""
+    figure.legend(loc="outside lower center", ncols=min(2, cases), frameon=False, fontsize=9)
+
+
+def _busy(cases: Sequence[Mapping[str, Any]]) -> str:
+    """A line for the title where the machine had other work."""
+    if not any(case["other_load"]["over"] for case in cases):
+        return ""
+    most = max(case["other_load"]["share"] for case in cases)
+    return f"\nmeasured while other work took up to {most * 100:.0f} % of the machine"
 
 
 def _told(case: Mapping[str, Any]) -> tuple[float, str] | None:

@@ -8,6 +8,8 @@ import typer
 
 from pipeline.cli.options import ConfigFile, Require, Set, Unverified
 
+LEAST_WIDTH = 110  # columns: a narrower screen breaks lines, but no column is lost
+
 
 def bench(
     source: Annotated[
@@ -144,7 +146,7 @@ def bench(
             write_report(out, report)
     for path in draw(folder, report) if folder is not None else ():
         say(f"drawn: {path}")
-    console = Console()
+    console = Console(width=max(Console().width, LEAST_WIDTH))
     console.print(table(report))
     console.print(machine_table(report))
     console.print(stages_table(report))

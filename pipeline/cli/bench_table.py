@@ -15,27 +15,32 @@ _THREADS = 6  # so many are named a case; the JSON names all
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """A line for each case: how fast, how late; one that could not run gives its reason."""
+    """A line for each case: how fast, with the interval of 95 % below it, and how late."""
     from rich.markup import escape
 
-    paced = report["options"]["scenario"] in ("live", "multi-stream")
-    shares = () if paced else ("share of it",)
+    cases = [case for case in report["cases"] if case["ok"]]
+    percents = [name for name in ("p50", "p90", "p99", "p99.9") if any(case["age_ms"][name] for case in cases)]
+    efficient = any("efficiency" in case for case in cases)
+    dropping = any(case["frames"]["dropped"] for case in cases)
+    heads = ("case", "frames/s", "network\nalone", *(["share\nof it"] if efficient else []))
     made = plain_table(
-        "case", "frames/s", "network alone", *shares, "age p50", "p90", "p99", "p99.9 ms", "dropped", numbers_from=1
+        *heads, *(f"age ms\n{name}" for name in percents), *(["dropped"] if dropping else []), numbers_from=1
     )
     for case in report["cases"]:
         if not case["ok"]:
-            made.add_row(escape(case["label"]), "-")
+            made.add_row(escape(case["label"]), "[red]-[/red]")
             continue
-        age, dropped = case["age_ms"], sum(case["frames"]["dropped"].values())
-        made.add_row(
-            escape(case["label"]),
+        cells = [
             _with_interval(case["fps"], case["fps_interval"], "{:.1f}"),
             _number(case.get("network_alone", {}).get("fps"), "{:.1f}"),
-            *(() if paced else (_efficiency(case),)),
-            *(_ms(age[name]) for name in ("p50", "p90", "p99", "p99.9")),
-            f"{dropped} of {case['frames']['in']}" if dropped else "0",
-        )
+        ]
+        if efficient:
+            cells.append(_efficiency(case))
+        cells += [_ms(case["age_ms"][name]) for name in percents]
+        if dropping:
+            dropped = sum(case["frames"]["dropped"].values())
+            cells.append(f"{dropped} of\n{case['frames']['in']}" if dropped else "0")
+        made.add_row(escape(case["label"]), *cells)
     return _whole_numbers(made)
 
 
@@ -43,10 +48,10 @@ def machine_table(report: Mapping[str, Any]) -> Table:
     """A line for each case: what ran, and what it took of the machine."""
     from rich.markup import escape
 
-    made = plain_table("case", "runs on", "input", "CPU ms a frame", "peak MB", "other load", numbers_from=2)
+    made = plain_table("case", "runs on", "input", "CPU ms\na frame", "peak MB", "other\nload", numbers_from=2)
     for case in report["cases"]:
         if not case["ok"]:
-            made.add_row(escape(case["label"]), f"[red]{escape(case.get('reason', 'nothing was measured'))}[/red]")
+            made.add_row(escape(case["label"]), "[red]cannot run, see below[/red]")
             continue
         load = case["other_load"]
         share = f"{load['share'] * 100:.0f} %"
@@ -75,7 +80,7 @@ def stages_table(report: Mapping[str, Any]) -> Table:
 
     cases = [case for case in report["cases"] if case["ok"]]
     stages = list(dict.fromkeys(stage for case in cases for stage in case["stages"]))
-    made = plain_table("ms a frame: work (and the wait before it)", *stages, numbers_from=1)
+    made = plain_table("ms a frame: work\n(wait before it)", *stages, numbers_from=1)
     for case in cases:
         cells = []
         for stage in stages:
@@ -84,7 +89,7 @@ def stages_table(report: Mapping[str, Any]) -> Table:
                 cells.append("")
                 continue
             waited = times["waiting_ms"]
-            cells.append(_typical(times["service_ms"]) + (f" ({_typical(waited)})" if waited else ""))
+            cells.append(_typical(times["service_ms"]) + (f"\n({_typical(waited)})" if waited else ""))
         made.add_row(escape(case["label"]), *cells)
     return _whole_numbers(made)
 
@@ -98,8 +103,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         f"{source['spec']}: {source['reading']}",
     ]
     for case in report["cases"]:
-        if case["ok"]:
-            said += [f"{case['label']}: {line}" for line in _about(case)]
+        said += [f"{case['label']}:", *(f"  {line}" for line in _about(case))]
     machine = report["machine"]
     said.append(f"{machine['cpu']}, {machine['cores']} cores, governor {machine['governor']}; {_gpu(report)}")
     return said
@@ -109,6 +113,8 @@ _END = {"video": "encoded picture", "picture": "drawn picture", "scene": "scene,
 
 
 def _about(case: Mapping[str, Any]) -> list[str]:
+    if not case["ok"]:
+        return [f"cannot run: {case['reason']}" if "reason" in case else "stopped before anything was measured"]
     said = [case["warm_up"]["said"]]
     if refused := case["age_ms"]["refused"]:
         said.append(f"{', '.join(refused)} ({case['age_ms']['samples']} frames)")
@@ -149,7 +155,7 @@ def _with_interval(value: float | None, interval: Mapping[str, Any] | None, form
         return "-"
     if interval is None:
         return form.format(value)
-    return f"{form.format(value)} ({form.format(interval['low'])} to {form.format(interval['high'])})"
+    return f"{form.format(value)}\n{form.format(interval['low'])} to {form.format(interval['high'])}"
 
 
 def _typical(times: Mapping[str, Any]) -> str:
