@@ -91,12 +91,17 @@ def read_gaps(path: Path) -> list[Gap]:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if is_gap(line):
-                    gaps.append(_gap_decoder.decode(line).gap)
-    except msgspec.DecodeError as error:
-        raise UserError(f"{path}, line {number}: {error}") from error
+                    gaps.append(_gap(line, f"{path}, line {number}"))
     except OSError as error:
         raise UserError(f"{path}: the records cannot be read: {error.strerror}") from error
     return gaps
+
+
+def _gap(line: bytes, where: str) -> Gap:
+    try:
+        return _gap_decoder.decode(line).gap
+    except msgspec.DecodeError as error:
+        raise UserError(f"{where}: {error}", hint="as `dashmask run --json` writes it") from error
 
 
 def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]:

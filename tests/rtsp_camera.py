@@ -27,9 +27,10 @@ assert all(map(Gst.ElementFactory.find, ("qtdemux", "h264parse", "rtph264pay")))
 
 def missing() -> str:
     """Why there can be no such camera here; empty: there can."""
-    if shutil.which(SYSTEM_PYTHON) and not subprocess.run(
-        [SYSTEM_PYTHON, "-c", CHECK], capture_output=True, check=False
-    ).returncode:
+    if (
+        shutil.which(SYSTEM_PYTHON)
+        and not subprocess.run([SYSTEM_PYTHON, "-c", CHECK], capture_output=True, check=False).returncode
+    ):
         return ""
     return f"no RTSP server to test against: apt-get install {NEEDS}"
 

@@ -134,7 +134,9 @@ class ContainerSource:
         stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
         context = stream.codec_context
         if context is None:
-            raise RefusedError(f"{self._name} is coded in a way that nothing here decodes", hint="convert it to H.264")
+            raise RefusedError(
+                f"{self._name} is coded in a way that nothing here decodes", hint="convert it to H.264"
+            )
         large = context.width * context.height > ONE_THREAD_PX
         context.thread_count = min(4, len(os.sched_getaffinity(0))) if large else 1
         context.thread_type = "SLICE" if self.live else "AUTO"  # frame threads hold pictures back

@@ -26,7 +26,8 @@ class Reading:
 
     Args:
         container, stream: open, ready to decode.
-        live: pictures are stamped by when they were taken, or else by the arrival of their packets; those of a recording when they are decoded.
+        live: pictures are stamped by when they were taken, or else by the arrival of their packets; those of a
+            recording when they are decoded.
         silence_s: live streams: the longest time without a picture, although data come; seconds.
         wait: called before each read; raises where nothing will come.
     """
