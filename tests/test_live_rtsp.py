@@ -176,9 +176,8 @@ def test_a_wrong_password_ends_at_once_and_one_that_was_changed_after_some_tries
 
 
 def test_a_path_that_is_not_there_is_not_asked_for_again(clip: Path) -> None:
-    with RtspCamera(clip) as camera:
-        with pytest.raises(RefusedError, match="404") as caught:
-            read(watched(camera.address().replace("/clip", "/other")), 1)
+    with RtspCamera(clip) as camera, pytest.raises(RefusedError, match="404") as caught:
+        read(watched(camera.address().replace("/clip", "/other")), 1)
     assert "attempts" not in caught.value.message
 
 
@@ -307,9 +306,11 @@ class Narrow:
         self._threads[0].start()
 
     def _serve(self) -> None:
-        with suppress(OSError), self._listener.accept()[0] as near, socket.create_connection(
-            ("127.0.0.1", self._to)
-        ) as far:
+        with (
+            suppress(OSError),
+            self._listener.accept()[0] as near,
+            socket.create_connection(("127.0.0.1", self._to)) as far,
+        ):
             back = threading.Thread(target=self._pump, args=(near, far, 0.0))
             back.start()
             self._pump(far, near, self._burst_s)
@@ -363,9 +364,22 @@ def test_the_command_says_once_what_was_lost_and_leaves_whole_files_at_ctrl_c(
 ) -> None:
     with RtspCamera(clip, "admin", SECRET) as camera:
         command = [
-            *(sys.executable, "-c", "from pipeline.cli import main; main()", "run", camera.address(f"admin:{SECRET}")),
+            *(
+                sys.executable,
+                "-c",
+                "from pipeline.cli import main; main()",
+                "run",
+                camera.address(f"admin:{SECRET}"),
+            ),
             *("-m", str(models[0]), "--backend", "null", "--unverified", "--save", "o.mp4", "--json", "o.jsonl"),
-            *("--set", "source.reconnect.first_wait_s=0.2", "--set", "source.read_timeout_s=1", "--summary", "o.json"),
+            *(
+                "--set",
+                "source.reconnect.first_wait_s=0.2",
+                "--set",
+                "source.read_timeout_s=1",
+                "--summary",
+                "o.json",
+            ),
         ]
         root = str(Path(__file__).parents[1])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
