@@ -181,6 +181,14 @@ class Inferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a network that takes frames itself said of one, in source pixels. Owns its arrays."""
+
+    frame: Frame
+    found: Instances | Labels
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What is where on the road in one frame, in source pixels. Owns its arrays."""
 
