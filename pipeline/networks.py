@@ -58,7 +58,7 @@ def networks(config: Config) -> tuple[Network, ...]:
             threads=config.backend.threads,
             precision=config.backend.precision,
             way=config.backend.way,
-            task=_task(preprocessor, decode, rules),
+            task=frame_task(preprocessor, decode, rules),
             verified=None if config.backend.unverified else gate,
         )
         if config.backend.unverified and (reason := gate(card, selection.backend)):
@@ -71,7 +71,7 @@ def networks(config: Config) -> tuple[Network, ...]:
     return tuple(made)
 
 
-def _task(preprocessor: Preprocessor, decode: Decoder, config: DecodeConfig) -> FrameTask | None:
+def frame_task(preprocessor: Preprocessor, decode: Decoder, config: DecodeConfig) -> FrameTask | None:
     """What a backend does that takes frames; None where only the CPU can."""
     if decode.chosen is None:
         return None
