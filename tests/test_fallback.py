@@ -189,6 +189,14 @@ def test_too_little_gpu_memory(driver: Path, planned: Path) -> None:
     assert_goes_on(ran, planned, "cuMemAlloc: out of memory (CUDA error 2)")
 
 
+def test_a_precision_that_a_gpu_backend_lacks(driver: Path, planned: Path) -> None:
+    words = ("--set", "backend.precision=bf16", "--unverified")
+    ran = run(driver, planned, *words, "--backend", "tensorrt", python_path=TENSORRT)
+    assert_refused(ran, "tensorrt cannot run m.onnx: tensorrt has no bf16: its precision is that of its plan")
+    ran = run(driver, planned, *words, "--require", "gpu", python_path=TENSORRT)
+    assert_refused(ran, "no GPU backend can run m.onnx: tensorrt: tensorrt has no bf16")
+
+
 @pytest.mark.parametrize("words", [(), ("--require", "gpu")])
 def test_a_gpu_that_works_runs_the_plan(driver: Path, planned: Path, words: tuple[str, ...]) -> None:
     ran = run(driver, planned, "--unverified", *words, python_path=TENSORRT)

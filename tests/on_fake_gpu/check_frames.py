@@ -270,9 +270,13 @@ CONTEXT = ("cuCtxPushCurrent", "cuCtxPopCurrent", "cuDevicePrimaryCtxRelease")
 @BOTH
 @pytest.mark.parametrize("status", [2, 719])
 def test_every_call_may_fail_and_nothing_is_left(
-    cuda: FakeCuda, semantic: Card, open_backend: Opened, status: int
+    cuda: FakeCuda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_backend: Opened, status: int
 ) -> None:
-    images = [picture("yuv420p", (54, 96), seed) for seed in range(5)]
+    monkeypatch.setattr(frames, "_FOOTAGE_HW", (18, 32))
+    semantic = fake_plans.semantic(tmp_path)
+    fake_plans.plan(semantic, [fixed(24, 32)])
+    semantic = replace(semantic, input=replace(semantic.input, long_side=32))
+    images = [picture("yuv420p", (18, 32), seed) for seed in range(4)]
     expected = scenes([on_cpu(semantic)], images)
 
     def net() -> Network:
