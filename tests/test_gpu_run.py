@@ -135,7 +135,7 @@ def test_real_networks_on_footage_give_the_records_of_the_cpu(driver: Path, shar
     fill_cache(tmp_path / "cache")
     clip = shared / "data/video/udacity_test_video.mp4"
     models = {
-        ROOT / "engines/weights/roadnet-camvid.onnx": (360, 640),
+        ROOT / "engines/weights/roadnet-camvid.onnx": (272, 480),
         shared / "weights/yolo11n-seg.onnx": (384, 640),
     }
     found = {}

@@ -76,7 +76,7 @@ class Recorded:
         self._device, self._apart = device, tuple(apart)
         self._graphs: list[Graph] = []
         self._now = self.steps  # what is put into the stream: steps, or graphs of them
-        self._ran = False
+        self._ran = self._captured = False
 
     def start(self, stream: Stream) -> None:
         """Put all of it into a stream; returns before it is done.
@@ -84,7 +84,7 @@ class Recorded:
         Raises:
             BackendError: a step failed.
         """
-        if self._ran and not self._graphs and not self.why_no_graph:
+        if self._ran and not self._captured and not self.why_no_graph:
             self._capture(stream)
         for step in self._now:
             step.enqueue(stream)
@@ -102,7 +102,7 @@ class Recorded:
             self.why_no_graph = str(error)
             self.free()
         else:
-            self._now = tuple(now)
+            self._now, self._captured = tuple(now), True
 
     def _graph_of(self, steps: Sequence[Step], stream: Stream) -> _Replay:
         self._device.begin_capture(stream)

@@ -17,7 +17,7 @@ from engines.frame_task import DetectRules
 from engines.kernels.detecting import FRAMES_OF_MASKS, Detecting, MasksOverflowError
 from engines.kernels.labelling import Labelling
 from engines.kernels.launch import Kernels
-from engines.kernels.preparing import FrameLayout, Preparing
+from engines.kernels.preparing import FrameLayout, Preparing, copy_planes
 from pipeline.errors import BackendError
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
@@ -63,6 +63,9 @@ class Way:
         batch: frames at most.
         stream: where all of it runs, which stays the caller's; None: one of its own.
 
+    Attributes:
+        graphs: whether the network is recorded with the rest.
+
     Raises:
         BackendError: a family, format or output that the GPU does not serve, or too little memory.
     """
@@ -96,13 +99,14 @@ class Way:
         held, card, letterbox, batch = self._held, self._card, self._letterbox, self._batch
         around = self._device, self._kernels, self._stream
         self._host_frames = held.pinned((batch, self._layout.nbytes), np.uint8)
+        self._rooms = [self._layout.views(row) for row in self._host_frames]
         self._frames = held.alloc(self._host_frames.nbytes)
         pixels = letterbox.network_hw[0] * letterbox.network_hw[1]
         self._tensor = held.alloc(batch * 3 * pixels * np.dtype(card.input.dtype).itemsize)
         self._shapes = list(network.outputs)
         self._outputs = [held.alloc(int(np.prod(shape)) * dtype.itemsize) for shape, dtype in self._shapes]
         self._preparing = held.own(Preparing(*around, self._layout, letterbox, card.input))
-        self._network, self._graphs = network.step(self._tensor, self._outputs), network.graphs
+        self._network, self.graphs = network.step(self._tensor, self._outputs), network.graphs
         if card.family == "semantic":
             shape, dtype = self._shapes[0]
             self._labelling = held.own(Labelling(*around, shape, dtype, letterbox, self._chosen))
@@ -146,8 +150,8 @@ class Way:
 
     def put(self, images: Sequence[Image]) -> None:
         """Copy frames of the layout, at most `batch`, to where they are uploaded from."""
-        for image, room in zip(images, self._host_frames, strict=False):
-            self._layout.pack(image, room)
+        for image, views in zip(images, self._rooms, strict=False):
+            copy_planes(image, self._layout, views)
 
     def begin(self) -> None:
         """Put everything behind `put` into the stream."""
@@ -179,7 +183,7 @@ class Way:
         prepare = Launch(lambda stream: self._preparing.run(self._frames.ptr, self._tensor.ptr, batch, stream))
         post, download = self._postprocess()
         steps: list[Step] = [upload, prepare, self._network, post, download]
-        return self._held.own(Recorded(self._device, steps, apart=() if self._graphs else (self._network,)))
+        return self._held.own(Recorded(self._device, steps, apart=() if self.graphs else (self._network,)))
 
     def _postprocess(self) -> tuple[Step, Step]:
         batch = self._batch
