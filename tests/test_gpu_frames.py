@@ -11,6 +11,7 @@ from kernel_emulator.cache import fill_cache
 from test_device import CHECKS, PYTEST
 
 TENSORRT = [HERE / "fake_tensorrt"]
+EAGER = {"FAKE_CUDA_EAGER": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,16 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_backends_from_frames_to_scenes(driver: Path, late: bool, tmp_path: Path) -> None:
     fill_cache(tmp_path / "try")
     checks = [*PYTEST, CHECKS / "check_frames.py"]
-    # Errors from every call take long, and when the driver works makes no difference to them or to formats.
-    few = "not fail and not format and not rules"
-    checks, environment = (checks, {}) if late else ([*checks, "-k", few], {"FAKE_CUDA_EAGER": "1"})
-    environment["DASHMASK_KERNELS_LIBRARY"] = str(host_kernels())
+    # Formats and rules take long, and when the driver works makes no difference to them.
+    checks, environment = (checks, {}) if late else ([*checks, "-k", "not format and not rules"], EAGER)
+    environment = {**environment, "DASHMASK_KERNELS_LIBRARY": str(host_kernels())}
+    ran = run_with_gpu(driver, checks, tmp_path, python_path=TENSORRT, timeout_s=110, **environment)
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_what_goes_wrong_on_the_way(driver: Path, tmp_path: Path) -> None:
+    fill_cache(tmp_path / "try")
+    checks = [*PYTEST, CHECKS / "check_frames_failing.py"]
+    environment = {"DASHMASK_KERNELS_LIBRARY": str(host_kernels())}
     ran = run_with_gpu(driver, checks, tmp_path, python_path=TENSORRT, timeout_s=110, **environment)
     assert ran.code == 0, ran.out + ran.err

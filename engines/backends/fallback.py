@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from engines.backends.base import Backend, FrameBackend, Ticket, takes_frames
-from engines.backends.frames import FramesByTensors
+from engines.backends.frames_by_tensors import FramesByTensors
 from engines.frame_task import FrameTask
 from pipeline.errors import BackendError
 from pipeline.types import Decoded, Frame, Inferred, Prepared

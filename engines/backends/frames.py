@@ -1,4 +1,4 @@
-"""The job of a GPU backend that takes frames: the whole way on the device; and the same by way of tensors."""
+"""The job of a GPU backend that takes frames: upload, preprocess, network, postprocess, download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 
-from engines.backends.base import Backend, Ticket
 from engines.backends.tensors import Shape
 from engines.device.base import Device, Stream
 from engines.device.ledger import free_each
@@ -19,7 +18,7 @@ from engines.kernels.launch import Kernels
 from engines.kernels.preparing import FrameLayout
 from engines.kernels.way import Network, Way
 from pipeline.errors import BackendError
-from pipeline.types import Card, Decoded, Frame, Prepared
+from pipeline.types import Card, Decoded, Frame
 
 SOURCES = {"semantic": ("letterbox", "labels"), "yolo-seg": ("letterbox", "detections", "instances", "masks")}
 _FOOTAGE_HW = (720, 1280)  # frames to come, as far as nothing is known of them
@@ -96,8 +95,13 @@ class FrameJob:
         return FrameLayout.of(item.image)
 
     def rows(self, key: FrameLayout, most: int) -> int:
-        """How many run at once."""
-        return self._runtime.rows(self._shape(key, 1), most)
+        """How many run at once: a power of two where that can be, as memory is planned for each number."""
+        shape = self._shape(key, 1)
+        rows = self._runtime.rows(shape, most)
+        if rows & (rows - 1):
+            with suppress(BackendError):
+                return self._runtime.rows(shape, 1 << rows.bit_length() - 1)
+        return rows
 
     def work(self, key: FrameLayout, rows: int, stream: Stream) -> FrameWork:
         """Memory for so many."""
@@ -148,43 +152,3 @@ class FrameWork:
     def close(self) -> None:
         """The way first, which holds graphs with the network in them."""
         free_each((self._way.free, self._network.close))
-
-
-class FramesByTensors:
-    """What takes frames by way of a backend that takes tensors, in the thread that submits: where a GPU was lost."""
-
-    def __init__(self, backend: Backend, task: FrameTask) -> None:
-        self._backend, self._task = backend, task
-
-    def submit_frames(self, frames: Sequence[Frame]) -> TensorsTicket:
-        """Prepare, and begin."""
-        prepared = [self._task.prepare(frame) for frame in frames]
-        try:
-            return TensorsTicket(self._task, prepared, self._backend.submit(prepared))
-        except BaseException:
-            _release(prepared)
-            raise
-
-
-class TensorsTicket:
-    """See base.FrameTicket."""
-
-    def __init__(self, task: FrameTask, prepared: Sequence[Prepared], ticket: Ticket) -> None:
-        self._task, self._prepared, self._ticket = task, prepared, ticket
-        self._done: list[Decoded] | None = None
-
-    def result(self) -> list[Decoded]:
-        """Wait for the outputs, and decode them."""
-        if self._done is None:
-            try:
-                inferred = self._ticket.result()
-            finally:
-                _release(self._prepared)
-            self._done = [Decoded(one.prepared.frame, self._task.decode(one)) for one in inferred]
-        return self._done
-
-
-def _release(prepared: Sequence[Prepared]) -> None:
-    for one in prepared:
-        if one.lease is not None:
-            one.lease.release()

@@ -90,7 +90,7 @@ def open_on_device(ort: Any, card: Card, options: Options, device: Device, provi
 
 
 class CudaRuntime:
-    """See slots.Runtime. All sessions compute in one stream, one after the other; copies go beside them."""
+    """See slot_backend.Runtime. All sessions compute in one stream, one after the other; copies go beside them."""
 
     def __init__(self, ort: Any, card: Card, device: Device, provider: str, memory: str) -> None:
         self.ort, self.card, self.device, self.memory = ort, card, device, memory

@@ -25,7 +25,7 @@ from pipeline.types import Card
 
 
 class PlanRuntime:
-    """See slots.Runtime.
+    """See slot_backend.Runtime.
 
     Args:
         device: current.
@@ -143,7 +143,7 @@ class PlanNetwork:
 
 
 class PlanWork:
-    """See slots.Work. Takes over the network."""
+    """See tensors.NetworkWork. Takes over the network."""
 
     def __init__(self, device: Device, network: PlanNetwork, shape: Shape, dtype: np.dtype[Any]) -> None:
         self._held = Held(device)
