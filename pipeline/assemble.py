@@ -193,9 +193,7 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
         yield [Preprocessor(net.card.input, Pool) for net in nets]
 
 
-def _prepare(
-    backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]
-) -> Callable[[Frame], Messages]:
+def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
     """Makes a frame into what each network takes: a tensor, or the frame as it is."""
     whole = [takes_frames(backend) for backend in backends]
     return lambda frame: tuple(
