@@ -20,6 +20,7 @@ from fake_plans import fixed
 from frame_runs import (
     BOTH,
     FORMATS,
+    Frames,
     Opened,
     assert_same,
     network,
@@ -32,7 +33,9 @@ from frame_runs import (
 
 from engines.backends.base import takes_frames
 from engines.card import read_card
-from pipeline.config import DecodeConfig
+from pipeline.assemble import build_lanes
+from pipeline.config import Config, DecodeConfig
+from pipeline.lanes import Lane
 from pipeline.types import Card, Frame
 
 pytestmark = pytest.mark.usefixtures("host_kernels")
@@ -120,3 +123,21 @@ def test_a_plan_of_several_frames_takes_them_at_once(cuda: FakeCuda, tmp_path: P
     fake_plans.plan(card, [fixed(72, 128, most=4)])
     images = [picture("yuv420p", (54, 96), seed) for seed in range(11)]
     assert_same(scenes([network(card, tensorrt)], images), scenes([on_cpu(card)], images))
+
+
+def test_several_sources_share_a_batch_and_come_out_each_as_on_the_cpu(cuda: FakeCuda, tmp_path: Path) -> None:
+    card = fake_plans.semantic(tmp_path)
+    card = replace(card, input=replace(card.input, long_side=128))
+    fake_plans.plan(card, [fixed(72, 128, most=2), fixed(96, 128)])
+    films = [
+        [picture(form, size, seed) for seed in range(5)] for form, size in (("yuv420p", (54, 96)), ("nv12", (72, 96)))
+    ]
+    films.append([picture("yuv420p", (54, 96), seed) for seed in range(10, 15)])
+    net = network(card, tensorrt)
+    flow = build_lanes(Config(), [Lane(Frames(film)) for film in films], [net], dropped=lambda number: {})
+    with flow:
+        found = [picture.scene for picture in flow]
+    net.selection.backend.close()
+    for number, film in enumerate(films):
+        of_source = [scene for scene in found if scene.frame.source == number]
+        assert_same(of_source, scenes([on_cpu(card)], film))
