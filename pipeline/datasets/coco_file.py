@@ -11,17 +11,15 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.classes import colours_for
 from pipeline.datasets.json_file import parsed, read_json
-from pipeline.datasets.objects import Marked, true_objects
+from pipeline.datasets.objects import Marked, Mask, true_objects
 from pipeline.errors import DataError
 from pipeline.polygons import polygons_crop
 from pipeline.rle import decode_crop, runs_crop
 from pipeline.types import Classes, TrueObjects
 
-Mask = tuple[NDArray[np.uint8], tuple[int, int, int, int]]  # inside its crop, and the crop
 _WHAT = "COCO's instances: images, annotations, categories"
 
 

@@ -72,7 +72,7 @@ class Davis(DavisMasks):
         if str(year) not in YEARS:
             raise DataError(f"davis has no year {year}", hint=f"it has {' and '.join(YEARS)}")
         root = root if (root / "JPEGImages").is_dir() or not (root / "DAVIS").is_dir() else root / "DAVIS"
-        films = _films(root, split, str(year), resolution)
+        films = films_of(root, split, str(year), resolution)
         pairs: list[Pair] = []
         left_out: list[LeftOut] = []
         for film in films:
@@ -84,7 +84,8 @@ class Davis(DavisMasks):
         super().__init__(pairs, left_out, single=str(year) == "2016")
 
 
-def _films(root: Path, split: str, year: str, resolution: str) -> list[str]:
+def films_of(root: Path, split: str, year: str = "2017", resolution: str = "480p") -> list[str]:
+    """The films of a split; DataError where there is no such list."""
     lists = root / "ImageSets" / year
     if year == "2016" and not lists.is_dir():  # the first edition lists pairs of paths
         path = root / "ImageSets" / resolution

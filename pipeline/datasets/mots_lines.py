@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.datasets.objects import Mask
 from pipeline.errors import DataError
 from pipeline.rle import decode_crop
 
@@ -24,7 +24,7 @@ class MotsLine(NamedTuple):
     size: tuple[int, int]  # height, width of the frame
     counts: str
 
-    def crop(self, where: str) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+    def crop(self, where: str) -> Mask:
         """Its mask; DataError, beginning with `where`, if its run lengths are broken."""
         try:
             return decode_crop(self.counts, self.size)
@@ -32,7 +32,7 @@ class MotsLine(NamedTuple):
             raise DataError(f"{where}: object {self.number}: {error}", hint=_HINT) from error
 
 
-def apart(lines: Sequence[MotsLine], where: str) -> list[tuple[NDArray[np.uint8], tuple[int, int, int, int]]]:
+def apart(lines: Sequence[MotsLine], where: str) -> list[Mask]:
     """The masks and crops of the objects of one frame.
 
     Raises:

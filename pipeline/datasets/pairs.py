@@ -42,6 +42,10 @@ class Pairs:
         object_classes: of the objects, where there are any.
     """
 
+    task = ""  # of several that a data set has
+    category_ids: tuple[int, ...] = ()  # by class of the objects, where a data set numbers them
+    not_in_mean: tuple[str, ...] = ()  # classes that count in the IoU of the others but not in the mean
+
     def __init__(
         self,
         name: str,

@@ -85,7 +85,7 @@ class Scalabel:
         seen: set[str] = set()
         for path, what in read:
             for frame in what.frames:
-                name = f"{frame.videoName}/{frame.name}" if frame.videoName else frame.name
+                name = frame.key
                 image = next((folder / n for n in (name, frame.name) if (folder / n).is_file()), None)
                 if image is None or name in seen:
                     reason = "is there twice" if name in seen else f"the image is not in {folder}"

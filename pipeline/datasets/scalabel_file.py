@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from pipeline.datasets.bdd100k_labels import IGNORED_AS, RENAMED
 from pipeline.datasets.json_file import parsed, read_json
@@ -23,6 +24,7 @@ from pipeline.rle import decode_crop
 from pipeline.types import Classes, TrueObjects
 
 _WHAT = "Scalabel's frames with labels"
+NO_MASK = Segment(0, np.zeros((0, 0), np.uint8), (0, 0, 0, 0))
 
 
 class _Category(msgspec.Struct, frozen=True):
@@ -30,13 +32,14 @@ class _Category(msgspec.Struct, frozen=True):
     subcategories: list[_Category] | None = None
 
 
-class _Config(msgspec.Struct, frozen=True):
-    categories: list[_Category] = []
-
-
 class _Size(msgspec.Struct, frozen=True):
     width: int
     height: int
+
+
+class _Config(msgspec.Struct, frozen=True):
+    categories: list[_Category] = []
+    imageSize: _Size | None = None  # noqa: N815 - as the file has it
 
 
 class ScalabelFrame(msgspec.Struct, frozen=True):
@@ -46,6 +49,11 @@ class ScalabelFrame(msgspec.Struct, frozen=True):
     videoName: str | None = None  # noqa: N815 - as the file has it
     size: _Size | None = None
     labels: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def key(self) -> str:
+        """`film/name`, or the name alone."""
+        return f"{self.videoName}/{self.name}" if self.videoName else self.name
 
 
 class ScalabelFile(msgspec.Struct, frozen=True):
@@ -91,10 +99,11 @@ class ScalabelLabels:
     Args:
         classes: that they may have.
         bdd: names are those of BDD100K, some of which are other names for the same, or for what is not scored.
+        masks_only: leave labels aside that have a box alone.
     """
 
-    def __init__(self, classes: Classes, bdd: bool = False) -> None:
-        self._classes, self._bdd = classes, bdd
+    def __init__(self, classes: Classes, bdd: bool = False, masks_only: bool = True) -> None:
+        self._classes, self._bdd, self._masks_only = classes, bdd, masks_only
         self._class_of = {name: class_id for class_id, name in enumerate(classes.names)}
 
     def objects(self, frame: ScalabelFrame, size: tuple[int, int], where: str) -> TrueObjects:
@@ -104,14 +113,24 @@ class ScalabelLabels:
             DataError: begins with `where`: an unknown category, a broken mask; polygons, and no matplotlib to draw
                 them with.
         """
-        masked = [label for label in frame_labels(frame, where) if label.poly2d or label.rle]
+        return true_objects([one for _, one in self.marked(frame, size, where)], self._classes)
+
+    def marked(
+        self, frame: ScalabelFrame, size: tuple[int, int], where: str
+    ) -> Iterator[tuple[ScalabelLabel, Marked]]:
+        """The labels that are objects, and what they mark; DataError as for `objects`."""
+        labels = frame_labels(frame, where)
+        masked = [label for label in labels if label.poly2d or label.rle]
         drawn = drawn_polygons(masked, size, where)
-        marked = [
-            one
-            for place, label in enumerate(masked, 1)
-            if (one := self._marked(label, drawn.get(place), size, where))
-        ]
-        return true_objects(marked, self._classes)
+        for place, label in enumerate(masked, 1):
+            one = self._marked(label, drawn.get(place), size, where)
+            if one is not None:
+                yield label, one
+        for label in () if self._masks_only else labels:
+            if label.box2d is not None and not (label.poly2d or label.rle):
+                one = self._marked(label, NO_MASK, size, where)
+                if one is not None:
+                    yield label, one
 
     def _marked(
         self, label: ScalabelLabel, segment: Segment | None, size: tuple[int, int], where: str

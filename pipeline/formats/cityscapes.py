@@ -12,12 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.classes import DRIVING, LABEL_IDS, THINGS
+from pipeline.classes import DRIVING, LABEL_IDS
 from pipeline.formats.base import InFolders, Prediction, write_bytes, write_png
+from pipeline.formats.mask_lists import CITY_THINGS, THING_LABEL_IDS, MaskLists
 from pipeline.types import Classes
 
-CITY_THINGS = Classes(tuple(DRIVING.names[i] for i in THINGS), tuple(DRIVING.colours[i] for i in THINGS))
-THING_LABEL_IDS = tuple(LABEL_IDS[i] for i in THINGS)
 LABEL_ID_OF = np.zeros(256, np.uint8)  # 0 is `unlabeled`
 LABEL_ID_OF[: len(LABEL_IDS)] = LABEL_IDS
 
@@ -42,3 +41,10 @@ class CityscapesWriter(InFolders):
             write_png(where / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
             lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
         write_bytes(where / f"{name}_pred.txt", "".join(lines).encode())
+
+
+class CityscapesReader(MaskLists):
+    """Label maps and objects by anybody: files anywhere in a folder whose names begin with that of an image."""
+
+    note = "AP is by COCO's protocol: cityscapesScripts leaves out objects under 100 pixels and weighs ignored ground"
+    exact = False

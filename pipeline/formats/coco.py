@@ -6,17 +6,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from pipeline.errors import SinkError
+from pipeline.datasets.coco_file import read_mask
+from pipeline.datasets.json_file import parsed, read_json
+from pipeline.datasets.objects import Marked
+from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import Prediction, folder, write_bytes
+from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found
 from pipeline.rle import encode_instances
 from pipeline.types import Classes
 
+_WHAT = "a list of rows with image_id, category_id, score, and bbox or segmentation"
 # The ids of COCO's 80 categories are 1 to 90 without these ten.
 COCO_CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
@@ -75,3 +81,94 @@ def _image_id(prediction: Prediction) -> int | str:
     if not stem.isdecimal():
         raise SinkError(f"{prediction.name}: COCO numbers its images, and this name is no number")
     return int(stem)
+
+
+class _Row(msgspec.Struct, frozen=True):
+    image_id: int | str
+    category_id: int
+    score: float
+    bbox: tuple[float, float, float, float] | None = None
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class CocoReader(Reading):
+    """A results JSON by anybody: boxes, masks, or both, as pycocotools' `loadRes` takes them.
+
+    Where the first row has a box an object is as large as its box, else as its mask, as with `loadRes`.
+
+    Args:
+        path: the JSON, or a folder with `results.json` or no other JSON than it.
+        benchmark: the truth's classes and their category ids.
+
+    Raises:
+        DataError: no such file, or something else in it.
+    """
+
+    missing = NOTHING
+
+    def __init__(self, path: Path, benchmark: Benchmark) -> None:
+        super().__init__()
+        assert benchmark.things is not None
+        self.things: Classes = benchmark.things
+        self._class_of = {category: place for place, category in enumerate(benchmark.category_ids)}
+        self._file = _results(path)
+        rows = self._rows()
+        masks = any(bytes(row.segmentation) not in (b"null", b"[]") for _, row in rows)
+        boxes = any(row.bbox is not None for _, row in rows)
+        self.kinds = ("box", "mask") if masks or not boxes else ("box",)
+        self.sized_by = "box" if rows and rows[0][1].bbox is not None else "mask"
+        self._of_image: dict[int | str, list[tuple[int, _Row]]] = {}
+        for place, row in rows:
+            self._of_image.setdefault(row.image_id, []).append((place, row))
+
+    def find(self, asked: Asked) -> Prediction:
+        """The rows of an image; an image without any has nothing found in it."""
+        marked, scores = [], []
+        for place, row in self._of_image.pop(asked.image_id, ()) if asked.image_id is not None else ():
+            one = self._whole(self._file.name, self._marked, place, row, asked.size_hw)
+            if one is not None:
+                marked.append(one)
+                scores.append(row.score)
+        return Prediction(asked.name, asked.index, asked.size_hw, None, found(marked, scores, self.things))
+
+    def unasked(self) -> list[str]:
+        """See Reader."""
+        return [f"image {image_id}: {len(rows)} rows" for image_id, rows in self._of_image.items()]
+
+    def _rows(self) -> list[tuple[int, _Row]]:
+        """The rows that can be used, with their places from 0."""
+        what = f"COCO's results: {_WHAT}"
+        raw = read_json(self._file, list[msgspec.Raw], what)
+        rows = []
+        for place, one in enumerate(raw):
+            row = self._whole(self._file.name, parsed, one, _Row, f"row {place}", what)
+            if row is None:
+                continue
+            if row.category_id not in self._class_of:
+                self._leave(self._file.name, f"row {place} is of an unknown category {row.category_id}")
+            elif not math.isfinite(row.score):
+                self._leave(self._file.name, f"row {place}: its score is no number")
+            else:
+                rows.append((place, row))
+        return rows
+
+    def _marked(self, place: int, row: _Row, size_hw: tuple[int, int]) -> Marked:
+        where = f"row {place}"
+        try:
+            mask, crop = read_mask(row.segmentation, size_hw, where)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}", hint="write the masks at the image's size") from error
+        box = None
+        if row.bbox is not None:
+            x, y, width, height = row.bbox
+            box = (x, y, x + width, y + height)
+        return Marked(self._class_of[row.category_id], mask, crop, place, box_xyxy=box)
+
+
+def _results(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    there = [path / "results.json"] if (path / "results.json").is_file() else sorted(path.glob("*.json"))
+    if len(there) != 1:
+        raise DataError(f"{path} has {len(there)} JSON files", hint="give the one of results")
+    return there[0]

@@ -13,7 +13,8 @@ import numpy as np
 
 from pipeline.classes import DRIVING
 from pipeline.formats.base import InFolders, Prediction, folder, write_bytes, write_png
-from pipeline.formats.cityscapes import CITY_THINGS, LABEL_ID_OF, THING_LABEL_IDS
+from pipeline.formats.cityscapes import LABEL_ID_OF
+from pipeline.formats.mask_lists import CITY_THINGS, THING_LABEL_IDS, MaskLists
 from pipeline.types import Classes
 
 
@@ -37,3 +38,9 @@ class KittiWriter(InFolders):
             write_png(where / "pred_img" / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
             lines.append(f"../pred_img/{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
         write_bytes(folder(where / "pred_list") / f"{name}.txt", "".join(lines).encode())
+
+
+class KittiReader(MaskLists):
+    """Label maps and objects by anybody: files anywhere in a folder that are called as their image."""
+
+    note = "AP is by COCO's protocol: KITTI's kit is that of Cityscapes, which leaves out objects under 100 pixels"

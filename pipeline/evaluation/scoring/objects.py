@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,24 @@ from pipeline.metrics.matching import Rules
 from pipeline.types import VOID, Classes, Instances, Truth
 
 SHOWN_SCORE = 0.25  # what is painted, drawn and counted object by object; `run` shows as much by default
-KINDS: tuple[Kind, Kind] = ("box", "mask")
+KINDS: tuple[Kind, ...] = ("box", "mask")
 GROUND = "no object"
 _RECALL = [round(0.01 * step, 2) for step in range(101)]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedBy:
+    """What of found objects can be compared, and how large they are.
+
+    pycocotools takes a found object for as large as its box where results hold boxes (COCO.loadRes), also when masks
+    are compared; BDD100K's package for as large as its mask.
+    """
+
+    kinds: tuple[Kind, ...] = KINDS
+    sized_by: Kind | None = None  # None: as the rules have it, for results with boxes and masks
+
+
+COMPARED_BY = ComparedBy()
 
 
 class ObjectScore:
@@ -34,6 +50,7 @@ class ObjectScore:
         mapping: between the network's classes and `data`, or those of the label map.
         labels: classes of the label map; None: there is none, and true objects are painted instead.
         rules: who matches what.
+        compared_by: see there.
 
     Raises:
         UserError: pycocotools is not installed.
@@ -46,6 +63,7 @@ class ObjectScore:
         mapping: Mapping,
         labels: Classes | None,
         rules: Rules = "coco",
+        compared_by: ComparedBy = COMPARED_BY,
     ) -> None:
         self.mapping = mapping
         self._rules = rules
@@ -56,7 +74,9 @@ class ObjectScore:
         }
         self._tables: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._has_labels = labels is not None
-        kinds = () if data is None else KINDS
+        kinds = () if data is None else compared_by.kinds
+        self._sized_by: Kind = compared_by.sized_by or ("box" if rules == "coco" else "mask")
+        self._has_masks = "mask" in compared_by.kinds
         self._precision = {kind: AveragePrecision(kind, len(mapping.classes), SHOWN_SCORE, rules) for kind in kinds}
         self._ground = len(mapping.classes)
         whole = (*mapping.classes, GROUND)
@@ -87,7 +107,7 @@ class ObjectScore:
         matches = Matches(0, 0, 0)
         for kind, precision in self._precision.items():
             true = regions(kind, objects.instances, to, frame_hw, objects)
-            matches = precision.add(true, regions(kind, found, self._found_to, frame_hw))
+            matches = precision.add(true, regions(kind, found, self._found_to, frame_hw, sized_by=self._sized_by))
         self._hits += matches.hits
         self._false += matches.false
         self._missed += matches.missed
@@ -95,6 +115,8 @@ class ObjectScore:
 
     def _paint(self, truth: Truth, found: Instances, frame_hw: tuple[int, int]) -> float:
         objects = true_objects(truth)
+        if not self._has_masks:
+            return math.nan
         if self._has_labels and truth.labels is not None:
             to = self.true_classes(truth.labels.classes)
             table = np.full(256, VOID, np.uint8)
