@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified
 
 
 def export_predictions(
@@ -19,6 +19,9 @@ def export_predictions(
     ] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder that its layout begins in.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Of the data set.")] = "val",
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="a=b", help="Of the data set, such as encoding=binary for folders.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="A clip or anything else that `dashmask run` takes.")
     ] = None,
@@ -27,10 +30,18 @@ def export_predictions(
         list[str] | None,
         typer.Option(metavar="NAME", help="Table from the network's classes to the format's; may be repeated."),
     ] = None,
-    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
+    conf: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0..1",
+            help="Least score of an object. Default: 0.001 for a data set where the format has scores, as `dashmask "
+            "eval`; else 0.25.",
+        ),
+    ] = None,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N images.")] = None,
     backend: Backend = None,
     require: Require = None,
+    unverified: Unverified = False,
     imgsz: IMGSZ = None,
     config: ConfigFile = None,
     set: Set = None,
@@ -45,11 +56,13 @@ def export_predictions(
 
     from pipeline.assemble import open_configured
     from pipeline.cli.progress import Progress, say
+    from pipeline.cli.settings import settings
     from pipeline.config_file import load
     from pipeline.errors import ConfigError
+    from pipeline.evaluation.evaluate import DEFAULTS
     from pipeline.evaluation.labelled import Wanted, open_labelled
     from pipeline.evaluation.predictions import export_predictions as execute
-    from pipeline.formats import open_writer
+    from pipeline.formats import open_writer, writer_kind
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")
@@ -60,16 +73,20 @@ def export_predictions(
             "model": tuple(model) if model else None,
             "backend.name": backend,
             "backend.require": require,
+            "backend.unverified": unverified or None,
             "source.frames": frames,
             "input.long_side": imgsz,
             "decode.conf": conf,
         },
+        DEFAULTS if dataset and writer_kind(write).scored else None,
     )
     cv2.setNumThreads(1)
-    writer = open_writer(write, Path(out))
-    looked_at = (
-        open_labelled(Wanted(dataset, root, split), whole).source if dataset else open_configured(str(source), whole)
-    )
+    if dataset:
+        data = open_labelled(Wanted(dataset, root, split, options=settings(option or ())), whole)
+        looked_at = data.source
+        writer = open_writer(write, Path(out), data.object_classes, data.category_ids)
+    else:
+        looked_at, writer = open_configured(str(source), whole), open_writer(write, Path(out))
     with Progress(frames) as progress:
         done = execute(looked_at, whole, progress, writer, tuple(mapping or ()))
     for path in done.made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ from pipeline.formats.base import Prediction, Writer
 
 if TYPE_CHECKING:
     from pipeline.formats.reading import Benchmark, Reader
+    from pipeline.types import Classes
 
-__all__ = ["FORMATS", "Prediction", "Writer", "open_reader", "open_writer"]
+__all__ = ["FORMATS", "Prediction", "Writer", "known", "open_reader", "open_writer", "writer_kind"]
 
 FORMATS = MappingProxyType(  # name on the command line -> module:writer:reader; a new format is one file and one line
     {
@@ -29,15 +31,28 @@ FORMATS = MappingProxyType(  # name on the command line -> module:writer:reader;
 )
 
 
-def open_writer(name: str, out: Path) -> Writer:
+def open_writer(name: str, out: Path, objects: Classes | None = None, category_ids: Sequence[int] = ()) -> Writer:
     """The writer of a format, into the folder `out`, which is made.
+
+    Args:
+        name: a key of FORMATS.
+        out: the folder.
+        objects, category_ids: the classes that a data set marks and their numbers, where it has them; of use to
+            formats that have none of their own.
 
     Raises:
         ConfigError: there is no such format.
         SinkError: the folder cannot be made.
     """
-    writer: Writer = _found(name, 1)(out)
+    kind: Any = writer_kind(name)
+    writer: Writer = kind(out, objects, category_ids) if category_ids and kind.numbered else kind(out)
     return writer
+
+
+def writer_kind(name: str) -> type[Writer]:
+    """What writes a format; ConfigError where there is no such one."""
+    kind: type[Writer] = _found(name, 1)
+    return kind
 
 
 def open_reader(name: str, path: Path, benchmark: Benchmark) -> Reader:

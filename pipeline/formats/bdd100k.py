@@ -22,7 +22,7 @@ from pipeline.datasets.json_file import read_json
 from pipeline.datasets.objects import Marked
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction, exclusive, folder, write_bytes, write_png
+from pipeline.formats.base import Prediction, digits, exclusive, folder, write_bytes, write_png
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.types import Classes, Instances
 
@@ -32,6 +32,8 @@ class Bdd100kWriter:
 
     labels: ClassVar[Classes | None] = DRIVING
     things: ClassVar[Classes | None] = BDD_THINGS
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._out = folder(out)
@@ -53,10 +55,7 @@ class Bdd100kWriter:
         bitmask[..., 0], bitmask[..., 3], bitmask[..., 2] = owner >> 8, owner & 255, categories[owner]
         self._made[self._out / "ins_seg"] = None
         write_png(self._out / "ins_seg" / "bitmasks" / f"{name}.png", bitmask)
-        labels = [
-            {"id": str(i + 1), "index": i + 1, "score": round(float(score), 6)}
-            for i, score in enumerate(found.scores)
-        ]
+        labels = [{"id": str(i + 1), "index": i + 1, "score": digits(score)} for i, score in enumerate(found.scores)]
         self._frames.append({"name": f"{name}.jpg", "labels": labels})
 
     def close(self) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.classes import DRIVING, LABEL_IDS
-from pipeline.formats.base import InFolders, Prediction, write_bytes, write_png
+from pipeline.formats.base import InFolders, Prediction, digits, write_bytes, write_png
 from pipeline.formats.mask_lists import CITY_THINGS, THING_LABEL_IDS, MaskLists
 from pipeline.types import Classes
 
@@ -26,6 +26,8 @@ class CityscapesWriter(InFolders):
 
     labels: ClassVar[Classes | None] = DRIVING
     things: ClassVar[Classes | None] = CITY_THINGS
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def add(self, prediction: Prediction) -> None:
         """Write one image's files; the scripts look for the last part of its name."""
@@ -39,7 +41,7 @@ class CityscapesWriter(InFolders):
         for i in range(len(found)):
             mask = Path("masks") / f"{name}_{i:03}.png"
             write_png(where / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
-            lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
+            lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {digits(found.scores[i])}\n")
         write_bytes(where / f"{name}_pred.txt", "".join(lines).encode())
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from pipeline.datasets.coco_file import read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
-from pipeline.formats.base import Prediction, folder, write_bytes
+from pipeline.formats.base import Prediction, digits, folder, write_bytes
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found
 from pipeline.rle import encode_instances
 from pipeline.types import Classes
@@ -32,15 +32,18 @@ class CocoWriter:
 
     Args:
         out: a folder.
-        category_ids: class name -> category id of the annotation file; None: COCO's own for 80 classes, else the
-            class's place, from 1.
+        objects: the classes of the annotation file; None: those of the network.
+        category_ids: of these classes; none: COCO's own for 80 classes, else the class's place, from 1.
     """
 
     labels: ClassVar[Classes | None] = None
-    things: ClassVar[Classes | None] = Classes((), ())
+    things: Classes | None
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = True
 
-    def __init__(self, out: Path, category_ids: Mapping[str, int] | None = None) -> None:
+    def __init__(self, out: Path, objects: Classes | None = None, category_ids: Sequence[int] = ()) -> None:
         self._file = folder(out) / "results.json"
+        self.things = Classes((), ()) if objects is None else objects
         self._category_ids = category_ids
         self._rows: list[bytes] = []  # encoded: a fifth of the memory
 
@@ -52,19 +55,19 @@ class CocoWriter:
         image_id = _image_id(prediction)
         size = list(prediction.size_hw)
         for i, counts in enumerate(encode_instances(found, prediction.size_hw)):
-            x0, y0, x1, y1 = (round(float(edge), 2) for edge in found.boxes_xyxy[i])
+            x0, y0, x1, y1 = found.boxes_xyxy[i].tolist()
             row = {
                 "image_id": image_id,
                 "category_id": self._category(int(found.class_ids[i]), found.classes),
-                "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
-                "score": round(float(found.scores[i]), 6),
+                "bbox": [digits(number) for number in (x0, y0, x1 - x0, y1 - y0)],
+                "score": digits(found.scores[i]),
                 "segmentation": {"size": size, "counts": counts},
             }
             self._rows.append(msgspec.json.encode(row))
 
     def _category(self, class_id: int, classes: Classes) -> int:
-        if self._category_ids is not None:
-            return self._category_ids[classes.names[class_id]]
+        if self._category_ids:
+            return self._category_ids[class_id]
         return COCO_CATEGORY_IDS[class_id] if len(classes) == len(COCO_CATEGORY_IDS) else class_id + 1
 
     def close(self) -> list[Path]:

@@ -29,6 +29,8 @@ class DavisWriter:
 
     labels: ClassVar[Classes | None] = None
     things: ClassVar[Classes | None] = Classes((), ())
+    scored: ClassVar[bool] = False
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._out = folder(out)

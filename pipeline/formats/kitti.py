@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.classes import DRIVING
-from pipeline.formats.base import InFolders, Prediction, folder, write_bytes, write_png
+from pipeline.formats.base import InFolders, Prediction, digits, folder, write_bytes, write_png
 from pipeline.formats.cityscapes import LABEL_ID_OF
 from pipeline.formats.mask_lists import CITY_THINGS, THING_LABEL_IDS, MaskLists
 from pipeline.types import Classes
@@ -23,6 +23,8 @@ class KittiWriter(InFolders):
 
     labels: ClassVar[Classes | None] = DRIVING
     things: ClassVar[Classes | None] = CITY_THINGS
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def add(self, prediction: Prediction) -> None:
         """Write one image's files."""
@@ -36,7 +38,7 @@ class KittiWriter(InFolders):
         for i in range(len(found)):
             mask = f"{name}_{i:03}.png"
             write_png(where / "pred_img" / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
-            lines.append(f"../pred_img/{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
+            lines.append(f"../pred_img/{mask} {THING_LABEL_IDS[found.class_ids[i]]} {digits(found.scores[i])}\n")
         write_bytes(folder(where / "pred_list") / f"{name}.txt", "".join(lines).encode())
 
 

@@ -28,6 +28,8 @@ class MotsWriter:
 
     labels: ClassVar[Classes | None] = None
     things: ClassVar[Classes | None] = MOTS_THINGS
+    scored: ClassVar[bool] = False
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._out = folder(out)

@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabel, ScalabelLabels, frame_labels, read_files
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction, folder, write_bytes
+from pipeline.formats.base import Prediction, digits, folder, write_bytes
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.rle import encode_instances
 from pipeline.types import Classes, Instances
@@ -24,6 +24,8 @@ class ScalabelWriter:
 
     labels: ClassVar[Classes | None] = None
     things: ClassVar[Classes | None] = Classes((), ())
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._file = folder(out) / "frames.json"
@@ -43,12 +45,12 @@ class ScalabelWriter:
         if (found := prediction.instances) is not None:
             self._names |= dict.fromkeys(found.classes.names)
             for i, counts in enumerate(encode_instances(found, prediction.size_hw)):
-                x0, y0, x1, y1 = (round(float(edge), 2) for edge in found.boxes_xyxy[i])
+                x0, y0, x1, y1 = found.boxes_xyxy[i].tolist()
                 label = {
                     "id": str(i),
                     "category": found.classes.names[found.class_ids[i]],
-                    "score": round(float(found.scores[i]), 6),
-                    "box2d": {"x1": x0, "y1": y0, "x2": round(x1 - 1, 2), "y2": round(y1 - 1, 2)},
+                    "score": digits(found.scores[i]),
+                    "box2d": {"x1": digits(x0), "y1": digits(y0), "x2": digits(x1 - 1), "y2": digits(y1 - 1)},
                     "rle": {"counts": counts, "size": [height, width]},
                 }
                 frame["labels"].append(label)
