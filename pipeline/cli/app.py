@@ -34,12 +34,13 @@ app = typer.Typer(
 )
 
 USE = (run, eval, score, diff, stability, export_predictions)
-KNOW = (doctor, models, config, tune, build, verify, quantize)
+KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
 for command in (*USE, *KNOW, *MAKE):
     app.command()(command)
-app.add_typer(data)
+for group in (models, data):
+    app.add_typer(group)
 
 
 def _version(asked: bool) -> None:

@@ -58,8 +58,8 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
     scores = _scores(wanted.predictions, truths, reader, boundaries)
     left_out, missing = list(truths.left_out), []
     images = 0
+    _first_wrong(wanted.strict, reader.left_out)
     for index, name in enumerate(truths.names):
-        _first_wrong(wanted.strict, reader.left_out)
         try:
             truth = truths.truth(index)
         except DataError as error:
@@ -73,6 +73,7 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
         assert truth.labels is not None
         height, width = truth.labels.map.shape
         found = reader.find(Asked(name, index, (height, width), truth.image_id))
+        _first_wrong(wanted.strict, reader.left_out)
         if found is None:
             missing.append(name)
             if wanted.strict:
