@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified
+from pipeline.cli.options import Given, configured
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "frames")
 def export_predictions(
     write: Annotated[
         str, typer.Option(metavar="FORMAT", help="bdd100k, cityscapes, coco, davis, kitti, mots or scalabel.")
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="Where the files go.")],
+    given: Given,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A data set, as `dashmask eval` takes it; or give --source.")
     ] = None,
@@ -25,7 +27,6 @@ def export_predictions(
     source: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="A clip or anything else that `dashmask run` takes.")
     ] = None,
-    model: Models = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Table from the network's classes to the format's; may be repeated."),
@@ -38,13 +39,6 @@ def export_predictions(
             "eval`; else 0.25.",
         ),
     ] = None,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N images.")] = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
-    imgsz: IMGSZ = None,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Write what networks find in a data set or a clip as its benchmark's server and tools take it.
 
@@ -57,7 +51,6 @@ def export_predictions(
     from pipeline.assemble import open_configured
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import settings
-    from pipeline.config_file import load
     from pipeline.errors import ConfigError
     from pipeline.evaluation.evaluate import DEFAULTS
     from pipeline.evaluation.labelled import Wanted, open_labelled
@@ -66,20 +59,7 @@ def export_predictions(
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "source.frames": frames,
-            "input.long_side": imgsz,
-            "decode.conf": conf,
-        },
-        DEFAULTS if dataset and writer_kind(write).scored else None,
-    )
+    whole = given.config(DEFAULTS if dataset and writer_kind(write).scored else None, {"decode.conf": conf})
     cv2.setNumThreads(1)
     if dataset:
         data = open_labelled(Wanted(dataset, root, split, options=settings(option or ())), whole)
@@ -87,7 +67,7 @@ def export_predictions(
         writer = open_writer(write, Path(out), data.object_classes, data.category_ids)
     else:
         looked_at, writer = open_configured(str(source), whole), open_writer(write, Path(out))
-    with Progress(frames) as progress:
+    with Progress(whole.source.frames) as progress:
         done = execute(looked_at, whole, progress, writer, tuple(mapping or ()))
     for path in done.made:
         print(path)
