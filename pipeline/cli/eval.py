@@ -11,6 +11,7 @@ from pipeline.cli.options import Given, configured
 
 @configured("model", "backend", "require", "unverified", "imgsz", "frames", "fps")
 def eval(
+    *,
     dataset: Annotated[
         str,
         typer.Option(
@@ -19,9 +20,9 @@ def eval(
             "folders (images/ and masks/); or a drawn drive: demo, demo:seed=3,frames=100.",
         ),
     ],
-    given: Given,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder that its layout begins in.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Of the data set; train+val means both.")] = "val",
+    given: Given,
     mapping: Annotated[
         list[str] | None,
         typer.Option(

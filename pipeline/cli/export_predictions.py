@@ -11,11 +11,11 @@ from pipeline.cli.options import Given, configured
 
 @configured("model", "backend", "require", "unverified", "imgsz", "frames")
 def export_predictions(
+    *,
     write: Annotated[
         str, typer.Option(metavar="FORMAT", help="bdd100k, cityscapes, coco, davis, kitti, mots or scalabel.")
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="Where the files go.")],
-    given: Given,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A data set, as `dashmask eval` takes it; or give --source.")
     ] = None,
@@ -27,6 +27,7 @@ def export_predictions(
     source: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="A clip or anything else that `dashmask run` takes.")
     ] = None,
+    given: Given,
     mapping: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Table from the network's classes to the format's; may be repeated."),

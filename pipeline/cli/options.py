@@ -54,8 +54,8 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                     "--model",
                     "-m",
                     metavar="MODEL",
-                    help="An ONNX network, or the name of an embedded one or of one of Ultralytics. Twice: a semantic "
-                    "and an instance network together. Default: the best embedded one.",
+                    help="An ONNX network, or the name of an embedded one or of one of Ultralytics. Twice: a "
+                    "semantic and an instance network together. Default: the best embedded one.",
                 ),
             ],
             lambda said: tuple(said) if said else None,
@@ -150,7 +150,9 @@ def configured(*names: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
         called.__annotations__ = {one.name: one.annotation for one in parameters}
-        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] - what typer reads
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+        )
         return called
 
     return wrap
