@@ -20,6 +20,7 @@ from pipeline.polygons import polygons_crop
 from pipeline.rle import decode_crop, runs_crop
 from pipeline.types import Classes, TrueObjects
 
+Box = tuple[float, float, float, float]
 _WHAT = "COCO's instances: images, annotations, categories"
 
 
@@ -47,7 +48,7 @@ class _Annotation(msgspec.Struct, frozen=True):
     image_id: int | str
     category_id: int
     segmentation: msgspec.Raw = msgspec.Raw(b"[]")
-    bbox: tuple[float, float, float, float] | None = None  # x, y, width, height
+    bbox: Box | None = None  # x, y, width, height
     area: float | None = None
     iscrowd: int = 0
     ignore: int = 0
@@ -126,12 +127,15 @@ class CocoFile:
             mask, crop = read_mask(one.segmentation, size, where)
         except ValueError as error:
             raise DataError(f"{where}: {error}", hint="draw the object again, or leave its image out") from error
-        box = None
-        if one.bbox is not None:
-            x, y, width, height = one.bbox
-            box = (x, y, x + width, y + height)
+        box = None if one.bbox is None else edges(one.bbox)
         class_id = self._class_of[one.category_id]
         return Marked(class_id, mask, crop, one.id, one.iscrowd != 0, one.ignore != 0, one.area, box)
+
+
+def edges(bbox: Box) -> Box:
+    """x0, y0, x1, y1 of a box that is stored as x, y, width, height."""
+    x, y, width, height = bbox
+    return x, y, x + width, y + height
 
 
 def read_mask(segmentation: msgspec.Raw, size: tuple[int, int], where: str) -> Mask:

@@ -57,6 +57,19 @@ def true_objects(marked: Sequence[Marked], classes: Classes) -> TrueObjects:
     )
 
 
+def no_objects(classes: Classes) -> Instances:
+    """Instances without one."""
+    return Instances(
+        boxes_xyxy=np.zeros((0, 4), np.float32),
+        scores=np.zeros(0, np.float32),
+        class_ids=np.zeros(0, np.int32),
+        crops_px=np.zeros((0, 4), np.int32),
+        arena=np.zeros(0, np.uint8),
+        offset=np.zeros(1, np.int64),
+        classes=classes,
+    )
+
+
 def segments(numbers: NDArray[np.integer], least: int = 1) -> Iterator[Segment]:
     """The parts of a map (h, w) that have the same number, by rising number, from `least` on.
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import msgspec
 
-from pipeline.datasets.coco_file import read_mask
+from pipeline.datasets.coco_file import Box, edges, read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
@@ -90,7 +90,7 @@ class _Row(msgspec.Struct, frozen=True):
     image_id: int | str
     category_id: int
     score: float
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: Box | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -161,10 +161,7 @@ class CocoReader(Reading):
             mask, crop = read_mask(row.segmentation, size_hw, where)
         except ValueError as error:
             raise DataError(f"{where}: {error}", hint="write the masks at the image's size") from error
-        box = None
-        if row.bbox is not None:
-            x, y, width, height = row.bbox
-            box = (x, y, x + width, y + height)
+        box = None if row.bbox is None else edges(row.bbox)
         return Marked(self._class_of[row.category_id], mask, crop, place, box_xyxy=box)
 
 

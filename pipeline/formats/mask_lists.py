@@ -1,11 +1,12 @@
-"""Cityscapes' and KITTI's results by anybody: label ids as PNG, objects as text files that name a mask a line."""
+"""Cityscapes' and KITTI's results, both ways: label ids as PNG, objects as text files that name a mask a line."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,15 +16,54 @@ from pipeline.datasets.label_ids import TRAIN_ID_OF
 from pipeline.datasets.objects import Marked, Segment, segments
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction
+from pipeline.formats.base import InFolders, Prediction, digits, folder, write_bytes, write_png
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
-from pipeline.types import Instances
+from pipeline.types import Classes, Instances
 
-__all__ = ["CITY_THINGS", "THING_LABEL_IDS", "MaskLists"]
+__all__ = ["CITY_THINGS", "LABEL_ID_OF", "THING_LABEL_IDS", "MaskListWriter", "MaskLists"]
 
 THING_LABEL_IDS = tuple(LABEL_IDS[i] for i in THINGS)
+LABEL_ID_OF = np.zeros(256, np.uint8)  # 0 is `unlabeled`
+LABEL_ID_OF[: len(LABEL_IDS)] = LABEL_IDS
 _LICENSE_PLATE = -1
 _NOTHING = Segment(1, np.zeros((0, 0), np.uint8), (0, 0, 0, 0))
+
+
+class MaskListWriter(InFolders):
+    """Writes them where a benchmark looks for them.
+
+    Attributes:
+        labels_at, list_at, mask_at: paths among the results; `{name}` is the image's, `{i}` counts its objects.
+    """
+
+    labels: ClassVar[Classes | None] = DRIVING
+    things: ClassVar[Classes | None] = CITY_THINGS
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
+    labels_at: ClassVar[str]
+    list_at: ClassVar[str]
+    mask_at: ClassVar[str]
+
+    def add(self, prediction: Prediction) -> None:
+        """Write one image's files; the official scripts look for the last part of its name."""
+        name = Path(prediction.name).name
+        if prediction.labels is not None:
+            write_png(self._at(self.labels_at.format(name=name)), LABEL_ID_OF[prediction.labels])
+        found = prediction.instances
+        if found is None:
+            return
+        listed, lines = self._at(self.list_at.format(name=name)), []
+        for i in range(len(found)):
+            mask = self._at(self.mask_at.format(name=name, i=i))
+            write_png(mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
+            place = Path(os.path.relpath(mask, listed.parent)).as_posix()
+            lines.append(f"{place} {THING_LABEL_IDS[found.class_ids[i]]} {digits(found.scores[i])}\n")
+        folder(listed.parent)
+        write_bytes(listed, "".join(lines).encode())
+
+    def _at(self, place: str) -> Path:
+        top, _, rest = place.partition("/")
+        return self._folder(top) / rest
 
 
 class MaskLists(Reading):

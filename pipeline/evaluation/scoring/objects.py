@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.objects import no_objects
 from pipeline.evaluation.mapping import Mapping
 from pipeline.evaluation.scoring.labels import LabelScore
 from pipeline.evaluation.scoring.numbers import number
@@ -93,7 +94,7 @@ class ObjectScore:
             The frame's F1 score of masks at IoU 0.5 with SHOWN_SCORE; without objects in truth its mean IoU.
         """
         objects = true_objects(truth)
-        found = _nothing() if found is None else found
+        found = no_objects(Classes((), ())) if found is None else found
         quality = self._paint(truth, found, frame_hw)
         self._founds += len(found)
         self._count_unmapped("predicted", found, self._found_to)
@@ -191,15 +192,3 @@ class ObjectScore:
             "classes": per_class,
             "precision_recall": {"IoU": 0.5, "recall": _RECALL, "classes": curves},
         }
-
-
-def _nothing() -> Instances:
-    return Instances(
-        boxes_xyxy=np.empty((0, 4), np.float32),
-        scores=np.empty(0, np.float32),
-        class_ids=np.empty(0, np.int32),
-        crops_px=np.empty((0, 4), np.int32),
-        arena=np.empty(0, np.uint8),
-        offset=np.zeros(1, np.int64),
-        classes=Classes((), ()),
-    )
