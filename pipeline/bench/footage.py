@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from pipeline.assemble import open_configured
+from pipeline.capture import open_configured
 from pipeline.config import Config
 from pipeline.errors import SourceError
 from pipeline.image import Image

@@ -25,7 +25,7 @@ from pipeline.flow import Flow, Pool
 from pipeline.networks import Network
 from pipeline.outputs import sinks
 from pipeline.preprocess import Preprocessor
-from pipeline.run import StatusLine
+from pipeline.status_line import StatusLine
 from pipeline.trace import Trace
 from pipeline.types import Picture, Scene
 

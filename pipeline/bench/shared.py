@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from engines.backends.base import Backend, Done, Ticket
+from engines.backends.base import Backend, Done, Ticket, Way
 from pipeline.types import Prepared
 
 
@@ -19,6 +19,7 @@ class SharedBackend:
 
     slots = 1
     max_batch = 1
+    way: Way = "tensors"  # what stands before and behind the network is each flow's own
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigFile, Require, Set, Unverified
+from pipeline.cli.options import Given, configured
 
 LEAST_WIDTH = 110  # columns: a narrower screen breaks lines, but no column is lost
 
 
+@configured("start", "conf", "require", "unverified")
 def bench(
+    given: Given,
     source: Annotated[
         str,
         typer.Argument(
@@ -81,10 +83,6 @@ def bench(
     fail_on: Annotated[
         str | None, typer.Option("--fail-on", metavar="slower", help="With --compare: 1 is returned where it did.")
     ] = None,
-    require: Require = None,
-    unverified: Unverified = False,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Measure the whole pipeline, the network alone beside it, and what else the machine did meanwhile.
 
@@ -104,7 +102,6 @@ def bench(
     from pipeline.cli.bench_table import lines, machine_table, stages_table, table
     from pipeline.cli.progress import say
     from pipeline.cli.settings import output_path
-    from pipeline.config_file import load
     from pipeline.errors import ConfigError
     from pipeline.report import write_report
 
@@ -126,7 +123,7 @@ def bench(
         raise ConfigError("--fail-on needs --compare OLD.json")
     out, traced = output_path(json), output_path(trace)
     folder = check_plots(plots) if plots is not None else None
-    whole = load(config, set or (), {"backend.require": require, "backend.unverified": unverified or None})
+    whole = given.config()
     models = model or ["+".join(whole.model)] if model or whole.model else []
     backends = backend or [whole.backend.name]
     wanted = list(cases(models, backends, imgsz or ()))
