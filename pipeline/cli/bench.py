@@ -17,7 +17,7 @@ def bench(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]", help="A clip, a folder or glob of images, or `demo`, a drawn drive held in memory."
+            metavar="SOURCE", help="A clip, a folder or glob of images, or `demo`, a drawn drive held in memory."
         ),
     ] = "demo",
     model: Annotated[
