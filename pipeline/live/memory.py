@@ -10,9 +10,9 @@ import sys
 def reclaim() -> None:
     """Free what a closed decoder still holds, and hand free memory back to the system.
 
-    A container of PyAV and its streams refer to each other, so that their buffers wait for Python's collector; and the
-    C library keeps what it gets back. Without this a process grows with every connection that is lost, up to some dozen
-    MB. Takes some 20 ms, in which nothing else of Python runs.
+    A container of PyAV and its streams refer to each other, so that their buffers wait for Python's collector; and
+    the C library keeps what it gets back. Without this a process grows with every connection that is lost, up to some
+    dozen MB. Takes some 20 ms, in which nothing else of Python runs.
     """
     gc.collect()
     if not sys.platform.startswith("linux"):
