@@ -1,0 +1,93 @@
+"""`dashmask replay`: recorded drives by the thousand into one data set, on this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
+
+
+def replay(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Videos, folders, globs, or manifests (.txt: a path, or path, tab, name, a line; .parquet: columns "
+            "location, name); here, or s3://, gs://, http:// and whatever else fsspec reads.",
+            metavar="INPUT...",
+        ),
+    ] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="The data set: a new folder, or one to go on with.")] = "",
+    model: Models = None,
+    engine: Annotated[str, typer.Option(metavar="local|ray", help="Who runs the workers.")] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Of a Ray cluster, or auto. Default: this machine alone."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Each with its networks. Default: one for every two cores.")
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option(metavar="N", help="Ray: cores that a worker takes, such as 2 or 0.5.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(metavar="N", help="Ray: GPUs that a worker takes, such as 0.25.")] = 0.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what is whole; try what failed again.")
+    ] = False,
+    retries: Annotated[int, typer.Option(metavar="N", help="How often what failed is tried again.")] = 2,
+    segment: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="Cut long clips at key frames, after S seconds or more; 0: never. Default: 60."
+        ),
+    ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="Also write PNG masks: DIR/masks/CLIP/.")] = False,
+    videos: Annotated[bool, typer.Option("--videos", help="Also write drawn videos; then no clip is cut.")] = False,
+    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
+    backend: Backend = None,
+    require: Require = None,
+    unverified: Unverified = False,
+    imgsz: IMGSZ = None,
+    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
+    iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
+    config: ConfigFile = None,
+    set: Set = None,
+) -> None:
+    """Segment recordings into a Parquet data set: a file a clip, a row a frame and a row an object.
+
+    Example: [bold]dashmask replay drives/ --out dataset --model yolo11n-seg.onnx[/bold]
+    """
+    from pathlib import Path
+
+    from pipeline.cli.replay_progress import ReplayProgress, finish
+    from pipeline.config_file import load
+    from pipeline.errors import ConfigError
+    from pipeline.replay.engines import Crew, engine_maker
+    from pipeline.replay.replay import Wanted
+    from pipeline.replay.replay import replay as execute
+
+    if not out:
+        raise ConfigError("where shall the data set be?", hint="add --out DIR")
+    whole = load(
+        config,
+        set or (),
+        {
+            "model": tuple(model) if model else None,
+            "backend.name": backend,
+            "backend.require": require,
+            "backend.unverified": unverified or None,
+            "source.every": every,
+            "input.long_side": imgsz,
+            "decode.conf": conf,
+            "decode.iou": iou,
+            "decode.classes": listed(classes),
+        },
+    )
+    maker = engine_maker(engine, Crew(workers, ray_address, cpus, gpus))
+    wanted = Wanted(inputs or (), Path(out), whole, masks, videos, resume, retries, segment)
+    with ReplayProgress() as progress:
+        outcome = execute(wanted, maker, progress)
+    if code := finish(outcome, Path(out)):
+        raise typer.Exit(code)
