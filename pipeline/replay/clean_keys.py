@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 PLAIN = frozenset(
-    "av1 dnxhd ffv1 huffyuv mjpeg mpeg1video mpeg2video mpeg4 png prores rawvideo utvideo vp8 vp9".split()
+    ("av1", "dnxhd", "ffv1", "huffyuv", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "prores", "vp8", "vp9")
 )
 
 

@@ -15,8 +15,10 @@ from pipeline.replay.remote import find_remote, is_remote, shown
 from pipeline.sources import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in "mp4 m4v mov mkv webm avi ts mts m2ts mpg mpeg wmv flv h264 264 h265 265 hevc ivf y4m mxf 3gp ogv".split()
+    (
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"),
+        *(".h264", ".264", ".h265", ".265", ".hevc", ".ivf", ".y4m", ".mxf", ".3gp", ".ogv"),
+    )
 )
 _LIVE = ("rtsp", "rtsps", "udp", "tcp", "rtmp", "rtmps", "srt")
 
