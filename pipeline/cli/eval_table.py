@@ -74,7 +74,7 @@ def _panoptic(what: Mapping[str, Any]) -> Table:
 
 def lines(what: Mapping[str, Any]) -> list[str]:
     """What the tables do not say: which images, how fast, what was not scored."""
-    data, left_out, stages, age = what["dataset"], what["left_out"], what["stages_ms"], what["age_ms"]
+    data, left_out = what["dataset"], what["left_out"]
     said = [
         f"{data['name']} {data['split']}".rstrip() + f": {what['images']} images, {left_out['count']} left out; "
         f"data for: {data['terms']}"
@@ -92,7 +92,9 @@ def lines(what: Mapping[str, Any]) -> list[str]:
     if "boundary" in what:
         borders = what["boundary"]
         said.append(f"boundary IoU {_percent(borders['IoU'])}, boundary F {_percent(borders['F'])}")
-    network = stages["infer"]
+    if "workers" in what:  # on a cluster
+        return [*said, f"{what['fps']:.1f} frames/s by {len(what['workers'])} workers, their start included"]
+    network, age = what["stages_ms"]["infer"], what["age_ms"]
     said.append(
         f"{what['fps'] or 0:.1f} frames/s, reading the images and their labels included; network "
         f"{_ms(network)}, from image to result {_ms(age)}"

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
+from pipeline.cli.options import (
+    IMGSZ,
+    Backend,
+    ConfigFile,
+    CPUs,
+    GPUs,
+    Models,
+    RayAddress,
+    Require,
+    Set,
+    Unverified,
+    listed,
+)
 
 
 def replay(
@@ -21,17 +33,12 @@ def replay(
     out: Annotated[str, typer.Option(metavar="DIR", help="The data set: a new folder, or one to go on with.")] = "",
     model: Models = None,
     engine: Annotated[str, typer.Option(metavar="local|ray", help="Who runs the workers.")] = "local",
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="ADDR", help="Of a Ray cluster, or auto. Default: this machine alone."),
-    ] = None,
+    ray_address: RayAddress = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Each with its networks. Default: one for every two cores.")
     ] = None,
-    cpus: Annotated[
-        float | None, typer.Option(metavar="N", help="Ray: cores that a worker takes, such as 2 or 0.5.")
-    ] = None,
-    gpus: Annotated[float, typer.Option(metavar="N", help="Ray: GPUs that a worker takes, such as 0.25.")] = 0.0,
+    cpus: CPUs = None,
+    gpus: GPUs = 0.0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what is whole; try what failed again.")
     ] = False,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 from pipeline.errors import DataError
@@ -90,7 +89,7 @@ def _parquet(file: Any, manifest: str) -> Iterator[Clip]:
 
 
 def _clip(location: str, name: str | None, manifest: str, where: str) -> Clip:
-    own = name if name is not None else PurePosixPath(location.split("?")[0].rstrip("/")).name
+    own = name if name is not None else location.split("?")[0].rstrip("/").rpartition("/")[2]
     if not is_remote(location) and not posixpath.isabs(location):
         location = posixpath.join(posixpath.dirname(manifest), location)
     return Clip(checked_name(own, where), location)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pipeline.errors import DataError
 
@@ -26,7 +25,7 @@ def checked_name(name: str, where: str) -> str:
     Raises:
         DataError: it would lead out of the folder, or is none.
     """
-    parts = PurePosixPath(name).parts
+    parts = [part for part in name.split("/") if part not in ("", ".")]
     if not parts or name.startswith("/") or ".." in parts or "\0" in name or any(len(part) > 200 for part in parts):
         raise DataError(
             f"{where}: {name!r} cannot name a clip", hint="a name is a relative path, such as monday/0001.mp4"
