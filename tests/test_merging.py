@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ NAMES = ("road", "car", "person")
 CLASSES = Classes(NAMES, colours_for(NAMES))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e300, 1e300, allow_subnormal=True), max_size=30), st.randoms())
 def test_sums_do_not_depend_on_order_or_parts(values: list[float], random: Any) -> None:
     shuffled = list(values)

@@ -17,7 +17,7 @@ from pipeline.evaluation.labelled import Labelled, Wanted, open_labelled
 from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.flow import Flow
 from pipeline.networks import networks
-from pipeline.replay.engine import Job, with_cores
+from pipeline.replay.engine import Job, absolute, with_cores
 from pipeline.replay.engines import Crew
 from pipeline.replay.identity import difference, identity
 from pipeline.replay.tasks import Layout
@@ -74,7 +74,7 @@ def evaluate_on_ray(
                 f"no node of the cluster has the {cpus:g} cores that a worker takes", hint="ask for less with --cpus"
             )
         workers = crew.workers or places
-        job = with_cores(Job(config, Layout("", ""), 0), max(1, int(cpus)))
+        job = with_cores(Job(absolute(config), Layout("", ""), 0), max(1, int(cpus)))
         actor = ray.remote(
             num_cpus=cpus,
             num_gpus=crew.gpus,
@@ -82,7 +82,9 @@ def evaluate_on_ray(
             max_task_retries=_RETRIES,
             runtime_env={"env_vars": {"OPENBLAS_NUM_THREADS": "1"}},
         )(_Evaluator)
-        actors = [actor.remote(wanted, job.config, tuple(mappings), boundaries) for _ in range(workers)]
+        seen = replace(wanted, root=os.path.abspath(wanted.root or ""))
+        tables = tuple(os.path.abspath(name) if os.path.isfile(name) else name for name in mappings)
+        actors = [actor.remote(seen, job.config, tables, boundaries) for _ in range(workers)]
         whole: Part | None = None
         counted: dict[str, list[float]] = {}
         for part in _in_order(ray, actors, count):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.errors import SinkError
 from pipeline.replay.ledger import Ledger
 from pipeline.replay.naming import Clip
 from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task
@@ -70,7 +71,11 @@ class Dispatch:
         return self._fresh.popleft() if self._fresh else None
 
     def took(self, task: Task, result: Result, worker: str) -> None:
-        """A task came back."""
+        """A task came back.
+
+        Raises:
+            SinkError: nothing can be written any more; what was written stays.
+        """
         if isinstance(result, Failed):
             self._failed(task, result)
         elif isinstance(result, Split):
@@ -115,6 +120,8 @@ class Dispatch:
             self._clear(task.id)
 
     def _failed(self, task: Task, failed: Failed) -> None:
+        if failed.stop:
+            raise SinkError(failed.reason, hint="mend that, then the same command with --resume goes on")
         if task.kind != "clip" and self._ledger.state(task.id) != "split":
             return  # another segment of its clip was first
         if failed.in_one_piece:

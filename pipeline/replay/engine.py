@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -60,3 +62,9 @@ def with_cores(job: Job, cores: int) -> Job:
         return job
     backend = msgspec.structs.replace(backend, workers=max(1, min(cores, MOST_WORKERS)), threads=1)
     return replace(job, config=msgspec.structs.replace(job.config, backend=backend))
+
+
+def absolute(config: Config) -> Config:
+    """The configuration with whole paths, for workers that run in folders of their own."""
+    models = tuple(os.path.abspath(name) if Path(name).exists() else name for name in config.model)
+    return msgspec.structs.replace(config, model=models)

@@ -64,7 +64,7 @@ def _local(word: str) -> Iterator[Clip]:
     if path.is_dir():
         yield from _folder(path)
     elif path.exists():
-        yield Clip(checked_name(path.name, word), str(path))
+        yield Clip(checked_name(path.name, word), os.path.abspath(path))
     elif glob.has_magic(word):
         found = sorted(glob.glob(word, recursive=True))
         if not found:
@@ -84,10 +84,12 @@ def _folder(folder: Path) -> Iterator[Clip]:
         if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in shown_files):
             own = str(inside) if inside.parts else folder.resolve().name
             count += 1
-            yield Clip(checked_name(own, str(folder)), above)
+            yield Clip(checked_name(own, str(folder)), os.path.abspath(above))
         for name in shown_files:
             if Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 count += 1
-                yield Clip(checked_name((inside / name).as_posix(), str(folder)), str(Path(above) / name))
+                yield Clip(
+                    checked_name((inside / name).as_posix(), str(folder)), os.path.abspath(os.path.join(above, name))
+                )
     if not count:
         raise SourceError(f"{folder} has neither videos nor images in it", hint="give a folder of recordings")

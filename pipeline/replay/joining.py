@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import SinkError
+from pipeline.errors import DataError
 from pipeline.replay.parquet import ClipWriter
 from pipeline.replay.schema import KINDS, arrow
 from pipeline.replay.tasks import Layout, Task
@@ -29,7 +29,8 @@ def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool)
         Frames, rows.
 
     Raises:
-        SinkError: a segment is missing or damaged, or the disk refuses.
+        DataError: a segment is missing or damaged.
+        SinkError: the disk refuses.
     """
     pa, parquet = arrow()
     scratch = Path(layout.scratch) / uuid.uuid4().hex
@@ -46,7 +47,7 @@ def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool)
                     writer.add_table(table)
             except (OSError, pa.ArrowException) as error:
                 writer.abandon()
-                raise SinkError(f"{part}: a segment is missing or damaged: {error}") from error
+                raise DataError(f"{part}: a segment is missing or damaged: {error}") from error
         writer.close()
         if masks:
             _join_masks(task, layout, scratch / "masks")

@@ -7,6 +7,7 @@ manifest's own folder.
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator
 from typing import IO, Any
@@ -92,4 +93,5 @@ def _clip(location: str, name: str | None, manifest: str, where: str) -> Clip:
     own = name if name is not None else location.split("?")[0].rstrip("/").rpartition("/")[2]
     if not is_remote(location) and not posixpath.isabs(location):
         location = posixpath.join(posixpath.dirname(manifest), location)
+        location = location if is_remote(location) else os.path.abspath(location)
     return Clip(checked_name(own, where), location)

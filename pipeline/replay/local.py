@@ -40,7 +40,7 @@ class LocalEngine:
 
     def __exit__(self, *error: object) -> None:
         for process in self._crew:
-            process.stop()
+            process.dismiss()
         for process in self._crew:
             process.join()
         self._crew = []
@@ -133,8 +133,16 @@ class _Process:
         with contextlib.suppress(OSError):
             self.pipe.send(task)
 
+    def dismiss(self) -> None:
+        """Let it end by itself where it is idle; else end it."""
+        if self.identity is None or self.task is not None:
+            self.stop()
+            return
+        with contextlib.suppress(OSError):
+            self.pipe.send(None)
+
     def stop(self) -> None:
-        """End it now; idle or not."""
+        """End it now."""
         self._process.terminate()
 
     def join(self) -> int | None:
@@ -160,8 +168,8 @@ def _work(pipe: Connection, job: Job) -> None:
         return
     try:
         pipe.send(worker.identity)
-        while True:
-            pipe.send(worker.do(pipe.recv()))
+        while (task := pipe.recv()) is not None:
+            pipe.send(worker.do(task))
     except (EOFError, OSError):  # the driver is gone
         pass
     finally:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.cluster import connected, room
 from pipeline.errors import BackendError, SinkError, UserError
 from pipeline.replay.dispatch import Dispatch
-from pipeline.replay.engine import Job, with_cores
+from pipeline.replay.engine import Job, absolute, with_cores
 from pipeline.replay.identity import difference
 from pipeline.replay.ledger import FILE as MANIFEST
 from pipeline.replay.tasks import Failed, Result, Task
@@ -37,7 +37,7 @@ class RayEngine:
     ) -> None:
         self._workers, self._address = workers, address
         self._cpus, self._gpus = _CPUS if cpus is None else cpus, gpus
-        self._job = with_cores(job, max(1, int(self._cpus)))
+        self._job = with_cores(replace(job, config=absolute(job.config)), max(1, int(self._cpus)))
         self._closing = ExitStack()
         self._ray: Any = None
         self._crew: list[_Actor] = []
@@ -49,6 +49,9 @@ class RayEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
+        idle = [actor.handle.close.remote() for actor in self._crew if actor.ready and actor.task is None]
+        if idle:
+            self._ray.wait(idle, num_returns=len(idle), timeout=5)
         for actor in self._crew:
             self._ray.kill(actor.handle)
         self._crew = []
@@ -186,3 +189,7 @@ class _Remote:
         """Do one piece of work."""
         result: Result = self._worker.do(task)
         return result
+
+    def close(self) -> None:
+        """Let go of what was loaded and fetched."""
+        self._worker.close()

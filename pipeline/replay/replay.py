@@ -27,7 +27,7 @@ from pipeline.replay.ledger import Ledger
 from pipeline.replay.report import FILE as REPORT
 from pipeline.replay.report import replay_report
 from pipeline.replay.schema import arrow
-from pipeline.replay.tasks import Layout
+from pipeline.replay.tasks import Layout, copies
 from pipeline.report import write_report
 from pipeline.sinks import check_outputs
 
@@ -96,7 +96,7 @@ def replay(wanted: Wanted, engine_of: Callable[[Job], Engine], watch: Watch) -> 
         _sweep(layout)
         engine = closing.enter_context(engine_of(Job(config, layout, segment_s)))
         mine = engine.identity()
-        claim(wanted.out, mine)
+        claim(wanted.out, {**mine, "beside": _beside(wanted)})
         if wanted.resume:
             ledger.add(find_clips(wanted.inputs))
             ledger.try_again(_missing(ledger, layout))
@@ -108,9 +108,16 @@ def replay(wanted: Wanted, engine_of: Callable[[Job], Engine], watch: Watch) -> 
         (left,) = next(ledger.rows("SELECT count(*) FROM clips WHERE state IN ('waiting', 'split')"))
         what = replay_report(ledger, mine, dispatch.counts, time.monotonic() - began_s, left > 0)
         write_report(wanted.out / REPORT, what)
+    shutil.rmtree(copies(layout), ignore_errors=True)
     if not left:
         shutil.rmtree(layout.parts, ignore_errors=True)
     return Outcome(what, left > 0)
+
+
+def _beside(wanted: Wanted) -> dict[str, Any]:
+    """What else the data set holds, and how that is drawn."""
+    drawn = msgspec.to_builtins(wanted.config.render) if wanted.videos else None
+    return {"masks": wanted.config.output.mask_ids if wanted.masks else None, "videos": drawn}
 
 
 def _with_outputs(wanted: Wanted) -> Config:

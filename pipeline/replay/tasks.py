@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pipeline.replay.naming import Clip
@@ -48,6 +50,7 @@ class Failed:
     again: bool  # another try may do better
     in_one_piece: bool = False  # the clip cannot be split after all
     replace: bool = False  # the worker met a defect: do not trust it further
+    stop: bool = False  # nothing can be written: every other clip would fail too
 
 
 Result = Split | Done | Failed
@@ -89,3 +92,8 @@ class Layout:
     def scratch(self) -> str:
         """What is being written in this run."""
         return f"{self.parts}/{self.run}"
+
+
+def copies(layout: Layout) -> Path:
+    """Where a machine keeps copies of clips that lie elsewhere while this run needs them."""
+    return Path(tempfile.gettempdir()) / f"dashmask-replay-{layout.run}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline.assemble import build, open_configured
 from pipeline.config import Config, OutputConfig
-from pipeline.errors import SourceError, UserError
+from pipeline.errors import SinkError, SourceError, UserError
 from pipeline.flow import Flow, Pool
 from pipeline.networks import networks
 from pipeline.outputs import all_names, sinks
@@ -24,7 +24,7 @@ from pipeline.replay.identity import identity
 from pipeline.replay.joining import join, publish, publish_folder
 from pipeline.replay.parquet import RowSink, file_digest
 from pipeline.replay.remote import fetched, is_remote, shown
-from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task
+from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, copies
 from pipeline.sources import SourceOptions
 from pipeline.sources.segment import SegmentError, SegmentFile
 from pipeline.types import Picture, Sink, Source
@@ -47,11 +47,13 @@ class Worker:
         self._nets = networks(config)
         self.identity: Mapping[str, Any] = identity(config, self._nets)
         self._fetched: tuple[str, Path] | None = None
-        self._copies = Path(tempfile.gettempdir()) / f"dashmask-replay-{layout.run}"
+        self._copies = copies(layout)
 
     def close(self) -> None:
         """Let go of the networks and of what was fetched."""
         self._forget("")
+        with contextlib.suppress(OSError):  # others of this machine may still need it
+            self._copies.rmdir()
         for net in self._nets:
             net.selection.backend.close()
 
@@ -76,6 +78,8 @@ class Worker:
         except SourceError as error:
             # A file here is as it is; one that comes over a network may come better the next time.
             return Failed(_said(error, path, task), again=is_remote(task.clip.location))
+        except SinkError as error:
+            return Failed(str(error), again=False, stop=True)
         except UserError as error:
             return Failed(_said(error, path, task), again=True)
         except Exception as error:  # a defect costs this clip its tries, not the others their run
