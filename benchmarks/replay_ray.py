@@ -105,7 +105,8 @@ def main() -> None:
     given = parser.parse_args()
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_AUTH_MODE"] = "disabled"
+    # Ray's workers would give way to everything else on this machine.
+    os.environ.update(RAY_AUTH_MODE="disabled", RAY_worker_niceness="0")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

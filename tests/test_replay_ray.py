@@ -31,6 +31,7 @@ def cluster() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_worker_niceness", "0")  # else Ray's workers give way to everything else on this machine
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         small = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
         nodes = Cluster(initialize_head=True, head_node_args=small)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +91,8 @@ def evaluate_on_ray(
         for part in _in_order(ray, actors, count):
             images, busy_s = counted.setdefault(part.worker, [0, 0.0])
             counted[part.worker] = [images + part.images, busy_s + part.busy_s]
-            whole = part if whole is None else _added(whole, part)
+            # Arrays that Ray hands over cannot be written to: the first part is copied, the others added to it.
+            whole = copy.deepcopy(part) if whole is None else _added(whole, part)
     if whole is None or not whole.images:
         why = f": {whole.left_out[0].reason}" if whole and whole.left_out else ""
         raise DataError(f"{data.name}: not one image could be scored{why}", hint="mend the data set")
