@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import DataError
@@ -36,10 +40,24 @@ def read_manifest(location: str) -> Iterator[Clip]:
         DataError: it cannot be read, or a line or row is none; names it.
     """
     try:
-        with opened(location) as file:
+        with _here(location) as file:
             yield from _parquet(file, location) if location.lower().endswith(PARQUET) else _text(file, location)
     except OSError as error:
         raise DataError(f"{location}: the manifest cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _here(location: str) -> Iterator[IO[bytes]]:
+    """The manifest to be read at any place; one that lies elsewhere is copied first, as not every server can seek."""
+    if not is_remote(location):
+        with Path(location).open("rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        with opened(location) as file:
+            shutil.copyfileobj(file, copy, 1 << 20)
+        copy.seek(0)
+        yield copy
 
 
 def _text(file: IO[bytes], manifest: str) -> Iterator[Clip]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +27,11 @@ def is_remote(location: str) -> bool:
 
 @contextmanager
 def opened(location: str) -> Iterator[IO[bytes]]:
-    """A file, here or elsewhere, to be read as bytes.
+    """A file that lies elsewhere, to be copied: some protocols give it from its beginning to its end only.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: it cannot be opened or read.
     """
-    if not is_remote(location):
-        with Path(location).open("rb") as here:
-            yield here
-        return
     system, path = _system(location)
     with _said(location), system.open(path, "rb") as file:
         yield file
@@ -67,9 +64,8 @@ def fetched(location: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{uuid.uuid4().hex}.part"
     try:
-        with opened(location) as file, part.open("wb") as out, _said(location):
-            while block := file.read(_BLOCK):
-                out.write(block)
+        with part.open("wb") as out, opened(location) as file:
+            shutil.copyfileobj(file, out, _BLOCK)
         os.replace(part, copy)
     finally:
         part.unlink(missing_ok=True)
