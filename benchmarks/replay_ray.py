@@ -41,7 +41,7 @@ SOURCES = (
 ALL, LONG = 60, 3
 
 
-def make_clips(video: Path, folder: Path) -> None:
+def make_clips(video: Path, folder: Path, long: int) -> None:
     """The sixty clips; each source is decoded once."""
     footage = {}
     for name in SOURCES:
@@ -50,11 +50,11 @@ def make_clips(video: Path, folder: Path) -> None:
     for index in range(ALL - LONG - 2):
         frames = footage[SOURCES[index % len(SOURCES)]]
         begin = index * 3 % (len(frames) - 24)
-        write(folder / f"short-{index:02}.mp4", frames[begin : begin + 12 + index % 12], 12)
+        write(folder / f"short-{index:02}.mp4", frames[begin : begin + 6 + index % 12], 6)
     for index in range(LONG):
         frames = footage[SOURCES[index]]
-        write(folder / f"long-{index}.mp4", (frames * 20)[:450], 25)
-    write(folder / "one-key-frame.mp4", (footage[SOURCES[1]] * 6)[:300], 9999)
+        write(folder / f"long-{index}.mp4", (frames * 20)[:long], 25)
+    write(folder / "one-key-frame.mp4", (footage[SOURCES[1]] * 20)[:long], 9999)
     whole = (folder / "long-0.mp4").read_bytes()
     (folder / "broken.mp4").write_bytes(whole[: len(whole) // 3])
 
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("video", type=Path, help="the folder of the footage")
     parser.add_argument("model")
     parser.add_argument("--imgsz", type=int, default=160)
+    parser.add_argument("--long", type=int, default=450, help="frames of a long clip")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     from ray.cluster_utils import Cluster
@@ -113,7 +114,7 @@ def main() -> None:
         clips, out = folder / "clips", folder / "set"
         clips.mkdir()
         (folder / "plain").mkdir()
-        make_clips(given.video, clips)
+        make_clips(given.video, clips, given.long)
         config = Config(
             model=(given.model,),
             input=InputConfig(long_side=given.imgsz),
@@ -177,6 +178,8 @@ def main() -> None:
             "date": time.strftime("%Y-%m-%d"),
             "machine": {"cores": os.cpu_count(), "system": platform.platform(), "load": round(os.getloadavg()[0], 1)},
             "model": Path(given.model).name,
+            "imgsz": given.imgsz,
+            "frames_of_a_long_clip": given.long,
         }
         given.out.write_text(json.dumps({**about, **result}, indent=1) + "\n")
     if not result["equal_to_plain"]:

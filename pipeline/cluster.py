@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,7 @@ def connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _look(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be; without it Ray warns
     told: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
@@ -51,6 +53,19 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _look(address: str | None) -> None:
+    """BackendError where nothing listens at host:port: Ray itself would try for a minute."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), 5).close()
+        except OSError as error:
+            raise BackendError(
+                f"there is no Ray cluster at {address}: {error.strerror or error}",
+                hint="start one with `ray start --head`",
+            ) from None
 
 
 def room(ray: Any, cpus: float, gpus: float) -> int:
