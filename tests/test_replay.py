@@ -113,7 +113,7 @@ def test_the_report_and_the_files_say_what_they_are(plain: Path, models: tuple[P
     assert (told["schema"], told["clip"]) == (1, "stills")
     assert [model["sha256"] for model in told["models"]] == [model["sha256"] for model in what["models"]]
     assert told["options"]["decode"]["conf"] == 0.25
-    assert told["options"]["backend"] == [{"name": "onnxruntime-cpu", "precision": "f32"}] * 2
+    assert told["options"]["backend"] == [{"name": "onnxruntime-cpu", "precision": "f32", "way": "tensors"}] * 2
     assert {"dashmask", "pyarrow", "onnxruntime", "av"} <= set(told["versions"])
 
 

@@ -19,6 +19,7 @@ from pipeline.cli.nets import nets
 from pipeline.cli.quantize import quantize
 from pipeline.cli.replay import replay
 from pipeline.cli.run import run
+from pipeline.cli.score import score
 from pipeline.cli.stability import stability
 from pipeline.cli.train import train
 from pipeline.cli.tune import tune
@@ -33,13 +34,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, replay, eval, diff, stability, export_predictions)
-KNOW = (doctor, models, config, tune, build, verify, quantize)
+USE = (run, replay, eval, score, diff, stability, export_predictions)
+KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
 for command in (*USE, *KNOW, *MAKE):
     app.command()(command)
-app.add_typer(data)
+for group in (models, data):
+    app.add_typer(group)
 
 
 def _version(asked: bool) -> None:

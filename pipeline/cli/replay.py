@@ -6,22 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import (
-    IMGSZ,
-    Backend,
-    ConfigFile,
-    CPUs,
-    GPUs,
-    Models,
-    RayAddress,
-    Require,
-    Set,
-    Unverified,
-    listed,
-)
+from pipeline.cli.options import CPUs, Given, GPUs, RayAddress, configured, listed
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "conf")
 def replay(
+    *,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -31,7 +21,7 @@ def replay(
         ),
     ] = None,
     out: Annotated[str, typer.Option(metavar="DIR", help="The data set: a new folder, or one to go on with.")] = "",
-    model: Models = None,
+    given: Given,
     engine: Annotated[str, typer.Option(metavar="local|ray", help="Who runs the workers.")] = "local",
     ray_address: RayAddress = None,
     workers: Annotated[
@@ -52,15 +42,8 @@ def replay(
     masks: Annotated[bool, typer.Option("--masks", help="Also write PNG masks: DIR/masks/CLIP/.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Also write drawn videos; then no clip is cut.")] = False,
     every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
-    imgsz: IMGSZ = None,
-    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Segment recordings into a Parquet data set: a file a clip, a row a frame and a row an object.
 
@@ -69,7 +52,6 @@ def replay(
     from pathlib import Path
 
     from pipeline.cli.replay_progress import ReplayProgress, finish
-    from pipeline.config_file import load
     from pipeline.errors import ConfigError
     from pipeline.replay.engines import Crew, engine_maker
     from pipeline.replay.replay import Wanted
@@ -77,20 +59,8 @@ def replay(
 
     if not out:
         raise ConfigError("where shall the data set be?", hint="add --out DIR")
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "source.every": every,
-            "input.long_side": imgsz,
-            "decode.conf": conf,
-            "decode.iou": iou,
-            "decode.classes": listed(classes),
-        },
+    whole = given.config(
+        keys={"source.every": every, "decode.iou": iou, "decode.classes": listed(classes)},
     )
     maker = engine_maker(engine, Crew(workers, ray_address, cpus, gpus))
     wanted = Wanted(inputs or (), Path(out), whole, masks, videos, resume, retries, segment)

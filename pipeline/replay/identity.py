@@ -28,7 +28,8 @@ def identity(config: Config, nets: Sequence[Network]) -> dict[str, Any]:
     plain = msgspec.to_builtins(config)
     options = {name: section for name, section in plain.items() if name not in _NOT_OF_THE_ROWS}
     options["backend"] = [
-        {"name": net.selection.backend.name, "precision": net.selection.backend.precision} for net in nets
+        {"name": backend.name, "precision": backend.precision, "way": backend.way}
+        for backend in (net.selection.backend for net in nets)
     ]
     packages = set(_PACKAGES)
     for net in nets:
