@@ -17,6 +17,7 @@ from pipeline.cli.export_predictions import export_predictions
 from pipeline.cli.models import models
 from pipeline.cli.nets import nets
 from pipeline.cli.quantize import quantize
+from pipeline.cli.replay import replay
 from pipeline.cli.run import run
 from pipeline.cli.score import score
 from pipeline.cli.stability import stability
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, eval, score, diff, stability, export_predictions)
+USE = (run, replay, eval, score, diff, stability, export_predictions)
 KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
