@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.bench import bench
 from pipeline.cli.build import build
 from pipeline.cli.config import config
 from pipeline.cli.data import data
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, replay, eval, score, diff, stability, export_predictions)
+USE = (run, replay, eval, bench, score, diff, stability, export_predictions)
 KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
