@@ -84,6 +84,28 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     preset: str | None = None  # of the encoder
 
 
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The page of a run."""
+
+    address: str | None = None  # HOST:PORT; None: no page
+    token: str | None = None  # who asks must know it; None: needed outside this machine only, and made there
+    recordings: str | None = None  # a folder that the page may record into; None: it may not
+    width: Annotated[int, msgspec.Meta(ge=64, le=7680)] = 960  # of the live picture at most, pixels
+    fps: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # live pictures a second, at most
+    quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the live picture's JPEG
+    stalled_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # a source without a frame for so long counts as stalled
+
+
+class ApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one `POST /segment` may ask for."""
+
+    max_mb: Annotated[float, msgspec.Meta(gt=0)] = 32.0  # of an upload, 10^6 bytes
+    max_megapixels: Annotated[float, msgspec.Meta(gt=0)] = 25.0  # of a picture, 10^6
+    max_frames: Count = 300  # of a clip
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # to upload, and as long again to segment
+    waiting: Annotated[int, msgspec.Meta(ge=0)] = 4  # requests that may wait for the one at work
+
+
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the stages are coupled."""
 
@@ -102,3 +124,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     render: RenderConfig = RenderConfig()
     output: OutputConfig = OutputConfig()
     flow: FlowConfig = FlowConfig()
+    web: WebConfig = WebConfig()
+    api: ApiConfig = ApiConfig()

@@ -17,6 +17,7 @@ from pipeline.flow import Flow, Pool, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.report import backend_notes, report, write_report
+from pipeline.run_page import RunPage
 from pipeline.timing import Summary
 from pipeline.trace import Trace
 from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
@@ -69,11 +70,15 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         source = open_configured(spec, config)
         opened: list[Sink] = []
         outputs = sinks(out, spec, source, config.source.start_s, opened)
+        page = closing.enter_context(RunPage(config, [source])) if config.web.address else None
+        if page is not None:
+            outputs += page.sinks(opened)
         window = _window(spec) if out.show else None
         if window is not None:
             closing.callback(window.close)
         score = TruthScore()
-        draw = _renderer(config, source.live, score) if out.save or out.pictures or window else None
+        always = bool(out.save or out.pictures or window)
+        draw = _renderer(config, source.live, score, always, page) if always or page else None
         trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
         nets = loading.result()
         flow: Flow[Picture]
@@ -86,6 +91,9 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             sinks=outputs,
         )
         watch.started(source, nets)
+        if page is not None:
+            page.start(nets, lambda: flow.drops)
+            watch.noted([f"watch at {page.url}"])
         closing.callback(lambda: watch.noted([*_notes(opened), *backend_notes(nets)]))
         summary, first_frame_s = Summary(), None
         with flow, drain_on_interrupt(flow):
@@ -98,6 +106,8 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
                 if trace is not None:
                     trace.add(picture.scene.frame, done_s, flow.drops)
                 watch.frame(summary, source.info)
+                if page is not None:
+                    page.add(picture, done_s)
                 if window is not None and not window.show(picture):
                     flow.end()
     what = report(
@@ -133,16 +143,27 @@ def _close(loading: Future[tuple[Network, ...]]) -> None:
 
 
 def _renderer(
-    config: Config, live: bool, score: TruthScore
+    config: Config, live: bool, score: TruthScore, always: bool, page: RunPage | None
 ) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
-    """Import what draws now, and make it once the networks are known."""
+    """Import what draws now, and make it once the networks are known.
+
+    Args:
+        always: every frame is drawn; else those that the page waits for.
+        page: says what it waits for, and which classes are not drawn.
+    """
     from pipeline.render import Renderer, check_names
 
     renderer, status = Renderer(config.render, Pool), StatusLine(live, score)
 
+    def drawn(scene: Scene) -> Picture:
+        line = status.line(scene) if config.render.status else None
+        if not always and page is not None and not page.wanted:
+            return Picture(scene, None)
+        return renderer.render(scene, line, page.hidden if page is not None else ())
+
     def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
         check_names(config.render, all_names([net.card.classes for net in nets]))
-        return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+        return drawn
 
     return ready
 
@@ -156,7 +177,7 @@ class StatusLine:
         self._interval_s = 0.0
 
     def line(self, scene: Scene) -> str:
-        """What to write on the picture of a scene that is drawn now."""
+        """What to write on the picture of a scene that comes now."""
         now_s = time.monotonic()
         if self._last_s is not None:
             interval_s = now_s - self._last_s

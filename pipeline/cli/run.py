@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
+from pipeline.cli.web_option import Recordings, Web
 
 Source = Annotated[
     str,
@@ -56,6 +57,8 @@ def run(
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
+    web: Web = None,
+    recordings: Recordings = None,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
     config: ConfigFile = None,
     set: Set = None,
@@ -94,6 +97,8 @@ def run(
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,
+            "web.address": web,
+            "web.recordings": recordings,
             "output.timing": False if no_timing else None,
         },
     )
