@@ -69,9 +69,7 @@ class Guard:
         if self._token is not None and _matches(_bearer(headers), self._token):
             return None  # no browser sends this by itself
         if _foreign(headers, method):
-            return RefusedError(
-                403, "a page of another site sent this request", "open the page itself"
-            ).response()
+            return RefusedError(403, "a page of another site sent this request", "open the page itself").response()
         if self._token is None or self._knows(scope, headers):
             return None
         if "text/html" in headers.get("accept", "") and method in _SAFE:
