@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.networks import Network
-from pipeline.types import Picture, Sink, Source
+from pipeline.source_run import SourceRun
+from pipeline.types import Picture, Sink
 
 if TYPE_CHECKING:
     from pipeline.serve.station import Station
@@ -27,13 +27,13 @@ class RunPage:
 
     Args:
         config: of the run; `web.address` says where.
-        sources: of the run, in the order of their numbers.
+        runs: the sources, in the order of their numbers; none for an API without a page.
 
     Raises:
         ConfigError: the address cannot be used, the token is too weak, or a package is missing.
     """
 
-    def __init__(self, config: Config, sources: Sequence[Source]) -> None:
+    def __init__(self, config: Config, runs: Sequence[SourceRun]) -> None:
         check_packages()
         from pipeline.segmenter import Segmenter
         from pipeline.serve.address import listen, parse_address, token_for
@@ -50,52 +50,38 @@ class RunPage:
         token = token_for(address, web.token)
         listening, address = listen(address)
         self.url = address.url(token)
-        self._drops: Callable[[], Mapping[str, int]] = dict
         self._segmenter = Segmenter(config)
         self._work = Work(self._segmenter, config.api.waiting, config.api.timeout_s)
         self._server = Server(listening)
         folder = Path(web.recordings) if web.recordings else None
         self._stations: list[Station] = []
-        for number, source in enumerate(sources):
-            recorder = Recorder(folder, _file_name(source.info.name), partial(_recording, config))
-            meter = Meter(lambda: self._drops())
-            self._stations.append(Station(number, source, meter, recorder, self._server.loop, web))
+        for number, one in enumerate(runs):
+            recorder = Recorder(folder, one.name, partial(_recording, config))
+            one.opened.append(recorder)  # for its notes
+            meter = Meter(partial(_drops, one))
+            self._stations.append(Station(number, one.name, one.source, meter, recorder, self._server.loop, web))
         self._classes = Classes()
         self._board = Board(self._stations, self._classes)
         self._server.app = application(self._board, self._work, config.api, token, address.port)
 
-    def sinks(self, opened: list[Sink]) -> list[tuple[str, Callable[[], Sink]]]:
-        """Name and opener of the sink that records; added to `opened` when it is opened."""
-
-        def opener(recorder: Sink) -> Sink:
-            opened.append(recorder)
-            return recorder
-
-        return [
-            ("recording" if len(self._stations) == 1 else f"recording-{s.number}", partial(opener, s.recorder))
-            for s in self._stations
-        ]
+    def sink(self, number: int) -> tuple[str, Callable[[], Sink]]:
+        """Name and opener of the sink that records a source."""
+        recorder: Sink = self._stations[number].recorder
+        return "recording", lambda: recorder
 
     def load(self) -> tuple[Network, ...]:
         """The networks of the API, which a run loads only when somebody asks for them."""
         return self._segmenter.load()
 
-    def start(self, nets: Sequence[Network], drops: Callable[[], Mapping[str, int]]) -> None:
-        """Answer from now on.
-
-        Args:
-            nets: that run.
-            drops: frames lost so far, by cause.
-        """
-        self._drops = drops
+    def start(self, nets: Sequence[Network]) -> None:
+        """Answer from now on; these networks run."""
         self._classes.known = classes_of(nets)
         self._board.models = models_of(nets)
         self._server.start(self._board.sample_for_ever, self._end)
 
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody waits for the next picture. From any thread; costs nothing."""
-        return any(station.wanted for station in self._stations)
+    def wanted(self, number: int) -> bool:
+        """Whether somebody waits for the next picture of a source. From any thread; costs nothing."""
+        return self._stations[number].wanted
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -104,7 +90,7 @@ class RunPage:
 
     def add(self, picture: Picture, done_s: float) -> None:
         """A frame that is done; before the next one is taken."""
-        self._stations[0].add(picture, done_s)
+        self._stations[picture.scene.frame.source].add(picture, done_s)
 
     def close(self) -> None:
         """End every answer and join the threads; legal in every state, and again."""
@@ -161,10 +147,8 @@ def _recording(config: Config, stem: Path, first: Picture) -> list[Sink]:
     return [VideoSink(stem.with_name(f"{stem.name}.mp4"), video, start_s=first.scene.frame.pts_s), records]
 
 
-def _file_name(source: str) -> str:
-    """A source's name as the beginning of a file's name."""
-    last = source.rstrip("/").rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", last.partition(":")[0].partition(".")[0]).strip("-")[:40] or "source"
+def _drops(one: SourceRun) -> Mapping[str, int]:
+    return one.ledger.drops
 
 
 def serve_api(config: Config, told: Callable[[str, Sequence[Network]], None], wait: Callable[[], object]) -> None:
@@ -180,6 +164,6 @@ def serve_api(config: Config, told: Callable[[str, Sequence[Network]], None], wa
     """
     with RunPage(config, []) as page:
         nets = page.load()
-        page.start(nets, dict)
+        page.start(nets)
         told(page.url, nets)
         wait()

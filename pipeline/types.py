@@ -112,6 +112,15 @@ class Truth:
     image_id: int | str | None = None  # as the data set numbers its images, where it does
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a live source gave nothing, because it was away."""
+
+    from_pts_s: float  # presentation time of the last frame before it, seconds
+    seconds: float  # from the capture of that frame to that of the next one
+    reason: str  # one sentence, without a password
+
+
 @dataclass(slots=True)
 class Stamps:
     """When each stage worked on a frame: stage -> (began, ended), time.monotonic() seconds.
@@ -129,10 +138,11 @@ class Frame:
     index: int  # counts the source's frames from 0: a gap downstream is a drop or a frame not asked for
     pts: int  # presentation time in the source, in units of time_base
     time_base: Fraction  # seconds
-    captured_s: float  # time.monotonic() when it came in, seconds
+    captured_s: float  # time.monotonic() when it was taken where the stream says so, else when it came in; seconds
     image: Image
     truth: Truth | None = None
     stamps: Stamps = field(default_factory=Stamps, compare=False)
+    source: int = 0  # which source of the run it is from, counted from 0
 
     @property
     def pts_s(self) -> float:
@@ -178,6 +188,7 @@ class Scene:
     instances: Instances | None = None
     labels: Labels | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames lost so far, by cause
+    gaps: tuple[Gap, ...] = ()  # since the scene before: times in which the source was away
 
 
 @dataclass(frozen=True, slots=True)

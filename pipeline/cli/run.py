@@ -9,6 +9,15 @@ import typer
 from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
 from pipeline.cli.web_option import Recordings, Web
 
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="A video, an image, a folder or glob of images, a KITTI raw drive, a camera (0, /dev/video0), "
+        "an address (rtsp://, http://) or `demo`, a drawn drive; or several of them, with `{source}` in the names "
+        "of the outputs.",
+        metavar="SOURCE...",
+    ),
+]
 Source = Annotated[
     str,
     typer.Argument(
@@ -21,7 +30,7 @@ Source = Annotated[
 
 def run(
     context: typer.Context,
-    source: Source,
+    sources: Sources,
     model: Models = None,
     backend: Backend = None,
     require: Require = None,
@@ -63,7 +72,7 @@ def run(
     config: ConfigFile = None,
     set: Set = None,
 ) -> None:
-    """Segment every frame of a source.
+    """Segment every frame of a source, or of several at once.
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
@@ -108,5 +117,5 @@ def run(
 
     cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
     with Progress(whole.source.frames) as progress:
-        outcome = execute(source, whole, progress, context.obj)
+        outcome = execute(sources, whole, progress, context.obj)
     progress.finish(outcome)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from pipeline.errors import UserError
 
 
-class RefusedError(Exception):
+class RequestError(Exception):
     """A request that is not answered as asked.
 
     Args:
@@ -32,8 +32,8 @@ class RefusedError(Exception):
 
 
 def refuse(request: Request, error: Exception) -> Response:
-    """The answer to a RefusedError; a handler for Starlette."""
-    assert isinstance(error, RefusedError)
+    """The answer to a RequestError; a handler for Starlette."""
+    assert isinstance(error, RequestError)
     return error.response()
 
 
@@ -46,17 +46,17 @@ def refuse_http(request: Request, error: Exception) -> Response:
         405: (f"{path} does not take {method}", "GET /docs says what it takes"),
     }
     what, hint = told.get(error.status_code, (HTTPStatus(error.status_code).phrase, ""))
-    return RefusedError(error.status_code, what, hint, error.headers).response()
+    return RequestError(error.status_code, what, hint, error.headers).response()
 
 
 def refuse_user_error(request: Request, error: Exception) -> Response:
     """The answer to an error that whoever asks can mend."""
     assert isinstance(error, UserError)
-    return RefusedError(422, error.message, error.hint).response()
+    return RequestError(422, error.message, error.hint).response()
 
 
 def refuse_defect(request: Request, error: Exception) -> Response:
     """The answer to a defect of ours; its traceback is printed where the server runs."""
-    return RefusedError(
+    return RequestError(
         500, "this is a defect of dashmask, not of the request", "its traceback is in the log"
     ).response()

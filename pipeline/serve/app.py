@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from pipeline.config import ApiConfig
 from pipeline.errors import UserError
-from pipeline.serve.answers import RefusedError, refuse, refuse_defect, refuse_http, refuse_user_error
+from pipeline.serve.answers import RequestError, refuse, refuse_defect, refuse_http, refuse_user_error
 from pipeline.serve.board import Board
 from pipeline.serve.guard import Guard
 from pipeline.serve.health import HealthRoute
@@ -61,7 +61,7 @@ def application(board: Board, work: Work, limits: ApiConfig, token: str | None, 
             Route("/sources/{number:int}/recording", watch.recording, methods=["POST"]),
         ]
     handlers = {
-        RefusedError: refuse,
+        RequestError: refuse,
         UserError: refuse_user_error,
         HTTPException: refuse_http,
         Exception: refuse_defect,

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.serve.address import is_local
-from pipeline.serve.answers import RefusedError
+from pipeline.serve.answers import RequestError
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
@@ -65,17 +65,17 @@ class Guard:
         if self._token is None and not is_local(_host(headers.get("host", ""))):
             name = _host(headers.get("host", ""))
             what = f"this server answers to names of this machine only, not to {name[:80]!r}"
-            return RefusedError(403, what, "ask for 127.0.0.1, or set web.token").response()
+            return RequestError(403, what, "ask for 127.0.0.1, or set web.token").response()
         if self._token is not None and _matches(_bearer(headers), self._token):
             return None  # no browser sends this by itself
         if _foreign(headers, method):
-            return RefusedError(403, "a page of another site sent this request", "open the page itself").response()
+            return RequestError(403, "a page of another site sent this request", "open the page itself").response()
         if self._token is None or self._knows(scope, headers):
             return None
         if "text/html" in headers.get("accept", "") and method in _SAFE:
             return HTMLResponse(files("pipeline.serve").joinpath("page/token.html").read_text("utf-8"), 401)
         hint = "send it as `Authorization: Bearer TOKEN` or as ?token=TOKEN; it was printed when the server started"
-        return RefusedError(401, "this server needs its token", hint, {"www-authenticate": "Bearer"}).response()
+        return RequestError(401, "this server needs its token", hint, {"www-authenticate": "Bearer"}).response()
 
     def _knows(self, scope: Scope, headers: Headers) -> bool:
         assert self._token is not None

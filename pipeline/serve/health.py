@@ -27,7 +27,7 @@ class HealthRoute:
         sources: list[dict[str, Any]] = []
         for station in self._board.stations:
             state = station.state()
-            what = {"name": station.source.info.name, "state": state.state, "since_s": round(state.since_s, 1)}
+            what = {"name": station.name, "state": state.state, "since_s": round(state.since_s, 1)}
             sources.append(what | ({"reason": state.reason} if state.reason else {}))
         well = not sources or any(source["state"] in WELL for source in sources)
         told: dict[str, Any] = {"ok": well, "sources": sources}

@@ -54,7 +54,7 @@ class _Figures(Collector):
         stage = HistogramMetricFamily("dashmask_stage_seconds", "Work on one frame.", labels=[*source, "stage"])
         for station in self._board.stations:
             name, totals, state = (
-                f"{station.number} {station.source.info.name}",
+                station.name,
                 station.meter.totals(),
                 station.state(),
             )

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from pipeline.config import ApiConfig
 from pipeline.errors import UserError
-from pipeline.serve.answers import RefusedError
+from pipeline.serve.answers import RequestError
 from pipeline.serve.asked import Asked, Form
 from pipeline.serve.work import Work
 
@@ -42,7 +42,7 @@ class SegmentRoute:
         """Read, wait for the turn, segment, answer.
 
         Raises:
-            RefusedError, UserError: see openapi.py for the statuses.
+            RequestError, UserError: see openapi.py for the statuses.
         """
         form = form_of(request)
         classes = tuple(filter(None, (name.strip() for name in request.query_params.get("classes", "").split(","))))
@@ -52,7 +52,7 @@ class SegmentRoute:
             upload = await self._upload(request)
             read_s = time.monotonic()
             answer = await self._work.answer(Asked(upload, form, classes))
-        except (RefusedError, UserError):
+        except (RequestError, UserError):
             self._work.answered["refused"] += 1
             raise
         finally:
@@ -65,9 +65,9 @@ class SegmentRoute:
         try:
             body = await asyncio.wait_for(self._body(request), self._limits.timeout_s)
         except TimeoutError:
-            raise RefusedError(408, f"the upload took longer than {self._limits.timeout_s:g} s") from None
+            raise RequestError(408, f"the upload took longer than {self._limits.timeout_s:g} s") from None
         except ClientDisconnect:
-            raise RefusedError(408, "the upload broke off") from None
+            raise RequestError(408, "the upload broke off") from None
         kind = request.headers.get("content-type", "")
         if not kind.lower().startswith("multipart/form-data"):
             return body
@@ -75,7 +75,7 @@ class SegmentRoute:
 
     async def _body(self, request: Request) -> bytes:
         most = int(self._limits.max_mb * 1e6)
-        too_large = RefusedError(
+        too_large = RequestError(
             413, f"the upload is larger than {self._limits.max_mb:g} MB", "send less, or raise api.max_mb"
         )
         stated = request.headers.get("content-length", "")
@@ -93,12 +93,12 @@ def form_of(request: Request) -> Form:
     """The form of the answer: `?as=`, else the first of Accept that there is.
 
     Raises:
-        RefusedError: there is no such form.
+        RequestError: there is no such form.
     """
     wanted = request.query_params.get("as")
     if wanted is not None:
         if wanted not in get_args(Form):
-            raise RefusedError(
+            raise RequestError(
                 422, f"as={wanted[:40]!r} is no form of an answer", f"expected {', '.join(get_args(Form))}"
             )
         return cast(Form, wanted)
@@ -112,14 +112,14 @@ def form_of(request: Request) -> Form:
             return "json"
         if kind == "image/*":
             return "mask"
-    raise RefusedError(406, "there is no answer of that kind", f"accept {', '.join(_MEDIA)}, or use ?as=")
+    raise RequestError(406, "there is no answer of that kind", f"accept {', '.join(_MEDIA)}, or use ?as=")
 
 
 def file_in(content_type: str, body: bytes) -> bytes:
     """The one file of a multipart form, or its field called `file`.
 
     Raises:
-        RefusedError: it is broken, or holds no file, or several.
+        RequestError: it is broken, or holds no file, or several.
     """
     found: list[bytes] = []
 
@@ -138,7 +138,7 @@ def file_in(content_type: str, body: bytes) -> bytes:
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError, UnicodeError) as error:
-        raise RefusedError(422, f"the form is broken: {error}"[:200], _AS_FORM) from error
+        raise RequestError(422, f"the form is broken: {error}"[:200], _AS_FORM) from error
     if len(found) != 1:
-        raise RefusedError(422, f"the form holds {len(found)} files, expected one", _AS_FORM)
+        raise RequestError(422, f"the form holds {len(found)} files, expected one", _AS_FORM)
     return found[0]

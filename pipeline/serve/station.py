@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 from typing import Any
 
@@ -11,9 +10,9 @@ from pipeline.config import WebConfig
 from pipeline.serve.encoding import copied, jpeg, png, shrunk
 from pipeline.serve.meter import Meter
 from pipeline.serve.recorder import Recorder
-from pipeline.serve.source_state import SourceState, state_of
+from pipeline.serve.source_state import SourceState, Stateful, state_of
 from pipeline.serve.tap import Tap
-from pipeline.types import Picture, Source
+from pipeline.types import Picture
 
 
 class Station:
@@ -21,7 +20,8 @@ class Station:
 
     Args:
         number: in the addresses of the API, from 0.
-        source: asked for its name and its state.
+        name: for people.
+        source: asked for its state.
         meter: counts its frames.
         recorder: takes its pictures.
         loop: of the server.
@@ -31,17 +31,19 @@ class Station:
     def __init__(
         self,
         number: int,
-        source: Source,
+        name: str,
+        source: Stateful,
         meter: Meter,
         recorder: Recorder,
         loop: asyncio.AbstractEventLoop,
         web: WebConfig,
     ) -> None:
-        self.number, self.source, self.meter, self.recorder = number, source, meter, recorder
+        self.number, self.name, self.source = number, name, source
+        self.meter, self.recorder = meter, recorder
         self.live = Tap(loop, partial(shrunk, width=web.width), partial(jpeg, quality=web.quality), web.fps)
         self.still = Tap(loop, copied, png)
         self.viewers = 0  # live pictures that are open
-        self._began_s, self._stalled_s = time.monotonic(), web.stalled_s
+        self._stalled_s = web.stalled_s
 
     @property
     def wanted(self) -> bool:
@@ -57,7 +59,7 @@ class Station:
 
     def state(self) -> SourceState:
         """How the source is."""
-        return state_of(self.source, self.meter.totals(), self._began_s, self._stalled_s)
+        return state_of(self.source, self.meter.totals().last_s, self._stalled_s)
 
     def describe(self) -> dict[str, Any]:
         """What changes with time, for the page."""
@@ -65,7 +67,8 @@ class Station:
         size_hw = totals.size_hw or info.size_hw
         return {
             "id": self.number,
-            "name": info.name,
+            "name": self.name,
+            "address": info.name,
             "live": info.live,
             "state": state.state,
             "since_s": round(state.since_s, 1),

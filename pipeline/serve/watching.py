@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from pipeline.serve.answers import RefusedError
+from pipeline.serve.answers import RequestError
 from pipeline.serve.board import Board
 from pipeline.serve.station import Station
 from pipeline.serve.tap import EndedError, Tap
@@ -103,7 +103,7 @@ class WatchRoutes:
         number: int = request.path_params["number"]
         if number >= len(self._board.stations):
             count = len(self._board.stations)
-            raise RefusedError(404, f"there is no source {number}", f"there are {count}, counted from 0")
+            raise RequestError(404, f"there is no source {number}", f"there are {count}, counted from 0")
         return self._board.stations[number]
 
 
@@ -127,9 +127,9 @@ async def _next(tap: Tap) -> bytes:
     try:
         _, picture = await asyncio.wait_for(tap.after(tap.last), PATIENCE_S)
     except TimeoutError:
-        raise RefusedError(503, f"no picture came for {PATIENCE_S:g} s", "look at the state of the source") from None
+        raise RequestError(503, f"no picture came for {PATIENCE_S:g} s", "look at the state of the source") from None
     except EndedError:
-        raise RefusedError(503, "the run has ended") from None
+        raise RequestError(503, "the run has ended") from None
     return picture
 
 
@@ -137,15 +137,15 @@ async def _read(request: Request, kind: type[B]) -> B:
     """The body of a request, of that kind.
 
     Raises:
-        RefusedError: it is not, or too large.
+        RequestError: it is not, or too large.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BODY:
-            raise RefusedError(413, f"more than {MOST_BODY} bytes were sent", "send less")
+            raise RequestError(413, f"more than {MOST_BODY} bytes were sent", "send less")
     try:
         return msgspec.json.decode(bytes(body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         fields = ", ".join(getattr(kind, "__struct_fields__", ()))
-        raise RefusedError(422, f"the body does not fit: {error}"[:300], f"expected JSON with {fields}") from error
+        raise RequestError(422, f"the body does not fit: {error}"[:300], f"expected JSON with {fields}") from error

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.serve.answers import RefusedError
+from pipeline.serve.answers import RequestError
 from pipeline.serve.asked import Answer, Asked, Segmenting
 
 BUSY = {"retry-after": "2"}
@@ -38,13 +38,13 @@ class Work:
         """Take a place in the line, before the upload is read; each is given back with `leave`.
 
         Raises:
-            RefusedError: there is none.
+            RequestError: there is none.
         """
         if self._closed:
-            raise RefusedError(503, "the server is stopping")
+            raise RequestError(503, "the server is stopping")
         if self._taken >= self._places:
             self.answered["busy"] += 1
-            raise RefusedError(503, f"{self._taken} uploads are in line already", "try again in a moment", BUSY)
+            raise RequestError(503, f"{self._taken} uploads are in line already", "try again in a moment", BUSY)
         self._taken += 1
 
     def leave(self) -> None:
@@ -55,19 +55,19 @@ class Work:
         """Wait for the turn and for the answer.
 
         Raises:
-            RefusedError: it takes too long, or the server ends.
+            RequestError: it takes too long, or the server ends.
             UserError: what was sent cannot be answered as asked.
         """
         async with self._turn:
             if self._closed:
-                raise RefusedError(503, "the server is stopping")
+                raise RequestError(503, "the server is stopping")
             self._segmenting.begin()
             future = asyncio.get_running_loop().run_in_executor(self._thread, self._segmenting.answer, asked)
             try:
                 return await asyncio.wait_for(asyncio.shield(future), self._timeout_s)
             except TimeoutError:
                 what = "the server is stopping" if self._closed else f"this takes longer than {self._timeout_s:g} s"
-                raise RefusedError(503, what, "send less at once, or raise api.timeout_s", BUSY) from None
+                raise RequestError(503, what, "send less at once, or raise api.timeout_s", BUSY) from None
             finally:
                 if not future.done():  # too late, or whoever asked has gone
                     self._segmenting.cancel()
