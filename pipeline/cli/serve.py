@@ -59,6 +59,6 @@ def serve(
 
     def told(url: str, nets: Sequence[Network]) -> None:
         say_networks(nets)
-        say(f"answers at {url}; Ctrl-C stops it")
+        say(f"answers at {url} until Ctrl-C")
 
     serve_api(whole, told, done.wait)

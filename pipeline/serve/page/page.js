@@ -4,7 +4,7 @@ import { cards } from "/page/cards.js";
 import { SPAN } from "/page/plots.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { connecting: "Connecting", live: "Live", stalled: "Stalled", lost: "Lost", ended: "Ended", away: "Offline" };
+const STATES = { connecting: "Connecting", live: "Live", running: "Running", waiting: "Starting", stalled: "Stalled", lost: "Lost", ended: "Ended", away: "Offline" };
 const THUMBNAIL_MS = 2000;
 
 let told = null; // the newest state
@@ -48,10 +48,10 @@ function show() {
   }
   if (chosen >= told.sources.length) chosen = 0;
   const source = told.sources[chosen];
-  setState(online ? source.state : "away", source.name);
+  setState(stateOf(source), source.name);
   $("models").textContent = told.models.map((model) => `${model.name} · ${model.backend}`).join("   ");
   $("models").title = told.models.map((model) => `${model.name}: ${model.detail}`).join("\n");
-  document.title = `${STATES[online ? source.state : "away"]} · ${source.name} · dashmask`;
+  document.title = `${STATES[stateOf(source)]} · ${source.name} · dashmask`;
   const facts = source.size ? [`${source.size[0]} × ${source.size[1]}`] : [];
   facts.push(`${source.frames.toLocaleString("en")} frames`);
   if (source.gaps) facts.push(`${source.gaps} gap${source.gaps > 1 ? "s" : ""}`);
@@ -64,6 +64,14 @@ function show() {
   figures.show(samples.get(String(chosen)) ?? [], source, told.every_s);
 }
 
+/** As the server says, in words that fit a recording too. */
+function stateOf(source) {
+  if (!online) return "away";
+  if (source.state !== "live") return source.state;
+  if (!source.frames) return "waiting";
+  return source.live ? "live" : "running";
+}
+
 function setState(state, name) {
   $("state").dataset.state = state;
   $("state").textContent = STATES[state] ?? state;
@@ -73,11 +81,12 @@ function setState(state, name) {
 function showVeil(source) {
   const words = {
     connecting: ["Connecting", "No frame has come yet"],
+    waiting: ["Starting", "The first frame is on its way"],
     stalled: ["No frames are coming", `The last one came ${ago(source.since_s)} ago`],
     lost: ["The source is lost", source.attempt ? `Attempt ${source.attempt} to connect again` : "Trying to connect again"],
     ended: ["The source has ended", ""],
     away: ["The run has ended, or cannot be reached", "This page comes back by itself"],
-  }[online ? source.state : "away"];
+  }[stateOf(source)];
   $("veil").hidden = !words;
   if (words) {
     const reason = online && source.reason && source.state !== "stalled" ? source.reason : words[1];
@@ -90,7 +99,7 @@ function showRecording(recording) {
   button.disabled = !recording.allowed || !online;
   button.title = recording.allowed ? "" : "Start with --recordings DIR to allow it";
   button.setAttribute("aria-pressed", String(recording.active));
-  button.querySelector("span").textContent = recording.active ? "Stop" : "Record";
+  button.querySelector("span").textContent = recording.active ? "Stop recording" : "Record";
   $("rec").hidden = !recording.active || !online;
   $("rec").textContent = clock(recording.since_s ?? 0);
   $("rec").title = recording.file ?? "";
@@ -138,8 +147,8 @@ function showSources() {
     const button = list.children[i].firstElementChild;
     button.setAttribute("aria-pressed", String(i === chosen));
     const pill = button.lastElementChild;
-    pill.dataset.state = source.state;
-    pill.textContent = STATES[source.state] ?? source.state;
+    pill.dataset.state = stateOf(source);
+    pill.textContent = STATES[stateOf(source)];
   });
 }
 
