@@ -108,7 +108,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     address: str | None = None  # HOST:PORT; None: no page
     token: str | None = None  # who asks must know it; None: needed outside this machine only, and made there
     recordings: str | None = None  # a folder that the page may record into; None: it may not
-    width: Annotated[int, msgspec.Meta(ge=64, le=7680)] = 960  # of the live picture at most, pixels
+    width: Annotated[int, msgspec.Meta(ge=64, le=7680)] = 854  # of the live picture at most, pixels
     fps: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # live pictures a second, at most
     quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the live picture's JPEG
     stalled_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # a source without a frame for so long counts as stalled

@@ -71,7 +71,7 @@ class Card {
 const rate = {
   title: "Frame rate",
   read: (samples, at) => ({
-    value: samples.length ? samples[at].fps.toFixed(1) : "–",
+    value: samples.length ? mean(samples, at, (one) => one.fps).toFixed(1) : "–",
     unit: "fps",
     series: [{ values: samples.map((one) => one.fps), colour: "--s1" }],
     options: { least: 10 },
@@ -81,9 +81,9 @@ const rate = {
 const age = {
   title: "Frame age",
   read: (samples, at) => ({
-    value: samples[at]?.age_ms == null ? "–" : short(samples[at].age_ms),
+    value: samples[at]?.age_ms == null ? "–" : short(mean(samples, at, (one) => one.age_ms)),
     unit: "ms",
-    more: samples[at]?.age_p95_ms == null ? "" : `p95 ${short(samples[at].age_p95_ms)}`,
+    more: samples[at]?.age_p95_ms == null ? "" : `p95 ${short(mean(samples, at, (one) => one.age_p95_ms))}`,
     series: [
       { values: samples.map((one) => one.age_ms), colour: "--s1" },
       { values: samples.map((one) => one.age_p95_ms), colour: "--s1" },
@@ -118,8 +118,11 @@ const stages = {
   title: "Work on a frame",
   className: "tall",
   read: (samples, at) => {
-    const names = [...new Set(samples.slice(-30).flatMap((one) => Object.keys(one.stages_ms)))];
-    const sum = Object.values(samples[at]?.stages_ms ?? {}).reduce((a, b) => a + b, 0);
+    const lately = samples.slice(-30);
+    const names = [...new Set(lately.flatMap((one) => Object.keys(one.stages_ms)))].filter((name) =>
+      lately.some((one) => one.stages_ms[name] >= 0.05), // a sink that takes pictures and does nothing is no news
+    );
+    const sum = names.reduce((whole, name) => whole + mean(samples, at, (one) => one.stages_ms[name]), 0);
     const series = names.map((name, number) => ({
       colour: COLOURS[number % COLOURS.length],
       values: samples.map((one) => one.stages_ms[name] ?? 0),
@@ -128,10 +131,16 @@ const stages = {
       value: sum ? sum.toFixed(sum < 10 ? 1 : 0) : "–",
       unit: "ms in all stages",
       series,
-      keys: names.map((name, i) => [name, series[i].colour, ms(samples[at]?.stages_ms[name])]),
+      keys: names.map((name, i) => [name, series[i].colour, ms(mean(samples, at, (one) => one.stages_ms[name]))]),
       options: { kind: "area", least: 5 },
     };
   },
 };
 
-const ms = (value) => (value == null ? "–" : value.toFixed(value < 10 ? 1 : 0));
+/** Over the last few samples up to one: what is read as a number should not flicker. */
+function mean(samples, at, read) {
+  const values = samples.slice(Math.max(0, at - 4), at + 1).map(read).filter((value) => value != null);
+  return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+}
+
+const ms = (value) => value.toFixed(value < 10 ? 1 : 0);

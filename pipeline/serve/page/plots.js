@@ -1,6 +1,7 @@
 // Moving plots on canvases: lines, bars, stacked areas. No state but what is handed in.
 
 export const SPAN = 180; // samples across
+const BRIDGED = 4; // so many samples without a value break a line
 
 const read = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -105,7 +106,12 @@ function line(pen, one, x, y, filled) {
     }
     run = [];
   };
-  for (const point of points) point ? run.push(point) : flush();
+  let missing = 0;
+  for (const point of points) {
+    missing = point ? 0 : missing + 1;
+    if (point) run.push(point);
+    else if (missing === BRIDGED) flush();
+  }
   flush();
   pen.globalAlpha = 1;
 }
