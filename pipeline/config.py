@@ -93,6 +93,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     masks: str | None = None  # a folder of PNG masks
     pictures: str | None = None  # a folder of PNG pictures
     summary: str | None = None  # JSON: counts, rates and percentiles of the run
+    mqtt: str | None = None  # mqtt://HOST/TOPIC, one record a message
     trace: str | None = None  # JSON for Perfetto: each frame's way through the threads
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records

@@ -31,6 +31,7 @@ class RunPage:
 
     Raises:
         ConfigError: the address cannot be used, the token is too weak, or a package is missing.
+        SinkError: nothing can be recorded into `web.recordings`.
     """
 
     def __init__(self, config: Config, runs: Sequence[SourceRun]) -> None:
@@ -44,8 +45,10 @@ class RunPage:
         from pipeline.serve.server import Server
         from pipeline.serve.station import Station
         from pipeline.serve.work import Work
+        from pipeline.sinks import check_outputs
 
         web = config.web
+        check_outputs(None, [], [web.recordings] if web.recordings else [])
         address = parse_address(web.address or "")
         token = token_for(address, web.token)
         listening, address = listen(address)

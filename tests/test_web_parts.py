@@ -78,14 +78,16 @@ def guarded() -> Iterator[Running]:
         ("/metrics", {"Authorization": f"Basic {TOKEN}"}, 401),
         ("/metrics", {"Authorization": f"Bearer {TOKEN}"}, 200),
         (f"/metrics?token={TOKEN}", {}, 200),
-        (f"/metrics?token={TOKEN}", {"Sec-Fetch-Site": "cross-site"}, 403),
+        (f"/metrics?token={TOKEN}", {"Sec-Fetch-Site": "cross-site"}, 200),  # a picture on a page of one's own
+        ("/metrics", {"Cookie": f"dashmask-{{port}}={TOKEN}"}, 200),
+        ("/metrics", {"Cookie": f"dashmask-{{port}}={TOKEN}", "Sec-Fetch-Site": "cross-site"}, 403),
         ("/metrics", {"Authorization": f"Bearer {TOKEN}", "Host": "camera.example"}, 200),
         ("/docs", {"Accept": "text/html"}, 401),
         ("/page/page.css", {}, 200),
     ],
 )
 def test_who_knows_the_token_may_ask(guarded: Running, path: str, headers: dict[str, str], status: int) -> None:
-    answer = guarded.ask(path, headers=headers)
+    answer = guarded.ask(path, headers={k: v.replace("{port}", str(guarded.port)) for k, v in headers.items()})
     assert answer.status == status
     if status == 401 and "Accept" in headers:
         assert b'<input name="token"' in answer.body

@@ -44,6 +44,9 @@ def run(
         str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
     ] = None,
     pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.")
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
     ] = None,
@@ -103,6 +106,7 @@ def run(
             "output.masks": masks,
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
+            "output.mqtt": mqtt,
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,

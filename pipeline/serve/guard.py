@@ -1,8 +1,8 @@
 """Who may ask: a token where others can reach the server, and pages of other sites never.
 
 A server on 127.0.0.1 is open to every page that a browser on this machine has loaded. Such a page can send
-requests (so those that say they come from another site are refused) and can point a name of its own at
-127.0.0.1 (so the name that was asked for must be this machine's).
+requests, so those that say they come from another site are refused unless they show the token; and it can point a
+name of its own at 127.0.0.1, so the name that was asked for must be this machine's.
 """
 
 from __future__ import annotations
@@ -66,25 +66,29 @@ class Guard:
             name = _host(headers.get("host", ""))
             what = f"this server answers to names of this machine only, not to {name[:80]!r}"
             return RequestError(403, what, "ask for 127.0.0.1, or set web.token").response()
-        if self._token is not None and _matches(_bearer(headers), self._token):
-            return None  # no browser sends this by itself
+        if self._token is not None and self._shows_it(scope, headers):
+            return None  # whoever sends this means it: no browser does so by itself
         if _foreign(headers, method):
             return RequestError(403, "a page of another site sent this request", "open the page itself").response()
-        if self._token is None or self._knows(scope, headers) or scope["path"].startswith("/page/"):
+        if self._token is None or self._has_cookie(headers) or scope["path"].startswith("/page/"):
             return None  # the page's own files hold nothing that is not in every copy of dashmask
         if "text/html" in headers.get("accept", "") and method in _SAFE:
             return HTMLResponse(files("pipeline.serve").joinpath("page/token.html").read_text("utf-8"), 401)
         hint = "send it as `Authorization: Bearer TOKEN` or as ?token=TOKEN; it was printed when the server started"
         return RequestError(401, "this server needs its token", hint, {"www-authenticate": "Bearer"}).response()
 
-    def _knows(self, scope: Scope, headers: Headers) -> bool:
+    def _shows_it(self, scope: Scope, headers: Headers) -> bool:
+        assert self._token is not None
+        asked = QueryParams(scope["query_string"]).get("token", "")
+        return any([_matches(_bearer(headers), self._token), _matches(asked, self._token)])
+
+    def _has_cookie(self, headers: Headers) -> bool:
         assert self._token is not None
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
         except CookieError:
-            cookie = None
-        asked = QueryParams(scope["query_string"]).get("token", "")
-        return any([_matches(asked, self._token), _matches(cookie.value if cookie else "", self._token)])
+            return False
+        return _matches(cookie.value if cookie else "", self._token)
 
     def _signed_in(self, scope: Scope) -> Response | None:
         """The page was opened with the token in its address: keep it in a cookie, and out of the address."""

@@ -96,9 +96,12 @@ class Tap:
         done.add_done_callback(self._publish)
 
     def _publish(self, done: asyncio.Future[bytes]) -> None:
-        if not done.cancelled() and not self._closed:
+        error = None if done.cancelled() else done.exception()
+        if error is None and not done.cancelled() and not self._closed:
             self._newest = self._newest[0] + 1, done.result()
         self._wake()
+        if error is not None:
+            raise error  # a defect of ours: the loop prints it, and the next picture is tried
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
