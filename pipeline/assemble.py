@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from engines.backends.base import Backend, Ticket
+from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
 from pipeline.capture import capture
 from pipeline.capture import open_configured as open_configured
 from pipeline.config import Config
@@ -19,7 +19,7 @@ from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
 from pipeline.timing import timed
-from pipeline.types import Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
+from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
 JOIN_S = 5.0  # how long threads may take to stop, besides a read that has a deadline of its own
@@ -57,7 +57,8 @@ def build_lanes(
 ) -> Flow[Picture]:
     """The flow of one or several sources through the same networks; each with its own drawing and outputs.
 
-    Frames of several sources take turns, and share a batch where a backend gains by that.
+    Frames of several sources take turns, and share a batch where a backend gains by that. What a backend takes over
+    (`backend.way`) is left out: where all of them take frames there is no stage before and behind them.
 
     Args:
         config: of the run.
@@ -70,25 +71,25 @@ def build_lanes(
     workers = min(backend.workers for backend in backends)
     batch = min(backend.max_batch for backend in backends)
     together = min(batch, len(lanes))  # frames of so many sources share a batch
-    prepares = [_prepare(preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
-    scenes = [_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)]
-    stages = [
-        _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together)),
-        Stage(
-            "infer",
-            _opened(lambda: timed("infer", _Infer(backends), frame_of)),
-            workers=workers,
-            batch=batch if len(lanes) == 1 else together,
-            capacity=config.flow.capacity,
-            linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
-        ),
-    ]
-    scene = by_source(scenes, frame_of)
+    whole = all(takes_frames(backend) for backend in backends)
     renders = [lane.render for lane in lanes if lane.render is not None]
-    if not renders:
-        stages.append(_stage("postprocess", _each(lambda message: Picture(scene(message), None))))
+    scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)], frame_of)
+    finish = scene if renders else lambda message: Picture(scene(message), None)
+    infer = Stage(
+        "infer",
+        _opened(lambda: timed("infer", _Infer(backends, finish if whole else None), frame_of)),
+        workers=workers,
+        batch=batch if len(lanes) == 1 else together,
+        capacity=config.flow.capacity,
+        linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
+    )
+    if whole:
+        stages = [infer]
     else:
-        stages.append(_stage("postprocess", _each(scene)))
+        prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
+        prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
+        stages = [prepare, infer, _stage("postprocess", _each(finish))]
+    if renders:
         stages.append(_stage("render", _each(by_source(renders, frame_of))))
     stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
     readers = [partial(capture, lane.source, config, number) for number, lane in enumerate(lanes)]
@@ -112,39 +113,54 @@ def build_lanes(
 
 
 class _Infer:
-    """The step that keeps every slot of the backends busy; frames come out in the order they went in."""
+    """The step that keeps every slot of the backends busy; frames come out in the order they went in.
 
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = backends
+    Args:
+        finish: where nothing comes before or behind: makes what the networks say of a frame into what goes on.
+    """
+
+    def __init__(self, backends: Sequence[Backend], finish: Callable[[Messages], Any] | None) -> None:
+        self._backends, self._finish = backends, finish
         self._slots = min(backend.slots for backend in backends)
-        self._waiting: deque[list[Ticket]] = deque()
+        self._waiting: deque[list[Ticket | FrameTicket]] = deque()
 
-    def __call__(self, batch: list[Messages]) -> Iterator[Messages]:
+    def __call__(self, batch: list[Any]) -> Iterator[Any]:
         for alike in _alike(batch):
-            columns = zip(*alike, strict=True)  # one column of Prepared per network
+            if self._finish is not None:
+                columns = [alike] * len(self._backends)
+            else:
+                columns = [list(column) for column in zip(*alike, strict=True)]  # one for each network
             self._waiting.append(
-                [backend.submit(list(column)) for backend, column in zip(self._backends, columns, strict=True)]
+                [
+                    backend.submit_frames(column) if takes_frames(backend) else backend.submit(column)
+                    for backend, column in zip(self._backends, columns, strict=True)
+                ]
             )
             while len(self._waiting) >= self._slots:
                 yield from self._oldest()
 
-    def drain(self) -> Iterator[Messages]:
+    def drain(self) -> Iterator[Any]:
         while self._waiting:
             yield from self._oldest()
 
-    def _oldest(self) -> Iterator[Messages]:
-        done = [ticket.result() for ticket in self._waiting.popleft()]
-        for lease in leases(tuple(inferred for column in done for inferred in column)):
+    def _oldest(self) -> Iterator[Any]:
+        done: list[Sequence[Any]] = [ticket.result() for ticket in self._waiting.popleft()]
+        for lease in leases(tuple(said for column in done for said in column)):
             lease.release()  # the tensors end here; the warm buffers are needed for the next frames
-        yield from zip(*done, strict=True)
+        rows = zip(*done, strict=True)
+        yield from rows if self._finish is None else map(self._finish, rows)
 
 
-def _alike(batch: list[Messages]) -> Iterable[list[Messages]]:
+def _alike(batch: list[Any]) -> Iterable[list[Any]]:
     """The batch in parts of one size each, in order: sources may have pictures of different sizes."""
     if len(batch) == 1:
         return [batch]
-    groups = groupby(batch, key=lambda message: [prepared.tensor.shape for prepared in message])
-    return [list(group) for _, group in groups]
+    return [list(group) for _, group in groupby(batch, key=_sizes)]
+
+
+def _sizes(message: Frame | Messages) -> list[tuple[int, ...]]:
+    parts = [message] if isinstance(message, Frame) else message
+    return [part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts]
 
 
 def frame_of(message: Any) -> Frame:
@@ -177,8 +193,13 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
         yield [Preprocessor(net.card.input, Pool) for net in nets]
 
 
-def _prepare(preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
-    return lambda frame: tuple(preprocessor.prepare(frame) for preprocessor in preprocessors)
+def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
+    """Makes a frame into what each network takes: a tensor, or the frame as it is."""
+    whole = [takes_frames(backend) for backend in backends]
+    return lambda frame: tuple(
+        frame if taken else preprocessor.prepare(frame)
+        for taken, preprocessor in zip(whole, preprocessors, strict=True)
+    )
 
 
 def _scenes(
@@ -190,13 +211,13 @@ def _scenes(
     def scene(message: Messages) -> Scene:
         instances: Instances | None = None
         labels: Labels | None = None
-        for inferred, net in zip(message, nets, strict=True):
-            found = net.decoder.decode(inferred)
+        for said, net in zip(message, nets, strict=True):
+            found = said.found if isinstance(said, Decoded) else net.decoder.decode(said)
             if isinstance(found, Instances):
                 instances = found
             else:
                 labels = found
-        frame = message[0].prepared.frame
+        frame = frame_of(message)
         return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index))
 
     return scene

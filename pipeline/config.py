@@ -49,6 +49,7 @@ class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     workers: Count | None = None  # threads that run the network at once; None: by rule, or as tuned
     threads: Count | None = None  # threads inside one run of the network
     precision: Literal["f32", "bf16"] = "f32"  # bf16: openvino only
+    way: Literal["auto", "tensors", "frames"] = "auto"  # frames: prepared and decoded on the GPU too
     unverified: bool = False  # use what `dashmask verify` has not passed, or has not seen
 
 

@@ -10,9 +10,10 @@ import msgspec
 from engines.card import find_card
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
+from engines.frame_task import DetectRules, FrameTask
 from engines.select import Selection, select
 from engines.verify import gate
-from pipeline.config import Config, InputConfig
+from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
@@ -30,6 +31,11 @@ class Network:
     preprocessor: Preprocessor
     decoder: Decoder
 
+    @property
+    def network_sizes(self) -> list[tuple[int, int]]:
+        """Heights and widths of the network's inputs of late, pixels."""
+        return sorted({*self.preprocessor.network_sizes, *getattr(self.selection.backend, "network_sizes", ())})
+
 
 def networks(config: Config) -> tuple[Network, ...]:
     """Read the cards, choose the backends and load the models; the best embedded one where none is named.
@@ -42,7 +48,8 @@ def networks(config: Config) -> tuple[Network, ...]:
     for card in cards:
         # `classes` picks objects: beside an instance network a semantic one says all it sees.
         everything = len(cards) > 1 and card.family == "semantic"
-        decode = decoder(card, msgspec.structs.replace(config.decode, classes=()) if everything else config.decode)
+        rules = msgspec.structs.replace(config.decode, classes=()) if everything else config.decode
+        preprocessor, decode = Preprocessor(card.input, Pool), decoder(card, rules)
         selection = select(
             card,
             backend=config.backend.name,
@@ -50,6 +57,8 @@ def networks(config: Config) -> tuple[Network, ...]:
             workers=config.backend.workers,
             threads=config.backend.threads,
             precision=config.backend.precision,
+            way=config.backend.way,
+            task=frame_task(preprocessor, decode, rules),
             verified=None if config.backend.unverified else gate,
         )
         if config.backend.unverified and (reason := gate(card, selection.backend)):
@@ -58,8 +67,16 @@ def networks(config: Config) -> tuple[Network, ...]:
             free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
             notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
             selection = replace(selection, notes=notes)
-        made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
+        made.append(Network(card, selection, preprocessor, decode))
     return tuple(made)
+
+
+def frame_task(preprocessor: Preprocessor, decode: Decoder, config: DecodeConfig) -> FrameTask | None:
+    """What a backend does that takes frames; None where only the CPU can."""
+    if decode.chosen is None:
+        return None
+    rules = DetectRules(config.conf, config.iou, config.max_det, config.agnostic)
+    return FrameTask(preprocessor.place, preprocessor.prepare, decode.decode, decode.chosen, rules)
 
 
 def read_cards(config: Config) -> list[Card]:

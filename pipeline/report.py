@@ -76,8 +76,9 @@ def _model(net: Network) -> dict[str, Any]:
         "backend": backend.name,
         "backend_detail": backend.detail,
         "workers": backend.workers,
+        "way": backend.way,
         "tried": [{"name": t.name, "ok": t.ok, "reason": t.reason} for t in net.selection.tried],
-        "input_hw": net.preprocessor.network_sizes,
+        "input_hw": net.network_sizes,
     }
 
 

@@ -42,8 +42,8 @@ class Instances:
     [y0, y1) x [x0, x1) of crops_px[i] = (x0, y0, x1, y1) and is 255 inside, 0 outside.
     """
 
-    boxes_xyxy: NDArray[np.float32]  # (n, 4) source pixels; edges, so width = x1 - x0
-    scores: NDArray[np.float32]  # (n,) 0..1
+    boxes_xyxy: NDArray[np.floating]  # (n, 4) source pixels, float32 (from files float64); edges: width = x1 - x0
+    scores: NDArray[np.floating]  # (n,) 0..1, float32 (from files float64)
     class_ids: NDArray[np.int32]  # (n,) into classes
     crops_px: NDArray[np.int32]  # (n, 4) x0, y0, x1, y1, inside the frame; may be empty
     arena: NDArray[np.uint8]  # (offset[-1],) all masks, row-major, one behind the other
@@ -178,6 +178,14 @@ class Inferred:
 
     prepared: Prepared
     outputs: tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a network that takes frames itself said of one, in source pixels. Owns its arrays."""
+
+    frame: Frame
+    found: Instances | Labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,20 +39,20 @@ class RtspCamera:
     """A camera that shows a clip; a context manager. It keeps its port when it is started again."""
 
     def __init__(self, clip: Path, user: str = "", password: str = "") -> None:
-        self.clip, self._login = clip, [user, password] if user else []
-        self._port = 0
+        self.clip, self.login = clip, [user, password] if user else []
+        self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def address(self, login: str = "") -> str:
         """Where it is, once it was started."""
-        return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self._port}/clip"
+        return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self.port}/clip"
 
     def start(self) -> None:
         """Serve, on the port it had before."""
-        command = [SYSTEM_PYTHON, __file__, str(self._port), str(self.clip), *self._login]
+        command = [SYSTEM_PYTHON, __file__, str(self.port), str(self.clip), *self.login]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        self._port = int(self._process.stdout.readline())
+        self.port = int(self._process.stdout.readline())
 
     def kill(self) -> None:
         """Gone at once, as if its plug were pulled; legal twice."""

@@ -18,6 +18,7 @@ from pipeline.cli.models import models
 from pipeline.cli.nets import nets
 from pipeline.cli.quantize import quantize
 from pipeline.cli.run import run
+from pipeline.cli.score import score
 from pipeline.cli.serve import serve
 from pipeline.cli.stability import stability
 from pipeline.cli.train import train
@@ -34,13 +35,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, serve, eval, diff, stability, export_predictions)
-KNOW = (doctor, models, config, tune, build, verify, quantize)
+USE = (run, serve, eval, score, diff, stability, export_predictions)
+KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
 for command in (*USE, *KNOW, *MAKE):
     app.command(cls=WebCommand)(command)
-app.add_typer(data)
+for group in (models, data):
+    app.add_typer(group)
 
 
 def _version(asked: bool) -> None:

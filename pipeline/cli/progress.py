@@ -33,6 +33,7 @@ class Progress:
         self._next_s = 0.0
         self._live: Live | None = None
         self._rates: Rates | None = None
+        self._told: dict[str, set[str]] = {}  # of each source, since it was live: nothing is said twice
 
     def __enter__(self) -> Progress:
         return self
@@ -65,8 +66,12 @@ class Progress:
 
         for one in runs:
             for state in one.source.changes():
-                if (told := change(one, state, len(runs) == 1)) is not None:
+                told = change(one, state, len(runs) == 1)
+                if told is not None and told not in self._told.setdefault(one.name, set()):
                     self._tell(told)
+                    self._told[one.name].add(told)
+                if state.state == "live":
+                    self._told[one.name] = set()
         now_s = time.monotonic()
         if now_s < self._next_s:
             return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
+from pipeline.cli.options import Given, configured, listed
 from pipeline.cli.web_option import Recordings, Web
 
 Sources = Annotated[
@@ -28,13 +28,11 @@ Source = Annotated[
 ]
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "start", "frames")
 def run(
     context: typer.Context,
     sources: Sources,
-    model: Models = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
+    given: Given,
     save: Annotated[str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.")] = None,
     json: Annotated[
         str | None, typer.Option(metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.")
@@ -54,10 +52,7 @@ def run(
         str | None, typer.Option(metavar="OUT.json", help="Write each frame's way through the threads, for Perfetto.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
-    start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
     every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
-    imgsz: IMGSZ = None,
     conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
@@ -72,28 +67,16 @@ def run(
     web: Web = None,
     recordings: Recordings = None,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Segment every frame of a source, or of several at once.
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
     from pipeline.cli.progress import Progress
-    from pipeline.config_file import load
 
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "source.start_s": start,
-            "source.frames": frames,
+    whole = given.config(
+        keys={
             "source.every": every,
-            "input.long_side": imgsz,
             "decode.conf": conf,
             "decode.iou": iou,
             "decode.classes": listed(classes),

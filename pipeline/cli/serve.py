@@ -7,21 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified
+from pipeline.cli.options import Given, configured
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "conf")
 def serve(
+    given: Given,
     address: Annotated[
         str, typer.Argument(metavar="[HOST:PORT]", help="Where; outside this machine a token is needed.")
     ] = "127.0.0.1:8765",
-    model: Models = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
-    imgsz: IMGSZ = None,
-    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Answer POST /segment: a picture or a short clip in, records, a mask or a cut-out out.
 
@@ -29,21 +23,8 @@ def serve(
     [bold]curl --data-binary @street.jpg http://127.0.0.1:8765/segment[/bold]
     """
     from pipeline.cli.progress import say, say_networks
-    from pipeline.config_file import load
 
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "input.long_side": imgsz,
-            "decode.conf": conf,
-            "web.address": address,
-        },
-    )
+    whole = given.config(keys={"web.address": address})
     import signal
     import threading
 

@@ -62,11 +62,10 @@ def change(one: SourceRun, state: SourceState, alone: bool) -> str | None:
     """What to say when a source came into a state; None where that is what everybody expects."""
     name = "" if alone else f"{one.name}: "
     if state.state == "live":
-        return (
-            f"{name}live again after {state.gaps} gap{'s' * (state.gaps > 1)}: {state.reason}".removesuffix(": ")
-            if state.gaps or state.reason
-            else None
-        )
+        if not state.gaps and not state.reason:
+            return None
+        back = f"live again after {state.gaps} gap{'s' * (state.gaps != 1)}" if state.gaps else "live"
+        return f"{name}{back}{': ' * bool(state.reason)}{state.reason}"
     if not state.reason or state.state == "connecting":
         return None
     if state.state == "lost":

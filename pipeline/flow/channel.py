@@ -179,11 +179,12 @@ class Channel:
         with self._lock:
             return self._ended and not self._messages
 
-    def end(self) -> None:
-        """Nothing more comes: readers take what is left and then find the end."""
+    def end(self) -> bool:
+        """Nothing more comes: readers take what is left and then find the end. Says whether it had not ended."""
         with self._lock:
-            self._ended = True
+            before, self._ended = self._ended, True
             _wake_all(self._readers)
+        return not before
 
     def cancel(self) -> list[Any]:
         """Everyone who waits here wakes now. Returns what was left; later messages are discarded."""

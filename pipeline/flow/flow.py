@@ -194,8 +194,8 @@ class Flow(Generic[T]):
         """
         while self._take(every_s):
             yield self._held[0] if self._held else None
-            if self._ending and not self._held:
-                self._first.end()
+            if self._ending and not self._held and self._first.end():
+                self._cut = True
 
     def _take(self, timeout_s: float | None) -> bool:
         """Get the next message into the caller's hands, or nothing in that time; False: there is no more."""

@@ -79,13 +79,15 @@ class Junction:
         """How many messages wait here."""
         return sum(len(place.messages) for place in self.places)
 
-    def end(self) -> None:
-        """Nothing more comes from any source."""
+    def end(self) -> bool:
+        """Nothing more comes from any source. Says whether some had not ended."""
         with self._lock:
+            before = all(place.ended for place in self.places)
             for place in self.places:
                 place.ended = True
                 place.writable.notify_all()
             self.readable.notify_all()
+        return not before
 
     def cancel(self) -> list[Any]:
         """As Channel.cancel."""

@@ -37,6 +37,11 @@ class Decoder(Protocol):
         """
         ...
 
+    @property
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """Which classes are kept, (classes,), where a GPU may decode the same; None: only this decoder can."""
+        ...
+
 
 def decoder(card: Card, config: DecodeConfig) -> Decoder:
     """The decoder of a model's family.
