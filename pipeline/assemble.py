@@ -14,6 +14,7 @@ from pipeline.flow import Flow, Stage
 from pipeline.networks import Network
 from pipeline.sources import SourceOptions, open_source
 from pipeline.timing import timed
+from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
@@ -50,11 +51,15 @@ def build(
             capacity=config.flow.capacity,
         ),
     ]
+    steps: list[tuple[str, Callable[[Any], Any]]] = [("postprocess", lambda message: _scene(message, nets, dropped))]
+    if wanted(config.track):
+        steps.append(("track", OverTime(config.track, config.decode.conf)))
     if render is None:
-        stages.append(_stage("postprocess", _each(lambda message: Picture(_scene(message, nets, dropped), None))))
+        name, last = steps.pop()
+        steps.append((name, lambda message: Picture(last(message), None)))
     else:
-        stages.append(_stage("postprocess", _each(lambda message: _scene(message, nets, dropped))))
-        stages.append(_stage("render", _each(render)))
+        steps.append(("render", render))
+    stages += [_stage(name, _each(step)) for name, step in steps]
     stages += [Stage(name, _sink(name, opener), capacity=config.flow.capacity) for name, opener in sinks]
     return Flow(
         lambda: _capture(source, config),

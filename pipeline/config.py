@@ -60,11 +60,26 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     boxes: bool = True
     names: bool = True
     scores: bool = True
+    colour_by: Literal["class", "track"] = "class"  # of objects; track: each its own, where they are numbered
     legend: bool = True
     status: bool = True  # the line with fps, frame age and drops
     blur: tuple[str, ...] = ()  # classes made unrecognisable
     cutout: tuple[str, ...] = ()  # classes kept; everything else becomes the ground
     ground: str = "white"  # behind a cut-out: a colour (white, black, green, #rrggbb) or transparent
+
+
+class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one frame tells of the next."""
+
+    objects: bool = False  # number objects over time (ByteTrack)
+    low: Share = (
+        0.1  # objects from this score on may keep a number; under decode.conf they are shown only where they do
+    )
+    keep_frames: Count = 30  # so long a lost object is looked for
+    least_match: Share = 0.2  # least IoU times score of an object and where it was expected
+    smooth: bool = False  # hold labels and masks steady along optical flow
+    confirm: Annotated[int, msgspec.Meta(ge=2, le=100)] = 2  # frames that must agree before a pixel changes
+    flow_px: Annotated[int, msgspec.Meta(ge=64)] = 320  # long side of the pictures that the flow is computed on
 
 
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,6 +114,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     backend: BackendConfig = BackendConfig()
     input: InputConfig = InputConfig()
     decode: DecodeConfig = DecodeConfig()
+    track: TrackConfig = TrackConfig()
     render: RenderConfig = RenderConfig()
     output: OutputConfig = OutputConfig()
     flow: FlowConfig = FlowConfig()

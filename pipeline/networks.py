@@ -12,7 +12,7 @@ from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.select import Selection, select
 from engines.verify import gate
-from pipeline.config import Config, InputConfig
+from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
@@ -42,7 +42,7 @@ def networks(config: Config) -> tuple[Network, ...]:
     for card in cards:
         # `classes` picks objects: beside an instance network a semantic one says all it sees.
         everything = len(cards) > 1 and card.family == "semantic"
-        decode = decoder(card, msgspec.structs.replace(config.decode, classes=()) if everything else config.decode)
+        decode = decoder(card, decode_config(config, everything))
         selection = select(
             card,
             backend=config.backend.name,
@@ -60,6 +60,14 @@ def networks(config: Config) -> tuple[Network, ...]:
             selection = replace(selection, notes=notes)
         made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
     return tuple(made)
+
+
+def decode_config(config: Config, everything: bool) -> DecodeConfig:
+    """What a decoder is told: as configured; where objects are numbered, down to the scores that keep a number."""
+    decode = config.decode
+    if config.track.objects:
+        decode = msgspec.structs.replace(decode, conf=min(decode.conf, config.track.low))
+    return msgspec.structs.replace(decode, classes=()) if everything else decode
 
 
 def read_cards(config: Config) -> list[Card]:

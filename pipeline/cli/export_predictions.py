@@ -28,6 +28,7 @@ def export_predictions(
         typer.Option(metavar="NAME", help="Table from the network's classes to the format's; may be repeated."),
     ] = None,
     conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
+    track: Annotated[bool, typer.Option("--track", help="Number objects over time, for mots.")] = False,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N images.")] = None,
     backend: Backend = None,
     require: Require = None,
@@ -63,6 +64,7 @@ def export_predictions(
             "source.frames": frames,
             "input.long_side": imgsz,
             "decode.conf": conf,
+            "track.objects": track or None,
         },
     )
     cv2.setNumThreads(1)

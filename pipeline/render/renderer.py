@@ -143,8 +143,9 @@ class _Look:
         font = Font(max(11, round(3.5 + min(size_hw) / 64)))
         alpha = 1.0 if masks else config.alpha
         self._labels = LabelPainter(alpha)
-        self._masks = MaskPainter(alpha, line_px if config.outlines else 0)
-        self._tags = TagPainter(font, line_px if config.boxes else 0, config.names, config.scores)
+        by_track = config.colour_by == "track"
+        self._masks = MaskPainter(alpha, line_px if config.outlines else 0, by_track)
+        self._tags = TagPainter(font, line_px if config.boxes else 0, config.names, config.scores, by_track)
         self._panels = Panels(font, size_hw)
 
     def fits(self, source: Image) -> bool:
