@@ -44,9 +44,9 @@ class OverTime:
         return steps
 
 
-def film_of(frame: Frame) -> str:
-    """The film that a frame of a data set is of: the folder in its name; empty for any other frame."""
-    return frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
+def film_of(frame: Frame) -> Hashable:
+    """The source of a frame, and of a data set's its film: the folder in its name."""
+    return getattr(frame, "source", 0), frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
 
 
 def wanted(config: TrackConfig) -> bool:
