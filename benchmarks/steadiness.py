@@ -38,16 +38,14 @@ from pipeline.types import Scene
 
 LABEL_SETTINGS = {
     "as the network says": None,
-    "confirm 2": TrackConfig(smooth=True),
-    "confirm 2, flow at 160": TrackConfig(smooth=True, flow_px=160),
-    "confirm 3": TrackConfig(smooth=True, confirm=3),
-    "confirm 5": TrackConfig(smooth=True, confirm=5),
+    "steadied": TrackConfig(smooth=True),
+    "steadied, flow at 160": TrackConfig(smooth=True, flow_px=160),
+    "steadied, confirm 3": TrackConfig(smooth=True, confirm=3),
 }
 OBJECT_SETTINGS = {
     "as the network says": None,
     "numbered": TrackConfig(objects=True),
-    "numbered, confirm 2": TrackConfig(objects=True, smooth=True),
-    "numbered, confirm 3": TrackConfig(objects=True, smooth=True, confirm=3),
+    "numbered, masks steadied": TrackConfig(objects=True, smooth_masks=True),
 }
 
 

@@ -77,7 +77,8 @@ class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     )
     keep_frames: Count = 30  # so long a lost object is looked for
     least_match: Share = 0.2  # least IoU times score of an object and where it was expected
-    smooth: bool = False  # hold labels and masks steady along optical flow
+    smooth: bool = False  # hold labels steady along optical flow
+    smooth_masks: bool = False  # and the masks of numbered objects, which flicker less and fit less: see benchmarks
     confirm: Annotated[int, msgspec.Meta(ge=2, le=100)] = 2  # frames that must agree before a pixel changes
     flow_px: Annotated[int, msgspec.Meta(ge=64)] = 320  # long side of the pictures that the flow is computed on
 
@@ -99,6 +100,19 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     preset: str | None = None  # of the encoder
 
 
+class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is kept when something happens."""
+
+    folder: str | None = None  # a folder for each event goes in here; None: nothing is kept
+    on: tuple[str, ...] = ()  # conditions, see pipeline.evidence.conditions; a signal SIGUSR1 always is one
+    before_s: Seconds = 5.0  # seconds kept from before it happened
+    after_s: Seconds = 5.0
+    cooldown_s: Seconds = 10.0  # after the end of one event so long nothing begins another
+    picture: Literal["drawn", "source"] = "drawn"
+    limit_mb: Count = 1000  # of all events in the folder, 10^6 bytes: the oldest are removed
+    memory_mb: Count = 64  # of the seconds before, encoded; where that is too little they become fewer
+
+
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the stages are coupled."""
 
@@ -117,4 +131,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     track: TrackConfig = TrackConfig()
     render: RenderConfig = RenderConfig()
     output: OutputConfig = OutputConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     flow: FlowConfig = FlowConfig()

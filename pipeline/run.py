@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.evaluation.truth_score import TruthScore
+from pipeline.evidence import Evidence
 from pipeline.flow import Flow, Pool, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
@@ -59,8 +60,9 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
 
     began_s = time.monotonic() if began_s is None else began_s
     out = config.output
-    files, folders = (out.save, out.json, out.summary, out.trace), (out.masks, out.pictures)
+    files, folders = (out.save, out.json, out.summary, out.trace), (out.masks, out.pictures, config.evidence.folder)
     check_outputs(spec, [name for name in files if name], [name for name in folders if name])
+    evidence = Evidence(config)
     with ExitStack() as closing:
         # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
         loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
@@ -68,14 +70,16 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         closing.callback(_close, loading)
         source = open_configured(spec, config)
         opened: list[Sink] = []
-        outputs = sinks(out, spec, source, config.source.start_s, opened)
+        outputs = sinks(out, spec, source, config.source.start_s, opened) + evidence.sinks(source, opened)
         window = _window(spec) if out.show else None
         if window is not None:
             closing.callback(window.close)
         score = TruthScore()
-        draw = _renderer(config, source.live, score) if out.save or out.pictures or window else None
+        drawn = out.save or out.pictures or window or evidence.draws
+        draw = _renderer(config, source.live, score) if drawn else None
         trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
         nets = loading.result()
+        evidence.check([net.card for net in nets])
         flow: Flow[Picture]
         flow = build(
             config,

@@ -124,7 +124,7 @@ def test_objects_keep_their_numbers_and_faint_ones_are_shown_only_with_one() -> 
 
 
 def test_a_mask_that_breaks_for_one_frame_stays_whole() -> None:
-    over_time = OverTime(TrackConfig(objects=True, smooth=True), 0.25)
+    over_time = OverTime(TrackConfig(objects=True, smooth_masks=True), 0.25)
     for i in range(5):
         found = objects((60, 40, 100, 80))
         if i == 3:

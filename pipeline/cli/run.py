@@ -40,6 +40,13 @@ def run(
     trace: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write each frame's way through the threads, for Perfetto.")
     ] = None,
+    evidence: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep the seconds around each --on, and at SIGUSR1, in here.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help='When: "age>200ms", "person area>2%", "truck score>0.8", error.'),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
     start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
@@ -49,7 +56,7 @@ def run(
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
     track: Annotated[bool, typer.Option("--track", help="Number objects over time: `car 7`.")] = False,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Hold labels and tracked masks steady.")] = False,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Hold labels steady along optical flow.")] = False,
     colour_by: Annotated[str | None, typer.Option(metavar="class|track", help="Colour of objects.")] = None,
     view: Annotated[str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.")] = None,
     blur: Annotated[str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")] = None,
@@ -99,6 +106,8 @@ def run(
             "output.pictures": pictures,
             "output.summary": summary,
             "output.trace": trace,
+            "evidence.folder": evidence,
+            "evidence.on": tuple(on) if on else None,
             "output.show": show or None,
             "output.timing": False if no_timing else None,
         },

@@ -39,7 +39,7 @@ class OverTime:
         steps: list[Callable[[Scene], Scene]] = []
         if self._config.objects:
             steps.append(Numbering(self._config, self._conf))
-        if self._config.smooth:
+        if self._config.smooth or self._config.smooth_masks:
             steps.append(Steadying(self._config))
         return steps
 
@@ -51,4 +51,4 @@ def film_of(frame: Frame) -> Hashable:
 
 def wanted(config: TrackConfig) -> bool:
     """Whether anything is kept from frame to frame."""
-    return config.objects or config.smooth
+    return config.objects or config.smooth or config.smooth_masks

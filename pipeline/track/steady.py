@@ -29,21 +29,23 @@ class Steadying:
 
     def __init__(self, config: TrackConfig) -> None:
         self._motion = Follower(config.flow_px)
-        self._confirm = config.confirm
+        self._config, self._confirm = config, config.confirm
         self._labels: U8 | None = None  # (h, w, 2) shown, and how many frames running contradicted it
         self._masks: dict[int, tuple[tuple[int, int, int, int], U8]] = {}  # number -> crop, (h, w, 2)
 
     def __call__(self, scene: Scene) -> Scene:
         """The same scene with steady labels and masks; objects without a number stay as they are."""
-        if scene.labels is None and (scene.instances is None or scene.instances.track_ids is None):
+        labels = scene.labels if self._config.smooth else None
+        objects = scene.instances if self._config.smooth_masks else None
+        numbers = None if objects is None else objects.track_ids
+        if labels is None and numbers is None:
             return scene
         motion = self._motion(scene.frame)
-        labels, instances = scene.labels, scene.instances
         if labels is not None:
-            labels = self._steady_labels(labels, motion)
-        if instances is not None and instances.track_ids is not None:
-            instances = self._steady_masks(instances, instances.track_ids.tolist(), motion)
-        return replace(scene, labels=labels, instances=instances)
+            scene = replace(scene, labels=self._steady_labels(labels, motion))
+        if objects is not None and numbers is not None:
+            scene = replace(scene, instances=self._steady_masks(objects, numbers.tolist(), motion))
+        return scene
 
     def _steady_labels(self, labels: Labels, motion: Motion | None) -> Labels:
         before = self._labels
