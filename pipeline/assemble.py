@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from engines.backends.base import Backend, Ticket
+from engines.backends.restart import interrupt
 from pipeline.config import Config
 from pipeline.flow import Flow, Stage
 from pipeline.networks import Network
@@ -49,11 +50,12 @@ def build(
             workers=workers,
             batch=min(backend.max_batch for backend in backends),
             capacity=config.flow.capacity,
+            rescue=lambda: interrupt(backends),
         ),
     ]
     steps: list[tuple[str, Callable[[Any], Any]]] = [("postprocess", lambda message: _scene(message, nets, dropped))]
     if wanted(config.track):
-        steps.append(("track", OverTime(config.track, config.decode.conf)))
+        steps.append(("track", OverTime(config.track, lambda: nets[-1].decoder.conf)))
     if render is None:
         name, last = steps.pop()
         steps.append((name, lambda message: Picture(last(message), None)))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from engines.backends.base import Backend, Options, Precision
+from engines.backends.restart import Interruptible, RestartingBackend
 from engines.card import find_card
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
-from engines.select import Selection, select
+from engines.select import Selection, opener, select
 from engines.verify import gate
 from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
-from pipeline.postprocess import Decoder, decoder
+from pipeline.postprocess import Replaceable, decoder
 from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, InputSpec
 
@@ -28,7 +31,7 @@ class Network:
     card: Card
     selection: Selection
     preprocessor: Preprocessor
-    decoder: Decoder
+    decoder: Replaceable
 
 
 def networks(config: Config) -> tuple[Network, ...]:
@@ -40,9 +43,7 @@ def networks(config: Config) -> tuple[Network, ...]:
     cards = [replace(card, input=input_for(card, config.input)) for card in read_cards(config)]
     made = []
     for card in cards:
-        # `classes` picks objects: beside an instance network a semantic one says all it sees.
-        everything = len(cards) > 1 and card.family == "semantic"
-        decode = decoder(card, decode_config(config, everything))
+        decode = Replaceable(decoder(card, decode_config(config, card, len(cards))), config.decode.conf)
         selection = select(
             card,
             backend=config.backend.name,
@@ -52,6 +53,7 @@ def networks(config: Config) -> tuple[Network, ...]:
             precision=config.backend.precision,
             verified=None if config.backend.unverified else gate,
         )
+        selection = replace(selection, backend=_restarting(card, selection.backend))
         if config.backend.unverified and (reason := gate(card, selection.backend)):
             selection = replace(selection, notes=(*selection.notes, f"used unverified: {reason}"))
         if not config.model:
@@ -62,12 +64,40 @@ def networks(config: Config) -> tuple[Network, ...]:
     return tuple(made)
 
 
-def decode_config(config: Config, everything: bool) -> DecodeConfig:
-    """What a decoder is told: as configured; where objects are numbered, down to the scores that keep a number."""
+def _restarting(card: Card, running: Backend) -> Backend:
+    """The backend, as one that starts anew where it is stuck and can be stopped."""
+    if not isinstance(running, Interruptible):
+        return running
+    precision: Precision = "bf16" if running.precision == "bf16" else "f32"
+    options = Options(running.workers, running.threads, precision)
+    return RestartingBackend(running, lambda: opener(running.name)(card, options))
+
+
+def decode_config(config: Config, card: Card, networks: int) -> DecodeConfig:
+    """What the decoder of a network is told; where objects are numbered, it looks down to scores that keep a number.
+
+    Args:
+        config: of the run.
+        card: of the network.
+        networks: how many run on the same frames.
+    """
     decode = config.decode
     if config.track.objects:
         decode = msgspec.structs.replace(decode, conf=min(decode.conf, config.track.low))
+    # `classes` picks objects: beside an instance network a semantic one says all it sees.
+    everything = networks > 1 and card.family == "semantic"
     return msgspec.structs.replace(decode, classes=()) if everything else decode
+
+
+def replaced(nets: Sequence[Network], config: Config) -> None:
+    """Let networks that run decode with other thresholds and classes, from the next frame on.
+
+    Raises:
+        ConfigError: a class that a network does not have; nothing is changed then.
+    """
+    made = [decoder(net.card, decode_config(config, net.card, len(nets))) for net in nets]
+    for net, other in zip(nets, made, strict=True):
+        net.decoder.replace(other, config.decode.conf)
 
 
 def read_cards(config: Config) -> list[Card]:

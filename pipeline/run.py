@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +16,10 @@ from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.evaluation.truth_score import TruthScore
 from pipeline.evidence import Evidence
-from pipeline.flow import Flow, Pool, drain_on_interrupt
+from pipeline.flow import Flow, Pool, drain_on_interrupt, on_signal
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
+from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
 from pipeline.timing import Summary
 from pipeline.trace import Trace
@@ -44,7 +47,13 @@ class Outcome:
     interrupted: bool  # stopped before the source's end; what was under way came out
 
 
-def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -> Outcome:
+def run(
+    spec: str,
+    config: Config,
+    watch: Watch,
+    began_s: float | None = None,
+    reload: Callable[[], Config] | None = None,
+) -> Outcome:
     """Run to the end of the source, into the outputs of the configuration.
 
     Args:
@@ -52,6 +61,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
         config: of the run.
         watch: is told of the start and of every frame.
         began_s: time.monotonic() when the command began, for the time to the first frame.
+        reload: gives the configuration anew when SIGHUP comes; None: that signal is left as it is.
 
     Raises:
         UserError: anything a user can mend; what was written by then is kept under a name that says so.
@@ -76,7 +86,7 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             closing.callback(window.close)
         score = TruthScore()
         drawn = out.save or out.pictures or window or evidence.draws
-        draw = _renderer(config, source.live, score) if drawn else None
+        drawing = Drawing(config, StatusLine(source.live, score)) if drawn else None
         trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
         nets = loading.result()
         evidence.check([net.card for net in nets])
@@ -86,14 +96,21 @@ def run(spec: str, config: Config, watch: Watch, began_s: float | None = None) -
             source,
             nets,
             dropped=lambda: flow.drops,
-            render=draw(nets) if draw else None,
+            render=drawing.ready(nets) if drawing else None,
             sinks=outputs,
         )
         watch.started(source, nets)
         closing.callback(lambda: watch.noted([*_notes(opened), *backend_notes(nets)]))
         summary, first_frame_s = Summary(), None
+        reloading = Reloading(config, nets, reload, drawing.use if drawing else None) if reload else None
+        if reloading is not None:
+            closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
+        if evidence.wanted:
+            closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
         with flow, drain_on_interrupt(flow):
             for picture in flow:
+                if reloading is not None and (told := reloading.due()):
+                    watch.noted(told)
                 done_s = time.monotonic()
                 if first_frame_s is None:
                     first_frame_s = round(done_s - began_s, 3)
@@ -136,19 +153,22 @@ def _close(loading: Future[tuple[Network, ...]]) -> None:
             net.selection.backend.close()
 
 
-def _renderer(
-    config: Config, live: bool, score: TruthScore
-) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
-    """Import what draws now, and make it once the networks are known."""
-    from pipeline.render import Renderer, check_names
+class Drawing:
+    """What draws: imported now, ready once the networks are known."""
 
-    renderer, status = Renderer(config.render, Pool), StatusLine(live, score)
+    def __init__(self, config: Config, status: StatusLine) -> None:
+        from pipeline.render import Renderer
 
-    def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
-        check_names(config.render, all_names([net.card.classes for net in nets]))
-        return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+        self._config, self._status = config.render, status
+        self._renderer = Renderer(config.render, Pool)
+        self.use = self._renderer.use
 
-    return ready
+    def ready(self, nets: Sequence[Network]) -> Callable[[Scene], Picture]:
+        """The step of the run's thread; ConfigError where the render section names a class that is none."""
+        from pipeline.render import check_names
+
+        check_names(self._config, all_names([net.card.classes for net in nets]))
+        return lambda scene: self._renderer.render(scene, self._status.line(scene))
 
 
 class StatusLine:

@@ -64,7 +64,7 @@ NUMBERED = TrackConfig(objects=True)
 
 
 def test_a_wrong_answer_of_one_frame_is_not_seen() -> None:
-    over_time = OverTime(STEADY, 0.25)
+    over_time = OverTime(STEADY, lambda: 0.25)
     wrong = square(60)
     wrong[60:70, 70:80] = 0  # a hole, for one frame
     shown = [over_time(labelled(i, wrong if i == 3 else square(60))).labels for i in range(6)]
@@ -72,7 +72,7 @@ def test_a_wrong_answer_of_one_frame_is_not_seen() -> None:
 
 
 def test_what_stays_is_shown_from_its_second_frame_on() -> None:
-    over_time = OverTime(STEADY, 0.25)
+    over_time = OverTime(STEADY, lambda: 0.25)
     films = [square(60) if i < 3 else square(60, y=50) for i in range(6)]
     shown = [over_time(labelled(i, labels)).labels for i, labels in enumerate(films)]
     assert [bool((s.map == square(60)).all()) for s in shown if s] == [True, True, True, True, False, False]
@@ -81,7 +81,7 @@ def test_what_stays_is_shown_from_its_second_frame_on() -> None:
 
 
 def test_what_moves_with_the_picture_is_shown_where_it_is() -> None:
-    over_time = OverTime(STEADY, 0.25)
+    over_time = OverTime(STEADY, lambda: 0.25)
     for i in range(8):
         truth = square(100 - 4 * i)
         noisy = truth.copy()
@@ -94,7 +94,7 @@ def test_what_moves_with_the_picture_is_shown_where_it_is() -> None:
 
 
 def test_a_cut_is_shown_at_once() -> None:
-    over_time = OverTime(STEADY, 0.25)
+    over_time = OverTime(STEADY, lambda: 0.25)
     over_time(labelled(0, square(60)))
     other = Frame(1, 1, Fraction(1, 10), 0.0, Image((220 - frame(1).image.planes[0] // 3,), "bgr24"))
     shown = over_time(Scene(other, labels=Labels(square(10, 10), CLASSES))).labels
@@ -103,7 +103,7 @@ def test_a_cut_is_shown_at_once() -> None:
 
 
 def test_frames_of_another_size_begin_anew() -> None:
-    over_time = OverTime(STEADY, 0.25)
+    over_time = OverTime(STEADY, lambda: 0.25)
     over_time(labelled(0, square(60)))
     small = Frame(1, 1, Fraction(1, 10), 0.0, Image((np.zeros((60, 80, 3), np.uint8),), "bgr24"))
     labels = np.full((60, 80), VOID, np.uint8)
@@ -113,7 +113,7 @@ def test_frames_of_another_size_begin_anew() -> None:
 
 
 def test_objects_keep_their_numbers_and_faint_ones_are_shown_only_with_one() -> None:
-    over_time = OverTime(NUMBERED, 0.25)
+    over_time = OverTime(NUMBERED, lambda: 0.25)
     boxes = [(10, 10, 40, 40), (80, 60, 120, 100), (130, 10, 150, 30)]
     films = [(0.9, 0.8), (0.8, 0.7), (0.8, 0.15, 0.12), (0.9, 0.8)]
     seen = [over_time(Scene(frame(i), objects(*boxes[: len(s)], scores=s))).instances for i, s in enumerate(films)]
@@ -124,7 +124,7 @@ def test_objects_keep_their_numbers_and_faint_ones_are_shown_only_with_one() -> 
 
 
 def test_a_mask_that_breaks_for_one_frame_stays_whole() -> None:
-    over_time = OverTime(TrackConfig(objects=True, smooth_masks=True), 0.25)
+    over_time = OverTime(TrackConfig(objects=True, smooth_masks=True), lambda: 0.25)
     for i in range(5):
         found = objects((60, 40, 100, 80))
         if i == 3:
@@ -136,7 +136,7 @@ def test_a_mask_that_breaks_for_one_frame_stays_whole() -> None:
 
 
 def test_films_and_sources_have_numbers_of_their_own() -> None:
-    over_time = OverTime(NUMBERED, 0.25)
+    over_time = OverTime(NUMBERED, lambda: 0.25)
     for name in ("0001/000000", "0002/000000", "0001/000001"):
         shown = over_time(Scene(frame(int(name[-1]), name=name), objects((10, 10, 40, 40)))).instances
         assert shown is not None
@@ -145,7 +145,7 @@ def test_films_and_sources_have_numbers_of_their_own() -> None:
 
 
 def test_a_record_carries_the_number_and_gives_it_back() -> None:
-    scene = OverTime(NUMBERED, 0.25)(Scene(frame(0), objects((10, 10, 40, 40))))
+    scene = OverTime(NUMBERED, lambda: 0.25)(Scene(frame(0), objects((10, 10, 40, 40))))
     line = encode_record(scene, timing=False)
     assert json.loads(line)["instances"][0]["track"] == 1
     back = read_record(line).instances
@@ -157,7 +157,7 @@ def test_a_record_carries_the_number_and_gives_it_back() -> None:
 
 def test_each_number_has_a_colour_of_its_own_where_that_is_asked_for() -> None:
     found = objects((10, 10, 70, 100), (90, 10, 150, 100))
-    tracked = OverTime(NUMBERED, 0.25)(Scene(frame(0), found))
+    tracked = OverTime(NUMBERED, lambda: 0.25)(Scene(frame(0), found))
     plain = RenderConfig(boxes=False, names=False, scores=False, legend=False, status=False, outlines=False, alpha=1)
     by_class = Renderer(plain, Pool).render(tracked).image
     coloured = RenderConfig(

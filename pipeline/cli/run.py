@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -77,7 +79,8 @@ def run(
     from pipeline.cli.progress import Progress
     from pipeline.config_file import load
 
-    whole = load(
+    read = partial(
+        load,
         config,
         set or (),
         {
@@ -112,11 +115,13 @@ def run(
             "output.timing": False if no_timing else None,
         },
     )
+    whole = read()
     import cv2
 
     from pipeline.run import run as execute
 
     cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
     with Progress(whole.source.frames) as progress:
-        outcome = execute(source, whole, progress, context.obj)
+        # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
+        outcome = execute(source, whole, progress, context.obj, None if sys.stderr.isatty() else read)
     progress.finish(outcome)

@@ -31,6 +31,8 @@ class Stage:
         workers: how many threads.
         batch: most messages a step is given at once; those that wait are taken, none is waited for.
         capacity: most messages that wait behind this stage.
+        rescue: called by the watchdog, once, where a worker is stuck: tries to make it raise or return, and says what
+            it did, "" where nothing can be done. The worker then has as long again. Legal from any thread; quick.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Stage:
     workers: int = 1
     batch: int = 1
     capacity: int = 2
+    rescue: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("workers", self.workers), ("batch", self.batch), ("capacity", self.capacity)):
@@ -136,6 +139,8 @@ def frames_of(batch: Sequence[Any]) -> str:
 def _index_of(message: Any) -> int | None:
     """`message.index`, or that of the message it was made from."""
     while message is not None:
+        if isinstance(message, tuple) and message:  # what several networks make of one frame
+            message = message[0]
         index = getattr(message, "index", None)
         if isinstance(index, int):
             return index

@@ -65,13 +65,18 @@ class Renderer:
 
     def __init__(self, config: RenderConfig, pool_factory: PoolFactory) -> None:
         check_config(config)
-        self._config = config
+        self._config = self._next = config
         self._pool_factory = pool_factory
         self._planar = Planar()
         self._legend = Legend()
         self._look: _Look | None = None
         if config.names or config.scores or config.legend or config.status:
             Font(16).line("0")  # OpenCV unpacks its font at the first letter, 30 ms: now, not while a frame waits
+
+    def use(self, config: RenderConfig) -> None:
+        """Draw as this says from the next scene on; legal from any thread. ConfigError: see check_config."""
+        check_config(config)
+        self._next = config
 
     def render(self, scene: Scene, status: str | None = None) -> Picture:
         """Draw a scene.
@@ -80,6 +85,8 @@ class Renderer:
             scene: its frame's planes are read only.
             status: the line at the lower left; None: none.
         """
+        if self._next is not self._config:
+            self._config, self._look = self._next, None
         config = self._config
         if config.cutout and ground_colour(config.ground) is None:
             return self._transparent(scene)

@@ -15,13 +15,13 @@ class OverTime:
 
     Args:
         config: the track section.
-        conf: least score of an object that is shown without a number.
+        conf: the least score now of an object that is shown without a number, 0..1.
         source_of: which source a frame is of; numbers of different sources have nothing to do with each other.
             None: one source, or the films of a data set.
     """
 
     def __init__(
-        self, config: TrackConfig, conf: float, source_of: Callable[[Frame], Hashable] | None = None
+        self, config: TrackConfig, conf: Callable[[], float], source_of: Callable[[Frame], Hashable] | None = None
     ) -> None:
         self._config, self._conf, self._source_of = config, conf, source_of or film_of
         self._memories: dict[Hashable, list[Callable[[Scene], Scene]]] = {}
