@@ -4,8 +4,8 @@ python benchmarks/steadiness.py --camvid DIR [--objects yolo11n-seg.onnx] --out 
 python benchmarks/steadiness.py --table benchmarks/results/steadiness.json
 
 Each network runs once; what it found then goes through each setting, frame by frame, in the same process. So cost is
-a share of the network's own time beside it, one thread each, both as tenth percentiles: it holds on a busy machine. Flicker is
-measured along a flow of its own (640 pixels, there and back), not along the one that steadies.
+a share of the network's own time beside it, one thread each, both as tenth percentiles: it holds on a busy machine.
+Flicker is measured along a flow of its own (640 pixels, there and back), not along the one that steadies.
 """
 
 from __future__ import annotations

@@ -175,7 +175,8 @@ def _scene(message: Messages, nets: Sequence[Network], dropped: Callable[[], Map
             instances = found
         else:
             labels = found
-    return Scene(message[0].prepared.frame, instances, labels, dropped())
+    prepared = message[0].prepared
+    return Scene(prepared.frame, instances, labels, dropped(), prepared.rung)
 
 
 Opener = Callable[[], AbstractContextManager[Any]]

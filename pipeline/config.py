@@ -104,13 +104,22 @@ class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What is kept when something happens."""
 
     folder: str | None = None  # a folder for each event goes in here; None: nothing is kept
-    on: tuple[str, ...] = ()  # conditions, see pipeline.evidence.conditions; a signal SIGUSR1 always is one
+    when: tuple[str, ...] = ()  # --on: conditions, see pipeline.evidence.conditions; SIGUSR1 always is one
     before_s: Seconds = 5.0  # seconds kept from before it happened
     after_s: Seconds = 5.0
     cooldown_s: Seconds = 10.0  # after the end of one event so long nothing begins another
     picture: Literal["drawn", "source"] = "drawn"
     limit_mb: Count = 1000  # of all events in the folder, 10^6 bytes: the oldest are removed
     memory_mb: Count = 64  # of the seconds before, encoded; where that is too little they become fewer
+
+
+class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How old a frame may be when it comes out, and what is given up for it."""
+
+    ms: Annotated[float, msgspec.Meta(gt=0)] | None = None  # 95 of 100 frames shall be younger; None: no budget
+    scales: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] = (1.0, 0.8, 0.65, 0.5)  # of the input's long side
+    backends: tuple[str, ...] = ()  # tried beside the one that is chosen, at every scale
+    climb_after_s: Seconds = 5.0  # so long a better way must look possible before it is tried
 
 
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -133,3 +142,4 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     output: OutputConfig = OutputConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     flow: FlowConfig = FlowConfig()
+    budget: BudgetConfig = BudgetConfig()

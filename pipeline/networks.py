@@ -34,13 +34,17 @@ class Network:
     decoder: Replaceable
 
 
-def networks(config: Config) -> tuple[Network, ...]:
+def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
     """Read the cards, choose the backends and load the models; the best embedded one where none is named.
+
+    Args:
+        config: of the run.
+        scale: of the input's long side, where the network leaves it free.
 
     Raises:
         ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
     """
-    cards = [replace(card, input=input_for(card, config.input)) for card in read_cards(config)]
+    cards = [replace(card, input=scaled(input_for(card, config.input), scale)) for card in read_cards(config)]
     made = []
     for card in cards:
         decode = Replaceable(decoder(card, decode_config(config, card, len(cards))), config.decode.conf)
@@ -122,6 +126,13 @@ def _file(name: str) -> str | Path:
     if Path(name).exists() or Path(f"{name}.onnx").exists() or not is_ultralytics_name(name):
         return name
     return named_model(name)
+
+
+def scaled(spec: InputSpec, scale: float) -> InputSpec:
+    """The input with a shorter long side, a multiple of the stride; the same where the network fixes its size."""
+    if scale == 1 or None not in spec.size_hw:
+        return spec
+    return replace(spec, long_side=max(1, round(scale * spec.long_side / spec.stride)) * spec.stride)
 
 
 def input_for(card: Card, wanted: InputConfig) -> InputSpec:

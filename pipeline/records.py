@@ -8,8 +8,8 @@
 
 `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
 pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
-lengths are COCO's. Every measured time sits under `timing`: without it two runs over the same footage give the same
-bytes.
+lengths are COCO's. With a budget `"rung"` says at which size, and on what, the networks ran. Every measured time sits
+under `timing`: without it, and without a budget, two runs over the same footage give the same bytes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ def record_of(scene: Scene, timing: bool = True) -> dict[str, Any]:
         counts = encode_labels(scene.labels.map, len(names))
         record["labels"] = {names[i]: {"size": size, "counts": text} for i, text in counts.items()}
     record["dropped"] = dict(scene.dropped)
+    if scene.rung:
+        record["rung"] = scene.rung
     if timing:
         spans = dict(frame.stamps.spans)
         record["timing"] = {

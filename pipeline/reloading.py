@@ -23,20 +23,23 @@ class Reloading:
 
     Args:
         config: that the run began with.
-        nets: that run.
         read: gives the configuration anew.
-        draw: is told of what is drawn from now on; None: nothing is drawn.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        nets: Sequence[Network],
-        read: Callable[[], Config],
-        draw: Callable[[RenderConfig], None] | None,
-    ) -> None:
-        self._config, self._nets, self._read, self._draw = config, nets, read, draw
+    def __init__(self, config: Config, read: Callable[[], Config]) -> None:
+        self._config, self._read = config, read
+        self._nets: Sequence[Network] = ()
+        self._draw: Callable[[RenderConfig], None] | None = None
         self._asked = False
+
+    def ready(self, nets: Sequence[Network], draw: Callable[[RenderConfig], None] | None) -> None:
+        """Frames come next.
+
+        Args:
+            nets: that run.
+            draw: is told of what is drawn from now on; None: nothing is drawn.
+        """
+        self._nets, self._draw = nets, draw
 
     def ask(self) -> None:
         """Reload before the next frame; legal from a signal handler."""

@@ -17,6 +17,7 @@ from pipeline.config import Config
 from pipeline.evaluation.truth_score import TruthScore
 from pipeline.evidence import Evidence
 from pipeline.flow import Flow, Pool, drain_on_interrupt, on_signal
+from pipeline.ladder import Ladder, open_ladder
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names, sinks
 from pipeline.reloading import Reloading
@@ -74,9 +75,14 @@ def run(
     check_outputs(spec, [name for name in files if name], [name for name in folders if name])
     evidence = Evidence(config)
     with ExitStack() as closing:
+        reloading = Reloading(config, reload) if reload else None
+        if reloading is not None:
+            closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
+        if evidence.wanted:
+            closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
         # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
         loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
-        loading = loader.submit(networks, config)
+        loading = loader.submit(_load, config)
         closing.callback(_close, loading)
         source = open_configured(spec, config)
         opened: list[Sink] = []
@@ -88,7 +94,7 @@ def run(
         drawn = out.save or out.pictures or window or evidence.draws
         drawing = Drawing(config, StatusLine(source.live, score)) if drawn else None
         trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
-        nets = loading.result()
+        nets, ladder = loading.result()
         evidence.check([net.card for net in nets])
         flow: Flow[Picture]
         flow = build(
@@ -102,11 +108,8 @@ def run(
         watch.started(source, nets)
         closing.callback(lambda: watch.noted([*_notes(opened), *backend_notes(nets)]))
         summary, first_frame_s = Summary(), None
-        reloading = Reloading(config, nets, reload, drawing.use if drawing else None) if reload else None
         if reloading is not None:
-            closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
-        if evidence.wanted:
-            closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
+            reloading.ready(nets, drawing.use if drawing else None)
         with flow, drain_on_interrupt(flow):
             for picture in flow:
                 if reloading is not None and (told := reloading.due()):
@@ -115,6 +118,9 @@ def run(
                 if first_frame_s is None:
                     first_frame_s = round(done_s - began_s, 3)
                 summary.add(picture.scene.frame, done_s)
+                if ladder is not None and (step := ladder.add(picture, done_s)):
+                    watch.noted([step])
+                summary.dropped = picture.scene.dropped
                 score.add(picture)
                 if trace is not None:
                     trace.add(picture.scene.frame, done_s, flow.drops)
@@ -130,6 +136,8 @@ def run(
         first_frame_s=first_frame_s,
         notes=_notes(opened),
     )
+    if ladder is not None:
+        what["budget"] = ladder.report()
     if (truth := score.report()) is not None:
         what["truth"] = truth
     if out.summary:
@@ -147,9 +155,17 @@ def _window(spec: str) -> Any:
     return sink_class("window")(f"dashmask {spec}")
 
 
-def _close(loading: Future[tuple[Network, ...]]) -> None:
+def _load(config: Config) -> tuple[tuple[Network, ...], Ladder | None]:
+    """The networks, and where a budget is to be kept, the ladder that they stand on."""
+    if config.budget.ms is None:
+        return networks(config), None
+    ladder = open_ladder(config)
+    return ladder.nets, ladder
+
+
+def _close(loading: Future[tuple[tuple[Network, ...], Ladder | None]]) -> None:
     if loading.exception() is None:
-        for net in loading.result():
+        for net in loading.result()[0]:
             net.selection.backend.close()
 
 
@@ -191,6 +207,8 @@ class StatusLine:
             parts.append(f"age {(now_s - scene.frame.captured_s) * 1e3:.0f} ms")
         else:
             parts.append(f"{scene.frame.pts_s:.2f} s")
+        if scene.rung:
+            parts.append(f"at {scene.rung}")
         if dropped := sum(scene.dropped.values()):
             parts.append(f"dropped {dropped}")
         if told := self._score.line():

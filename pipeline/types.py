@@ -175,6 +175,7 @@ class Prepared:
     tensor: NDArray[Any]  # (1, 3, h, w) or (1, h, w, 3), as the card's InputSpec says
     letterbox: Letterbox
     lease: Lease | None = None  # of the tensor's buffer: who lets go of the message releases it
+    rung: str = ""  # which way to run the network, where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class Scene:
     instances: Instances | None = None
     labels: Labels | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames lost so far, by cause
+    rung: str = ""  # how the networks ran, where that may change in a run
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,17 @@ class Interruptible(Protocol):
         ...
 
 
+@runtime_checkable
+class Rescuable(Protocol):
+    """A backend that goes on after it was interrupted."""
+
+    restarts: bool
+
+    def interrupt(self) -> str:
+        """See RestartingBackend."""
+        ...
+
+
 class RestartingBackend:
     """Runs on one backend; where that is interrupted, what it was at is done again by a new one.
 
@@ -43,6 +54,7 @@ class RestartingBackend:
         self.slots, self.max_batch = first.slots, first.max_batch
         self.workers, self.threads = first.workers, first.threads
         self.notes: list[str] = []
+        self.restarts = True
         self._reopen = reopen
         self._lock = Lock()
         self._running = first
@@ -86,4 +98,4 @@ class RestartingBackend:
 
 def interrupt(backends: Sequence[Backend]) -> str:
     """Break off the runs of all backends that can be; what was done, for people, "" where nothing can be."""
-    return ", ".join(filter(None, (b.interrupt() for b in backends if isinstance(b, RestartingBackend))))
+    return ", ".join(filter(None, (b.interrupt() for b in backends if isinstance(b, Rescuable))))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed
+from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed, milliseconds
 
 Source = Annotated[
     str,
@@ -53,6 +54,9 @@ def run(
     start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
     frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
     every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.")
+    ] = None,
     imgsz: IMGSZ = None,
     conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
@@ -68,6 +72,7 @@ def run(
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
+    log: Annotated[str, typer.Option(metavar="text|json", help="How the run talks, on stderr.")] = "text",
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
     config: ConfigFile = None,
     set: Set = None,
@@ -76,6 +81,7 @@ def run(
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
+    from pipeline.cli.json_log import JsonLog
     from pipeline.cli.progress import Progress
     from pipeline.config_file import load
 
@@ -91,6 +97,7 @@ def run(
             "source.start_s": start,
             "source.frames": frames,
             "source.every": every,
+            "budget.ms": milliseconds("--budget", budget),
             "input.long_side": imgsz,
             "decode.conf": conf,
             "decode.iou": iou,
@@ -110,18 +117,31 @@ def run(
             "output.summary": summary,
             "output.trace": trace,
             "evidence.folder": evidence,
-            "evidence.on": tuple(on) if on else None,
+            "evidence.when": tuple(on) if on else None,
             "output.show": show or None,
             "output.timing": False if no_timing else None,
         },
     )
-    whole = read()
-    import cv2
+    with JsonLog() if _wants_json(log) else nullcontext() as lines:
+        whole = read()
+        import cv2
 
-    from pipeline.run import run as execute
+        from pipeline.run import run as execute
 
-    cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
-    with Progress(whole.source.frames) as progress:
+        cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
         # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
-        outcome = execute(source, whole, progress, context.obj, None if sys.stderr.isatty() else read)
-    progress.finish(outcome)
+        reload = None if sys.stderr.isatty() else read
+        if lines is not None:
+            lines.finish(execute(source, whole, lines, context.obj, reload))
+            return
+        with Progress(whole.source.frames) as progress:
+            outcome = execute(source, whole, progress, context.obj, reload)
+        progress.finish(outcome)
+
+
+def _wants_json(log: str) -> bool:
+    from pipeline.errors import ConfigError
+
+    if log not in ("text", "json"):
+        raise ConfigError(f"--log is {log!r}, expected text or json")
+    return log == "json"

@@ -29,9 +29,9 @@ class Evidence:
 
     def __init__(self, config: Config) -> None:
         wanted = config.evidence
-        if wanted.on and wanted.folder is None:
-            raise ConfigError(f"--on {wanted.on[0]!r}: keep what where?", hint="add --evidence DIR")
-        self.conditions: tuple[Condition, ...] = tuple(parse(text) for text in wanted.on)
+        if wanted.when and wanted.folder is None:
+            raise ConfigError(f"--on {wanted.when[0]!r}: keep what where?", hint="add --evidence DIR")
+        self.conditions: tuple[Condition, ...] = tuple(parse(text) for text in wanted.when)
         self.wanted = wanted.folder is not None
         self._config = config
         self._asked = ""

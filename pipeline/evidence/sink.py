@@ -40,7 +40,7 @@ class EvidenceSink:
     Args:
         folder: each event becomes a folder in it.
         config: the evidence section.
-        conditions: as parsed from config.on.
+        conditions: as parsed from config.when.
         asked: why somebody wants evidence now, once for each time; "" where nobody does.
         video: of the encoder.
         source: its name, for people.
