@@ -149,21 +149,21 @@ def test_a_run_steps_down_to_its_budget_and_says_so(
         return real(config, scale)
 
     monkeypatch.setattr(ladder_module, "networks", counted)
-    words = ("--backend", "null", "--set", "backend.workers=1", "--budget", "400ms", "--set", "flow.capacity=1")
+    words = ("--backend", "null", "--set", "backend.workers=1", "--budget", "150ms", "--set", "flow.capacity=1")
     outputs = ("--json", tmp_path / "o.jsonl", "--summary", tmp_path / "o.json", "--pictures", tmp_path / "p")
-    said = dashmask("run", "demo:size=160x120,frames=60", "-m", models[0], *words, *outputs)
+    said = dashmask("run", clip, "-m", models[0], *words, *outputs)
     assert said.code == 0, said.err
     assert opened == [0] * 4  # every rung, before the first frame came
     told = json.loads((tmp_path / "o.json").read_text())["budget"]
-    assert [rung["name"] for rung in told["rungs"]] == ["100%", "81%", "62%", "50%"][: len(told["rungs"])] or told
+    assert {rung["name"] for rung in told["rungs"]} <= {"100%", "80%", "65%", "50%"}
     assert told["steps"]
     assert told["steps"][0]["from"] == "100%"
-    assert told["steps"][0]["p95_ms"] > 400
-    assert sum(rung["frames"] for rung in told["rungs"]) == 60
+    assert told["steps"][0]["p95_ms"] > 150
+    assert sum(rung["frames"] for rung in told["rungs"]) == 25
     rungs = [json.loads(line)["rung"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
     assert rungs[0] == "100%"
     assert rungs[-1] == told["steps"][-1]["to"] != "100%"
-    assert "budget 400 ms: from 100% to " in said.err
+    assert "budget 150 ms: from 100% to " in said.err
 
 
 def test_networks_that_know_one_way_only_are_refused(models: tuple[Path, Path], clip: Path) -> None:
