@@ -93,7 +93,10 @@ def profiles_of(
                 own = "x".join("any" if side is None else str(side) for side in reversed(spec.size_hw))
                 raise ModelError(f"{name}: takes {own} only, {width}x{height} was asked for")
             if fixed is None and (asked < 1 or asked % spec.stride):
-                raise ModelError(f"{name}: takes multiples of {spec.stride}, {width}x{height} was asked for")
+                near = "x".join(str(-(-side // spec.stride) * spec.stride) for side in (width, height))
+                raise ModelError(
+                    f"{name}: takes multiples of {spec.stride}, {width}x{height} was asked for", hint=f"try {near}"
+                )
     if any(least < 1 or most < least for least, most in batches) or not batches:
         raise ModelError(f"{name}: a batch must be 1 or more frames")
     if shape[0] is not None and any(batch != (shape[0], shape[0]) for batch in batches):

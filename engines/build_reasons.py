@@ -17,7 +17,7 @@ _HINTS = {
 _MEMORY = re.compile(
     r"out of ?memory|OutOfMemory|insufficient memory|could not be allocated|cudaErrorMemoryAllocation|bad_alloc", re.I
 )
-_WORKSPACE = re.compile(r"insufficient workspace|workspace.{0,40}(too small|exceed)", re.I)
+_WORKSPACE = re.compile(r"insufficient workspace|workspace.{0,40}(too small|exceed)|within workspace limit", re.I)
 _NO_KERNEL = re.compile(r"(\S+) has no runners|could not find any implementation for node (\{.*?\}|\S+)", re.I)
 _PLACE = re.compile(r"\s*\(?In \S+ at \S+?\)?(?=\s|\)|$)")
 

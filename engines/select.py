@@ -9,9 +9,10 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import cast
 
-from engines.backends.base import Backend, Options, Precision
+from engines.backends.base import Backend, Options, Precision, takes_frames
 from engines.backends.fallback import FallbackBackend, OpenNext
 from engines.device.errors import DeviceLostError
+from engines.frame_task import FrameTask
 from engines.probe import GPU, why_not
 from engines.tune_store import Stored, stored_choice
 from pipeline.errors import BackendError, ModelError, UserError
@@ -70,6 +71,8 @@ def select(
     threads: int | None = None,
     precision: Precision = "f32",
     shape_hw: tuple[int, int] | None = None,
+    way: str = "tensors",
+    task: FrameTask | None = None,
     verified: Callable[[Card, Backend], str] | None = None,
 ) -> Selection:
     """Open the backend that shall run a network.
@@ -81,6 +84,8 @@ def select(
         workers, threads: None: as `dashmask tune` measured it here, else by rule.
         precision: bf16 only where it was asked for.
         shape_hw: of the inputs to come, if known.
+        way: tensors; frames: only a backend that takes them; auto: frames where the backend takes them.
+        task: what it then does; None: what nobody can do but the CPU, so tensors.
         verified: says why an open backend may not run the network, "" where it may; None: all may.
 
     Raises:
@@ -92,7 +97,9 @@ def select(
     allowed = [name for name in NAMES if _allowed(name, backend, require)]
     if not allowed:
         raise BackendError(f"{backend} was asked for and {require} required: both cannot be")
-    options = Options(workers, threads, precision, shape_hw)
+    if way == "frames" and task is None:
+        raise BackendError(f"{card.path.name}: what it says is read on the CPU alone", hint="leave backend.way out")
+    options = Options(workers, threads, precision, shape_hw, None if way == "tensors" else task)
     stored = stored_choice(card, shape_hw, precision) if workers is None and threads is None else Stored()
     order = sorted(allowed, key=lambda name: name != stored.best)  # stable: the measured best, then by preference
     tried: dict[str, Tried] = {}
@@ -112,7 +119,10 @@ def select(
             errors.append(error)
             tried[name] = Tried(name, False, str(error))
             continue
-        if reason := verified(card, running) if verified is not None else "":
+        reason = verified(card, running) if verified is not None else ""
+        if way == "frames" and not takes_frames(running):
+            reason = f"takes tensors, not frames: {getattr(running, 'why_tensors', '') or 'it runs on the CPU'}"
+        if reason:
             running.close()
             running = None
             tried[name] = Tried(name, False, reason)
@@ -123,8 +133,18 @@ def select(
         raise _nothing(card, in_order, errors, backend, require)
     if running.name in GPU and backend == "auto" and require is None:  # what was asked for by name never changes
         later = order[order.index(running.name) + 1 :]
-        running = FallbackBackend(running, _next(card, options, later, verified))
-    return Selection(running, in_order, (stored.note,) if stored.note else ())
+        task = options.task if takes_frames(running) else None
+        running = FallbackBackend(running, _next(card, replace(options, task=task), later, verified), task)
+    notes = [stored.note, _way_note(running)]
+    return Selection(running, in_order, tuple(note for note in notes if note))
+
+
+def _way_note(running: Backend) -> str:
+    """How much of the way a GPU takes, where there is a choice."""
+    if takes_frames(running):
+        return f"{running.name} prepares the frames and decodes on the GPU too (backend.way=tensors: on the CPU)"
+    why = getattr(running, "why_tensors", "")
+    return f"{running.name} leaves preparing and decoding to the CPU: {why}" if why else ""
 
 
 def _next(

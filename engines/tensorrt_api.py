@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.errors import BackendError
 
 PRODUCTS: Mapping[str, str] = MappingProxyType({"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"})  # its module
-OLDEST = (10, 3)  # of `tensorrt`: JetPack 6
+OLDEST = (10, 3)  # of `tensorrt`: that of JetPack 6, on which nothing of this was executed yet
 _MESSAGES = 400  # that are kept
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from time import monotonic
+from functools import partial
+from itertools import groupby
 from typing import Any
 
-from engines.backends.base import Backend, Ticket
+from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
 from engines.backends.restart import interrupt
+from pipeline.capture import capture
+from pipeline.capture import open_configured as open_configured
 from pipeline.config import Config
 from pipeline.flow import Flow, Stage
+from pipeline.lanes import Lane, by_source, sink_stages
+from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
-from pipeline.sources import SourceOptions, open_source
+from pipeline.preprocess import Preprocessor
 from pipeline.timing import timed
 from pipeline.track.over_time import OverTime, wanted
-from pipeline.types import Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
+from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
+JOIN_S = 5.0  # how long threads may take to stop, besides a read that has a deadline of its own
 
 
 def build(
@@ -30,7 +36,7 @@ def build(
     render: Callable[[Scene], Picture] | None = None,
     sinks: Sequence[tuple[str, Callable[[], Sink]]] = (),
 ) -> Flow[Picture]:
-    """The flow from a source through the networks to pictures and sinks.
+    """The flow of one source through the networks to pictures and sinks; see build_lanes.
 
     Args:
         config: of the run.
@@ -40,79 +46,127 @@ def build(
         render: draws a scene, in a thread of its own; None: pictures stay empty.
         sinks: name and opener of each; each has a thread and is opened at its first picture.
     """
+    return build_lanes(config, [Lane(source, render, sinks)], nets, dropped=lambda number: dropped())
+
+
+def build_lanes(
+    config: Config,
+    lanes: Sequence[Lane],
+    nets: Sequence[Network],
+    *,
+    dropped: Callable[[int], Mapping[str, int]],
+    source_failed: Callable[[int, Exception], bool] = lambda number, error: False,
+) -> Flow[Picture]:
+    """The flow of one or several sources through the same networks; each with its own drawing and outputs.
+
+    Frames of several sources take turns, and share a batch where a backend gains by that. What a backend takes over
+    (`backend.way`) is left out: where all of them take frames there is no stage before and behind them.
+
+    Args:
+        config: of the run.
+        lanes: at least one; frames of number k say so in `source`.
+        nets: at least one; all see every frame.
+        dropped: frames of a source lost so far, by cause; asked once a frame.
+        source_failed: see Flow.
+    """
     backends = [net.selection.backend for net in nets]
     workers = min(backend.workers for backend in backends)
-    stages = [
-        _stage("preprocess", _each(lambda frame: tuple(net.preprocessor.prepare(frame) for net in nets))),
-        Stage(
-            "infer",
-            _opened(lambda: timed("infer", _Infer(backends), frame_of)),
-            workers=workers,
-            batch=min(backend.max_batch for backend in backends),
-            capacity=config.flow.capacity,
-            rescue=lambda: interrupt(backends),
-        ),
-    ]
-    steps: list[tuple[str, Callable[[Any], Any]]] = [("postprocess", lambda message: _scene(message, nets, dropped))]
-    if wanted(config.track):
-        steps.append(("track", OverTime(config.track, lambda: nets[-1].decoder.conf)))
-    if render is None:
-        name, last = steps.pop()
-        steps.append((name, lambda message: Picture(last(message), None)))
+    batch = min(backend.max_batch for backend in backends)
+    together = min(batch, len(lanes))  # frames of so many sources share a batch
+    whole = all(takes_frames(backend) for backend in backends)
+    renders = [lane.render for lane in lanes if lane.render is not None]
+    scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)], frame_of)
+    track = OverTime(config.track, lambda: nets[-1].decoder.conf) if wanted(config.track) else None
+    finish = scene if renders or track else _bare(scene)
+    infer = Stage(
+        "infer",
+        _opened(lambda: timed("infer", _Infer(backends, finish if whole else None), frame_of)),
+        workers=workers,
+        batch=batch if len(lanes) == 1 else together,
+        capacity=config.flow.capacity,
+        linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
+        rescue=lambda: interrupt(backends),
+    )
+    if whole:
+        stages = [infer]
     else:
-        steps.append(("render", render))
-    stages += [_stage(name, _each(step)) for name, step in steps]
-    stages += [Stage(name, _sink(name, opener), capacity=config.flow.capacity) for name, opener in sinks]
-    return Flow(
-        lambda: _capture(source, config),
+        prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
+        prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
+        stages = [prepare, infer, _stage("postprocess", _each(finish))]
+    if track is not None:
+        stages.append(_stage("track", _each(track if renders else _bare(track))))
+    if renders:
+        stages.append(_stage("render", _each(by_source(renders, frame_of))))
+    stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
+    readers = [partial(capture, lane.source, config, number) for number, lane in enumerate(lanes)]
+    lives = [lane.source.live for lane in lanes]
+    flow: Flow[Picture] = Flow(
+        readers if len(lanes) > 1 else readers[0],
         stages,
-        live=source.live,
-        in_flight=workers + 1,
+        live=lives if len(lanes) > 1 else lives[0],
+        in_flight=workers * together + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
+        join_timeout_s=JOIN_S + (config.source.open_timeout_s + config.source.read_timeout_s if any(lives) else 0),
         capacity=config.flow.capacity,
+        source_of=lambda message: frame_of(message).source,
+        source_failed=source_failed,
     )
-
-
-def open_configured(spec: str, config: Config) -> Source:
-    """The source that a string names, with the options of a configuration; nothing is opened yet."""
-    chosen = config.source
-    return open_source(
-        spec,
-        SourceOptions(
-            start_s=chosen.start_s,
-            fps=chosen.fps,
-            open_timeout_s=chosen.open_timeout_s,
-            read_timeout_s=chosen.read_timeout_s,
-        ),
-    )
+    for lane in lanes:
+        if isinstance(lane.source, Supervised):
+            lane.source.stopping = flow.stopping
+    return flow
 
 
 class _Infer:
-    """The step that keeps every slot of the backends busy; frames come out in the order they went in."""
+    """The step that keeps every slot of the backends busy; frames come out in the order they went in.
 
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = backends
+    Args:
+        finish: where nothing comes before or behind: makes what the networks say of a frame into what goes on.
+    """
+
+    def __init__(self, backends: Sequence[Backend], finish: Callable[[Messages], Any] | None) -> None:
+        self._backends, self._finish = backends, finish
         self._slots = min(backend.slots for backend in backends)
-        self._waiting: deque[list[Ticket]] = deque()
+        self._waiting: deque[list[Ticket | FrameTicket]] = deque()
 
-    def __call__(self, batch: list[Messages]) -> Iterator[Messages]:
-        columns = zip(*batch, strict=True)  # one column of Prepared per network
-        self._waiting.append(
-            [backend.submit(list(column)) for backend, column in zip(self._backends, columns, strict=True)]
-        )
-        while len(self._waiting) >= self._slots:
-            yield from self._oldest()
+    def __call__(self, batch: list[Any]) -> Iterator[Any]:
+        for alike in _alike(batch):
+            if self._finish is not None:
+                columns = [alike] * len(self._backends)
+            else:
+                columns = [list(column) for column in zip(*alike, strict=True)]  # one for each network
+            self._waiting.append(
+                [
+                    backend.submit_frames(column) if takes_frames(backend) else backend.submit(column)
+                    for backend, column in zip(self._backends, columns, strict=True)
+                ]
+            )
+            while len(self._waiting) >= self._slots:
+                yield from self._oldest()
 
-    def drain(self) -> Iterator[Messages]:
+    def drain(self) -> Iterator[Any]:
         while self._waiting:
             yield from self._oldest()
 
-    def _oldest(self) -> Iterator[Messages]:
-        done = [ticket.result() for ticket in self._waiting.popleft()]
-        for lease in leases(tuple(inferred for column in done for inferred in column)):
+    def _oldest(self) -> Iterator[Any]:
+        done: list[Sequence[Any]] = [ticket.result() for ticket in self._waiting.popleft()]
+        for lease in leases(tuple(said for column in done for said in column)):
             lease.release()  # the tensors end here; the warm buffers are needed for the next frames
-        yield from zip(*done, strict=True)
+        rows = zip(*done, strict=True)
+        yield from rows if self._finish is None else map(self._finish, rows)
+
+
+def _alike(batch: list[Any]) -> Iterable[list[Any]]:
+    """The batch in parts of one size each, in order: sources may have pictures of different sizes."""
+    if len(batch) == 1:
+        return [batch]
+    return [list(group) for _, group in groupby(batch, key=_sizes)]
+
+
+def _sizes(message: Frame | Messages) -> list[tuple[int, ...]]:
+    parts = [message] if isinstance(message, Frame) else message
+    return [part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts]
 
 
 def frame_of(message: Any) -> Frame:
@@ -138,45 +192,47 @@ def leases(message: Any) -> Iterable[Any]:
     return ()
 
 
-@contextmanager
-def _capture(source: Source, config: Config) -> Iterator[Iterable[Frame]]:
-    with source as frames:
-        yield _chosen(_timed(frames), config)
+def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Preprocessor]]:
+    """For each lane one for each network: they keep what fits the size of the frames before."""
+    yield [net.preprocessor for net in nets]
+    for _ in range(1, lanes):
+        yield [net.preprocessor.another() for net in nets]
 
 
-def _timed(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The frames with the time that the source took for each, stamped as `capture`."""
-    began = monotonic()
-    for frame in frames:
-        frame.stamps.spans["capture"] = (began, monotonic())
-        yield frame
-        began = monotonic()
+def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
+    """Makes a frame into what each network takes: a tensor, or the frame as it is."""
+    whole = [takes_frames(backend) for backend in backends]
+    return lambda frame: tuple(
+        frame if taken else preprocessor.prepare(frame)
+        for taken, preprocessor in zip(whole, preprocessors, strict=True)
+    )
 
 
-def _chosen(frames: Iterable[Frame], config: Config) -> Iterator[Frame]:
-    """Every k-th frame, and no more than asked for."""
-    left = config.source.frames
-    for frame in frames:
-        if frame.index % config.source.every:
-            continue
-        yield frame
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
+def _scenes(
+    nets: Sequence[Network], number: int, source: Source, dropped: Callable[[int], Mapping[str, int]]
+) -> Callable[[Messages], Scene]:
+    """From what the networks said of a frame of source `number` to its scene."""
+    gaps_before = source.gaps_before if isinstance(source, Supervised) else lambda index: ()
+
+    def scene(message: Messages) -> Scene:
+        instances: Instances | None = None
+        labels: Labels | None = None
+        for said, net in zip(message, nets, strict=True):
+            found = said.found if isinstance(said, Decoded) else net.decoder.decode(said)
+            if isinstance(found, Instances):
+                instances = found
+            else:
+                labels = found
+        frame, first = frame_of(message), message[0]
+        rung = first.prepared.rung if isinstance(first, Inferred) else ""
+        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index), rung)
+
+    return scene
 
 
-def _scene(message: Messages, nets: Sequence[Network], dropped: Callable[[], Mapping[str, int]]) -> Scene:
-    instances: Instances | None = None
-    labels: Labels | None = None
-    for inferred, net in zip(message, nets, strict=True):
-        found = net.decoder.decode(inferred)
-        if isinstance(found, Instances):
-            instances = found
-        else:
-            labels = found
-    prepared = message[0].prepared
-    return Scene(prepared.frame, instances, labels, dropped(), prepared.rung)
+def _bare(scene: Callable[[Any], Scene]) -> Callable[[Any], Picture]:
+    """A scene that nobody draws."""
+    return lambda message: Picture(scene(message), None)
 
 
 Opener = Callable[[], AbstractContextManager[Any]]
@@ -194,29 +250,5 @@ def _each(function: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
     return lambda batch: [function(item) for item in batch]
 
 
-def _stage(name: str, step: Callable[[list[Any]], list[Any]]) -> Stage:
-    return Stage(name, _opened(lambda: timed(name, step, frame_of)))
-
-
-def _sink(name: str, opener: Callable[[], Sink]) -> Opener:
-    @contextmanager
-    def opened() -> Iterator[Any]:
-        sink: Sink | None = None
-
-        def write(batch: list[Picture]) -> list[Picture]:
-            nonlocal sink
-            for picture in batch:
-                if sink is None:
-                    sink = opener()
-                sink.write(picture)
-            return batch
-
-        whole = False
-        try:
-            yield timed(name, write, frame_of)
-            whole = True
-        finally:
-            if sink is not None:
-                sink.close(whole)
-
-    return opened
+def _stage(name: str, step: Callable[[list[Any]], list[Any]], capacity: int = 2) -> Stage:
+    return Stage(name, _opened(lambda: timed(name, step, frame_of)), capacity=capacity)

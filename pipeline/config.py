@@ -12,6 +12,23 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 View = Literal["overlay", "side-by-side", "masks"]
 
 
+class ReconnectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a source that was lost is opened again.
+
+    What may mend itself (nothing listens, nothing comes, the connection broke) is tried `attempts` times in a row
+    without a frame. What refuses (a wrong password, nothing at that path, no such camera) ends the source at once
+    where it never gave a frame, and after `refused_attempts` where it did: a camera that starts refuses for a while.
+    """
+
+    enabled: bool | None = None  # None: cameras and network streams, no recordings
+    attempts: Count | None = 10  # None: for ever
+    refused_attempts: Count = 3
+    first_wait_s: Seconds = 0.5  # before the second attempt; twice as long before each further one
+    longest_wait_s: Seconds = 10.0
+    jitter: Share = 0.3  # each wait is longer or shorter by up to this share, so that many do not come at once
+    seed: int | None = None  # of the jitter; None: another one in every run
+
+
 class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which frames are taken."""
 
@@ -21,6 +38,7 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     fps: Annotated[float, msgspec.Meta(gt=0)] | None = None  # for image folders and streams without timestamps
     open_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 5.0
+    reconnect: ReconnectConfig = ReconnectConfig()
 
 
 class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,6 +49,7 @@ class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     workers: Count | None = None  # threads that run the network at once; None: by rule, or as tuned
     threads: Count | None = None  # threads inside one run of the network
     precision: Literal["f32", "bf16"] = "f32"  # bf16: openvino only
+    way: Literal["auto", "tensors", "frames"] = "auto"  # frames: prepared and decoded on the GPU too
     unverified: bool = False  # use what `dashmask verify` has not passed, or has not seen
 
 
@@ -126,6 +145,7 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How the stages are coupled."""
 
     capacity: Count = 2  # messages that may wait before a stage
+    batch_wait_ms: Annotated[float, msgspec.Meta(ge=0)] = 5.0  # for frames of other sources to share a batch
     stall_s: Seconds = 60.0  # a stage without progress for so long is an error that names it
 
 

@@ -3,6 +3,7 @@
 UserError                what was wrong, what was expected, and a hint what to do
 ├── ConfigError          a configuration file, an option, a card
 ├── SourceError          a source that cannot be opened or read
+│   └── RefusedError     one that will not mend itself: a wrong password, nothing at that path
 ├── ModelError           a model file or its card
 ├── DataError            a data set: a missing folder, a label that does not fit its image
 ├── BackendError         no backend that was asked for can run the model
@@ -38,6 +39,10 @@ class ConfigError(UserError):
 
 class SourceError(UserError):
     """A source of frames that cannot be opened or read."""
+
+
+class RefusedError(SourceError):
+    """A source that does not come however often it is asked: a wrong password, nothing at that path."""
 
 
 class ModelError(UserError):

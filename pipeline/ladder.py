@@ -105,6 +105,10 @@ class _LadderPreprocessor(Preprocessor):
     def __init__(self, ladder: Ladder, each: Sequence[Preprocessor]) -> None:
         self._ladder, self._each = ladder, each
 
+    def another(self) -> Preprocessor:
+        """See Preprocessor."""
+        return _LadderPreprocessor(self._ladder, [one.another() for one in self._each])
+
     def prepare(self, frame: Frame) -> Prepared:
         """See Preprocessor."""
         number, name = self._ladder.rung
@@ -126,7 +130,9 @@ def open_ladder(config: Config) -> Ladder:
     opened: list[Rung] = []
     try:
         for backend in dict.fromkeys((config.backend.name, *config.budget.backends)):
-            chosen = msgspec.structs.replace(config, backend=msgspec.structs.replace(config.backend, name=backend))
+            # Which rung runs a frame is known to its tensor: no backend here takes frames.
+            told = msgspec.structs.replace(config.backend, name=backend, way="tensors")
+            chosen = msgspec.structs.replace(config, backend=told)
             for scale in sorted(set(config.budget.scales), reverse=True):
                 nets = networks(chosen, scale)
                 name = f"{scale:.0%}" + (f" {backend}" if config.budget.backends else "")

@@ -13,13 +13,14 @@ from engines.backends.restart import Interruptible, RestartingBackend
 from engines.card import find_card
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
+from engines.frame_task import DetectRules, FrameTask
 from engines.select import Selection, opener, select
 from engines.verify import gate
 from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
-from pipeline.postprocess import Replaceable, decoder
+from pipeline.postprocess import Decoder, Replaceable, decoder
 from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, InputSpec
 
@@ -32,6 +33,11 @@ class Network:
     selection: Selection
     preprocessor: Preprocessor
     decoder: Replaceable
+
+    @property
+    def network_sizes(self) -> list[tuple[int, int]]:
+        """Heights and widths of the network's inputs of late, pixels."""
+        return sorted({*self.preprocessor.network_sizes, *getattr(self.selection.backend, "network_sizes", ())})
 
 
 def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
@@ -47,7 +53,8 @@ def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
     cards = [replace(card, input=scaled(input_for(card, config.input), scale)) for card in read_cards(config)]
     made = []
     for card in cards:
-        decode = Replaceable(decoder(card, decode_config(config, card, len(cards))), config.decode.conf)
+        rules = decode_config(config, card, len(cards))
+        preprocessor, decode = Preprocessor(card.input, Pool), decoder(card, rules)
         selection = select(
             card,
             backend=config.backend.name,
@@ -55,6 +62,8 @@ def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
             workers=config.backend.workers,
             threads=config.backend.threads,
             precision=config.backend.precision,
+            way=config.backend.way,
+            task=frame_task(preprocessor, decode, rules),
             verified=None if config.backend.unverified else gate,
         )
         selection = replace(selection, backend=_restarting(card, selection.backend))
@@ -64,7 +73,7 @@ def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
             free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
             notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
             selection = replace(selection, notes=notes)
-        made.append(Network(card, selection, Preprocessor(card.input, Pool), decode))
+        made.append(Network(card, selection, preprocessor, Replaceable(decode, config.decode.conf)))
     return tuple(made)
 
 
@@ -102,6 +111,14 @@ def replaced(nets: Sequence[Network], config: Config) -> None:
     made = [decoder(net.card, decode_config(config, net.card, len(nets))) for net in nets]
     for net, other in zip(nets, made, strict=True):
         net.decoder.replace(other, config.decode.conf)
+
+
+def frame_task(preprocessor: Preprocessor, decode: Decoder, config: DecodeConfig) -> FrameTask | None:
+    """What a backend does that takes frames; None where only the CPU can."""
+    if decode.chosen is None:
+        return None
+    rules = DetectRules(config.conf, config.iou, config.max_det, config.agnostic)
+    return FrameTask(preprocessor.place, preprocessor.prepare, decode.decode, decode.chosen, rules)
 
 
 def read_cards(config: Config) -> list[Card]:

@@ -127,6 +127,10 @@ class Preprocessor:
         self._packed = self._yuv = self._chroma = np.empty((0, 0, 3), np.uint8)
         self._planes: list[NDArray[np.uint8]] = []
 
+    def another(self) -> Preprocessor:
+        """One like this, for another thread or other frames."""
+        return Preprocessor(self._spec, self._pool)
+
     def prepare(self, frame: Frame) -> Prepared:
         """Make one frame into a tensor; its buffer is on loan until Prepared.lease is released."""
         letterbox = self._place(frame.image.size_hw)
@@ -146,6 +150,10 @@ class Preprocessor:
             cv2.LUT(picture, self._packed_table, dst=target)
         return Prepared(frame, buffer.tensor, letterbox, lease)
 
+    def place(self, frame_hw: tuple[int, int]) -> Letterbox:
+        """Where frames of a height and width lie in the network's input."""
+        return place(frame_hw, network_size(frame_hw, self._spec), self._spec.fit)
+
     @property
     def network_sizes(self) -> list[tuple[int, int]]:
         """Heights and widths of the tensors made of late, pixels."""
@@ -153,7 +161,7 @@ class Preprocessor:
 
     def _place(self, frame_hw: tuple[int, int]) -> Letterbox:
         if self._letterbox is None or self._letterbox.frame_hw != frame_hw:
-            self._letterbox = place(frame_hw, network_size(frame_hw, self._spec), self._spec.fit)
+            self._letterbox = self.place(frame_hw)
             content_hw = self._letterbox.content_hw
             self._packed, self._yuv = (np.empty((*content_hw, 3), np.uint8) for _ in range(2))
             self._chroma = np.empty((*content_hw, 2), np.uint8)

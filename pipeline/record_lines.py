@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.errors import DataError
-from pipeline.records import Record, read_record
+from pipeline.records import Record, is_gap, read_record
 
 
 class _Head(msgspec.Struct):
@@ -46,7 +46,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     try:
         with path.open("rb") as lines:
             for number, text in enumerate(lines, 1):
-                if not text.strip():
+                if not text.strip() or is_gap(text):
                     continue
                 where = f"{path}, line {number}"
                 try:

@@ -6,6 +6,10 @@
  "dropped":{"late":3},
  "timing":{"age_ms":41.2,"stages_ms":{"infer":20.1}}}
 
+A time in which a live source was away stands between the frames around it:
+
+{"gap":{"from_pts_s":12.4,"seconds":3.1,"reason":"rtsp://camera/1 was lost after 12.4 s: nothing came for 5 s"}}
+
 `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
 pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
 lengths are COCO's. With a budget `"rung"` says at which size, and on what, the networks ran. Every measured time sits
@@ -14,6 +18,7 @@ under `timing`: without it, and without a budget, two runs over the same footage
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +32,9 @@ import numpy as np
 from pipeline.classes import colours_for
 from pipeline.errors import UserError
 from pipeline.rle import decode, decode_crop, encode_instances, encode_labels
-from pipeline.types import VOID, Classes, Instances, Labels, Scene
+from pipeline.types import VOID, Classes, Gap, Instances, Labels, Scene
 
+_GAP = re.compile(rb'\s*\{\s*"gap"\s*:')
 _encoder = msgspec.json.Encoder()
 
 
@@ -64,6 +70,41 @@ def record_of(scene: Scene, timing: bool = True) -> dict[str, Any]:
 def encode_record(scene: Scene, timing: bool = True) -> bytes:
     """The record as one line of JSON, UTF-8, with its line end."""
     return _encoder.encode(record_of(scene, timing)) + b"\n"
+
+
+def encode_gap(gap: Gap) -> bytes:
+    """A gap as one line of JSON, UTF-8, with its line end; seconds are rounded to milliseconds."""
+    what = {"from_pts_s": gap.from_pts_s, "seconds": round(gap.seconds, 3), "reason": gap.reason}
+    return _encoder.encode({"gap": what}) + b"\n"
+
+
+def is_gap(line: bytes) -> bool:
+    """Whether a line tells of a gap and not of a frame."""
+    return _GAP.match(line) is not None
+
+
+def read_gaps(path: Path) -> list[Gap]:
+    """The gaps that a JSON Lines file tells of, in order.
+
+    Raises:
+        UserError: the file cannot be read, or such a line is broken; names the line.
+    """
+    gaps = []
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if is_gap(line):
+                    gaps.append(_gap(line, f"{path}, line {number}"))
+    except OSError as error:
+        raise UserError(f"{path}: the records cannot be read: {error.strerror}") from error
+    return gaps
+
+
+def _gap(line: bytes, where: str) -> Gap:
+    try:
+        return _gap_decoder.decode(line).gap
+    except msgspec.DecodeError as error:
+        raise UserError(f"{where}: {error}", hint="as `dashmask run --json` writes it") from error
 
 
 def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]:
@@ -120,11 +161,16 @@ class _Record(msgspec.Struct):
     timing: dict[str, Any] | None = None
 
 
+class _GapLine(msgspec.Struct):
+    gap: Gap
+
+
 _decoder = msgspec.json.Decoder(_Record)
+_gap_decoder = msgspec.json.Decoder(_GapLine)
 
 
 def read_records(path: Path, label_names: Sequence[str] = ()) -> Iterator[Record]:
-    """The records of a JSON Lines file, in order; empty lines are passed over.
+    """The records of a JSON Lines file, in order; empty lines and gaps are passed over.
 
     Args:
         path: of the file.
@@ -136,7 +182,7 @@ def read_records(path: Path, label_names: Sequence[str] = ()) -> Iterator[Record
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip():
+                if line.strip() and not is_gap(line):
                     yield read_record(line, label_names, f"{path}, line {number}")
     except OSError as error:
         raise UserError(f"{path}: the records cannot be read: {error.strerror}") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from engines.backends.base import takes_frames
 from pipeline.config import Config, RenderConfig
 from pipeline.errors import UserError
 from pipeline.networks import Network, replaced
@@ -18,8 +19,8 @@ _SECTIONS = ("render", "decode")
 class Reloading:
     """Applies a new configuration to a run, when it was asked to.
 
-    Drawing (`render`) and thresholds and classes (`decode`) change from the next frame on. Everything else is part of
-    what was opened at the start. A configuration with a mistake changes nothing.
+    Drawing (`render`) and thresholds and classes (`decode`, where the CPU decodes) change from the next frame on.
+    Everything else is part of what was opened at the start. A configuration with a mistake changes nothing.
 
     Args:
         config: that the run began with.
@@ -29,17 +30,17 @@ class Reloading:
     def __init__(self, config: Config, read: Callable[[], Config]) -> None:
         self._config, self._read = config, read
         self._nets: Sequence[Network] = ()
-        self._draw: Callable[[RenderConfig], None] | None = None
+        self._draws: Sequence[Callable[[RenderConfig], None]] = ()
         self._asked = False
 
-    def ready(self, nets: Sequence[Network], draw: Callable[[RenderConfig], None] | None) -> None:
+    def ready(self, nets: Sequence[Network], draws: Sequence[Callable[[RenderConfig], None]]) -> None:
         """Frames come next.
 
         Args:
             nets: that run.
-            draw: is told of what is drawn from now on; None: nothing is drawn.
+            draws: are told of what is drawn from now on; none: nothing is drawn.
         """
-        self._nets, self._draw = nets, draw
+        self._nets, self._draws = nets, draws
 
     def ask(self) -> None:
         """Reload before the next frame; legal from a signal handler."""
@@ -55,18 +56,25 @@ class Reloading:
         except UserError as error:
             return [f"configuration not reloaded, the old one stays: {error}"]
 
+    @property
+    def _fixed(self) -> bool:
+        """Whether a GPU decodes, with what it was told at the start."""
+        return any(takes_frames(net.selection.backend) for net in self._nets)
+
     def _reload(self, new: Config) -> list[str]:
         old = self._config
         changed = dict(differences(old, new))
-        taken = [key for key in changed if key.partition(".")[0] in _SECTIONS]
+        sections = _SECTIONS[:1] if self._fixed else _SECTIONS
+        taken = [key for key in changed if key.partition(".")[0] in sections]
         left = [key for key in changed if key not in taken]
-        if self._draw is not None:
+        if self._draws:
             check_config(new.render)
             check_names(new.render, [name for net in self._nets for name in net.card.classes.names])
-        replaced(self._nets, msgspec.structs.replace(old, decode=new.decode))
-        if self._draw is not None:
-            self._draw(new.render)
-        self._config = msgspec.structs.replace(old, render=new.render, decode=new.decode)
+        decode = old.decode if self._fixed else new.decode
+        replaced(self._nets, msgspec.structs.replace(old, decode=decode))
+        for draw in self._draws:
+            draw(new.render)
+        self._config = msgspec.structs.replace(old, render=new.render, decode=decode)
         told = [f"configuration reloaded: {', '.join(f'{key} {changed[key]}' for key in taken) or 'nothing new'}"]
         if left:
             told.append(f"needs a new start: {', '.join(f'{key} {changed[key]}' for key in left)}")

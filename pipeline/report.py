@@ -40,20 +40,25 @@ def report(
     """
     return {
         "dashmask": __version__,
-        "source": {
-            "name": info.name,
-            "size_hw": info.size_hw,
-            "fps": info.fps,
-            "live": info.live,
-            "codec": info.codec,
-            "undecodable": undecodable,
-        },
+        "source": source_report(info, undecodable),
         "models": [_model(net) for net in nets],
         **summary.as_dict(dropped),
         "first_frame_s": first_frame_s,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "notes": [*notes, *backend_notes(nets)],
         "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()},
+    }
+
+
+def source_report(info: SourceInfo, undecodable: int) -> dict[str, Any]:
+    """What is said of a source."""
+    return {
+        "name": info.name,
+        "size_hw": info.size_hw,
+        "fps": info.fps,
+        "live": info.live,
+        "codec": info.codec,
+        "undecodable": undecodable,
     }
 
 
@@ -71,8 +76,9 @@ def _model(net: Network) -> dict[str, Any]:
         "backend": backend.name,
         "backend_detail": backend.detail,
         "workers": backend.workers,
+        "way": backend.way,
         "tried": [{"name": t.name, "ok": t.ok, "reason": t.reason} for t in net.selection.tried],
-        "input_hw": net.preprocessor.network_sizes,
+        "input_hw": net.network_sizes,
     }
 
 

@@ -12,19 +12,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.assemble import build, open_configured
+from pipeline.assemble import build_lanes
+from pipeline.capture import open_supervised
 from pipeline.config import Config
-from pipeline.evaluation.truth_score import TruthScore
+from pipeline.errors import SourceError, UserError
 from pipeline.evidence import Evidence
-from pipeline.flow import Flow, Pool, drain_on_interrupt, on_signal
+from pipeline.flow import Pool, drain_on_interrupt, on_signal
 from pipeline.ladder import Ladder, open_ladder
+from pipeline.lanes import Lane
 from pipeline.networks import Network, networks
-from pipeline.outputs import all_names, sinks
+from pipeline.outputs import all_names
 from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
+from pipeline.source_names import outputs_for, short_names
+from pipeline.source_run import SourceRun
+from pipeline.status_line import StatusLine
 from pipeline.timing import Summary
-from pipeline.trace import Trace
-from pipeline.types import Picture, Scene, Sink, Source, SourceInfo
+from pipeline.types import Picture, Scene, Source, SourceInfo
+
+TICK_S = 0.25  # how often a live run looks at its sources where nothing comes out
 
 
 class Watch(Protocol):
@@ -40,6 +46,13 @@ class Watch(Protocol):
         """What a reader of the outputs should know; after an error, what was kept of them."""
 
 
+class SourcesWatch(Watch, Protocol):
+    """Who wants to know how several sources go on, or one that is live."""
+
+    def sources(self, runs: Sequence[SourceRun]) -> None:
+        """In place of `frame`, where a source is live or there are several: at each frame, and every TICK_S."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended."""
@@ -49,31 +62,38 @@ class Outcome:
 
 
 def run(
-    spec: str,
+    specs: str | Sequence[str],
     config: Config,
-    watch: Watch,
+    watch: SourcesWatch,
     began_s: float | None = None,
     reload: Callable[[], Config] | None = None,
 ) -> Outcome:
-    """Run to the end of the source, into the outputs of the configuration.
+    """Run to the end of the source, or of all sources, into the outputs of the configuration.
+
+    Several sources share the networks. One that fails does not stop the others; its failure is told in the report.
 
     Args:
-        spec: names the source.
-        config: of the run.
+        specs: names the source, or several.
+        config: of the run; with several sources the paths of outputs hold `{source}`, see pipeline.source_names.
         watch: is told of the start and of every frame.
         began_s: time.monotonic() when the command began, for the time to the first frame.
         reload: gives the configuration anew when SIGHUP comes; None: that signal is left as it is.
 
     Raises:
-        UserError: anything a user can mend; what was written by then is kept under a name that says so.
+        UserError: anything a user can mend, of several sources where all failed; what was written by then is kept
+            under a name that says so.
     """
     from pipeline.sinks import check_outputs
 
     began_s = time.monotonic() if began_s is None else began_s
     out = config.output
-    files, folders = (out.save, out.json, out.summary, out.trace), (out.masks, out.pictures, config.evidence.folder)
-    check_outputs(spec, [name for name in files if name], [name for name in folders if name])
+    names = [specs] if isinstance(specs, str) else list(specs)
+    runs = _runs(names, config)
     evidence = Evidence(config)
+    files = [name for one in runs for name in one.files[0]] + ([out.summary] if out.summary else [])
+    folders = [name for one in runs for name in one.files[1]]
+    for one in runs:
+        check_outputs(one.spec, files, folders + ([config.evidence.folder] if config.evidence.folder else []))
     with ExitStack() as closing:
         reloading = Reloading(config, reload) if reload else None
         if reloading is not None:
@@ -84,75 +104,118 @@ def run(
         loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
         loading = loader.submit(_load, config)
         closing.callback(_close, loading)
-        source = open_configured(spec, config)
-        opened: list[Sink] = []
-        outputs = sinks(out, spec, source, config.source.start_s, opened) + evidence.sinks(source, opened)
-        window = _window(spec) if out.show else None
-        if window is not None:
+        outputs = [
+            one.outputs(config.source.start_s)
+            + evidence.sinks(one.source, one.opened, one.name if len(runs) > 1 else "")
+            for one in runs
+        ]
+        windows = [_window(one.source.info.name) for one in runs] if out.show else []
+        for window in windows:
             closing.callback(window.close)
-        score = TruthScore()
-        drawn = out.save or out.pictures or window or evidence.draws
-        drawing = Drawing(config, StatusLine(source.live, score)) if drawn else None
-        trace = closing.enter_context(Trace(Path(out.trace))) if out.trace else None
+        pictured = out.save or out.pictures or windows or evidence.draws
+        draws = [Drawing(config, StatusLine(one.source.live, one.score)) for one in runs] if pictured else []
+        for one in runs:
+            if (trace := one.open_trace()) is not None:
+                closing.enter_context(trace)
         nets, ladder = loading.result()
         evidence.check([net.card for net in nets])
-        flow: Flow[Picture]
-        flow = build(
-            config,
-            source,
-            nets,
-            dropped=lambda: flow.drops,
-            render=drawing.ready(nets) if drawing else None,
-            sinks=outputs,
-        )
-        watch.started(source, nets)
-        closing.callback(lambda: watch.noted([*_notes(opened), *backend_notes(nets)]))
-        summary, first_frame_s = Summary(), None
         if reloading is not None:
-            reloading.ready(nets, drawing.use if drawing else None)
+            reloading.ready(nets, [draw.use for draw in draws])
+        renders: list[Callable[[Scene], Picture] | None] = [draw.ready(nets) for draw in draws]
+        lanes = [
+            Lane(one.source, render, sinks, failed=one.has_failed)
+            for one, render, sinks in zip(runs, renders or [None] * len(runs), outputs, strict=True)
+        ]
+        flow = build_lanes(
+            config,
+            lanes,
+            nets,
+            dropped=lambda number: runs[number].ledger.drops,
+            source_failed=partial(_goes_on_without, runs),
+        )
+        for one, ledger in zip(runs, flow.ledgers, strict=True):
+            one.ledger = ledger
+        watch.started(runs[0].source, nets)
+        closing.callback(lambda: watch.noted([*_notes(runs), *backend_notes(nets)]))
+        whole, first_frame_s = (runs[0].summary if len(runs) == 1 else Summary()), None
+        watched = len(runs) > 1 or runs[0].source.live
         with flow, drain_on_interrupt(flow):
-            for picture in flow:
+            for picture in flow.ticking(TICK_S) if watched else flow:
                 if reloading is not None and (told := reloading.due()):
                     watch.noted(told)
+                if picture is None:
+                    watch.sources(runs)
+                    continue
                 done_s = time.monotonic()
                 if first_frame_s is None:
                     first_frame_s = round(done_s - began_s, 3)
-                summary.add(picture.scene.frame, done_s)
+                frame = picture.scene.frame
+                one = runs[frame.source]
+                one.add(picture, done_s)
+                if whole is not one.summary:
+                    whole.add(frame, done_s)
                 if ladder is not None and (step := ladder.add(picture, done_s)):
                     watch.noted([step])
-                summary.dropped = picture.scene.dropped
-                score.add(picture)
-                if trace is not None:
-                    trace.add(picture.scene.frame, done_s, flow.drops)
-                watch.frame(summary, source.info)
-                if window is not None and not window.show(picture):
+                if watched:
+                    watch.sources(runs)
+                else:
+                    watch.frame(whole, one.source.info)
+                if windows and not windows[frame.source].show(picture):
                     flow.end()
+        if watched:
+            watch.sources(runs)
     what = report(
-        source.info,
+        runs[0].source.info,
         nets,
-        summary,
+        whole,
         flow.drops,
-        undecodable=getattr(source, "undecodable", 0),
+        undecodable=runs[0].source.undecodable,
         first_frame_s=first_frame_s,
-        notes=_notes(opened),
+        notes=_notes(runs),
     )
     if ladder is not None:
         what["budget"] = ladder.report()
-    if (truth := score.report()) is not None:
+    if len(runs) > 1:
+        del what["source"]
+        what["sources"] = [one.report() for one in runs]
+    elif (truth := runs[0].score.report()) is not None:
         what["truth"] = truth
     if out.summary:
         write_report(Path(out.summary), what)
+    _raise_if_all_failed(runs)
     return Outcome(what, flow.ended_early)
 
 
-def _notes(sinks: Sequence[Sink]) -> list[str]:
-    return [note for sink in sinks for note in getattr(sink, "notes", ())]
+def _runs(specs: Sequence[str], config: Config) -> list[SourceRun]:
+    return [
+        SourceRun(spec, name, open_supervised(spec, config), outputs_for(config.output, name, len(specs)))
+        for spec, name in zip(specs, short_names(specs), strict=True)
+    ]
 
 
-def _window(spec: str) -> Any:
+def _goes_on_without(runs: Sequence[SourceRun], number: int, error: Exception) -> bool:
+    """Whether the run goes on when a source has failed: where there are others, and it is no defect of ours."""
+    if len(runs) == 1 or not isinstance(error, UserError):
+        return False
+    runs[number].failure = error
+    return True
+
+
+def _raise_if_all_failed(runs: Sequence[SourceRun]) -> None:
+    failures = [one.failure for one in runs if one.failure is not None]
+    if len(failures) == len(runs):
+        told = "; ".join(failure.message for failure in failures)
+        raise SourceError(f"all {len(runs)} sources failed: {told}", hint=failures[0].hint)
+
+
+def _notes(runs: Sequence[SourceRun]) -> list[str]:
+    return [note for one in runs for note in one.notes]
+
+
+def _window(name: str) -> Any:
     from pipeline.sinks import sink_class
 
-    return sink_class("window")(f"dashmask {spec}")
+    return sink_class("window")(f"dashmask {name}")
 
 
 def _load(config: Config) -> tuple[tuple[Network, ...], Ladder | None]:
@@ -170,7 +233,7 @@ def _close(loading: Future[tuple[tuple[Network, ...], Ladder | None]]) -> None:
 
 
 class Drawing:
-    """What draws: imported now, ready once the networks are known."""
+    """What draws the pictures of one source: imported now, ready once the networks are known."""
 
     def __init__(self, config: Config, status: StatusLine) -> None:
         from pipeline.render import Renderer
@@ -185,32 +248,3 @@ class Drawing:
 
         check_names(self._config, all_names([net.card.classes for net in nets]))
         return lambda scene: self._renderer.render(scene, self._status.line(scene))
-
-
-class StatusLine:
-    """The line on the picture: rate, age and drops, smoothed to be read; mean IoU where the truth is known."""
-
-    def __init__(self, live: bool, score: TruthScore) -> None:
-        self._live, self._score = live, score
-        self._last_s: float | None = None
-        self._interval_s = 0.0
-
-    def line(self, scene: Scene) -> str:
-        """What to write on the picture of a scene that is drawn now."""
-        now_s = time.monotonic()
-        if self._last_s is not None:
-            interval_s = now_s - self._last_s
-            self._interval_s += (0.05 if self._interval_s else 1.0) * (interval_s - self._interval_s)
-        self._last_s = now_s
-        parts = [f"{1 / self._interval_s:.1f} fps" if self._interval_s else "- fps"]
-        if self._live:
-            parts.append(f"age {(now_s - scene.frame.captured_s) * 1e3:.0f} ms")
-        else:
-            parts.append(f"{scene.frame.pts_s:.2f} s")
-        if scene.rung:
-            parts.append(f"at {scene.rung}")
-        if dropped := sum(scene.dropped.values()):
-            parts.append(f"dropped {dropped}")
-        if told := self._score.line():
-            parts.append(told)
-        return "   ".join(parts)

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.assemble import build, open_configured
+from pipeline.assemble import build
+from pipeline.capture import open_supervised
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.flow import Flow
@@ -49,7 +50,7 @@ def open(
         whole = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"pipeline.open: {error}") from error
-    return Scenes(open_configured(os.fspath(source), whole), networks(whole), whole)
+    return Scenes(open_supervised(os.fspath(source), whole), networks(whole), whole)
 
 
 class Scenes:

@@ -156,7 +156,6 @@ class Summary:
     def __init__(self, warm_up: int = 10) -> None:
         self._warm_up = warm_up
         self.processed = 0
-        self.dropped: Mapping[str, int] = {}  # up to the last frame, by cause; set by who counts them
         self._first_captured_s = self._warm_done_s = self._last_done_s = 0.0
         self._age = Distribution()
         self._stages: dict[str, Distribution] = {}

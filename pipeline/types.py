@@ -42,8 +42,8 @@ class Instances:
     [y0, y1) x [x0, x1) of crops_px[i] = (x0, y0, x1, y1) and is 255 inside, 0 outside.
     """
 
-    boxes_xyxy: NDArray[np.float32]  # (n, 4) source pixels; edges, so width = x1 - x0
-    scores: NDArray[np.float32]  # (n,) 0..1
+    boxes_xyxy: NDArray[np.floating]  # (n, 4) source pixels, float32 (from files float64); edges: width = x1 - x0
+    scores: NDArray[np.floating]  # (n,) 0..1, float32 (from files float64)
     class_ids: NDArray[np.int32]  # (n,) into classes
     crops_px: NDArray[np.int32]  # (n, 4) x0, y0, x1, y1, inside the frame; may be empty
     arena: NDArray[np.uint8]  # (offset[-1],) all masks, row-major, one behind the other
@@ -127,6 +127,15 @@ class Truth:
     image_id: int | str | None = None  # as the data set numbers its images, where it does
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a live source gave nothing, because it was away."""
+
+    from_pts_s: float  # presentation time of the last frame before it, seconds
+    seconds: float  # from the capture of that frame to that of the next one
+    reason: str  # one sentence, without a password
+
+
 @dataclass(slots=True)
 class Stamps:
     """When each stage worked on a frame: stage -> (began, ended), time.monotonic() seconds.
@@ -144,10 +153,11 @@ class Frame:
     index: int  # counts the source's frames from 0: a gap downstream is a drop or a frame not asked for
     pts: int  # presentation time in the source, in units of time_base
     time_base: Fraction  # seconds
-    captured_s: float  # time.monotonic() when it came in, seconds
+    captured_s: float  # time.monotonic() when it was taken where the stream says so, else when it came in; seconds
     image: Image
     truth: Truth | None = None
     stamps: Stamps = field(default_factory=Stamps, compare=False)
+    source: int = 0  # which source of the run it is from, counted from 0
 
     @property
     def pts_s(self) -> float:
@@ -187,6 +197,14 @@ class Inferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a network that takes frames itself said of one, in source pixels. Owns its arrays."""
+
+    frame: Frame
+    found: Instances | Labels
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What is where on the road in one frame, in source pixels. Owns its arrays."""
 
@@ -194,6 +212,7 @@ class Scene:
     instances: Instances | None = None
     labels: Labels | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames lost so far, by cause
+    gaps: tuple[Gap, ...] = ()  # since the scene before: times in which the source was away
     rung: str = ""  # how the networks ran, where that may change in a run
 
 

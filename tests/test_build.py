@@ -241,7 +241,7 @@ def test_a_precision_that_cannot_be_had_is_told(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"shapes_hw": [(60, 96)]}, "takes multiples of 8, 96x60 was asked for"),
+        ({"shapes_hw": [(60, 96)]}, r"takes multiples of 8, 96x60 was asked for \(try 96x64\)"),
         ({"shapes_hw": [(8 * n, 8) for n in range(1, 40)]}, "39 shapes and batches, at most 32 go into one plan"),
         ({"batches": [(0, 1)]}, "a batch must be 1 or more frames"),
         ({"batches": []}, "a batch must be 1 or more frames"),
@@ -261,6 +261,13 @@ def test_a_network_of_one_size_and_batch_takes_no_other(rtx: str, tmp_path: Path
         build(card, shapes_hw=[(64, 128)], product="tensorrt-rtx")
     with pytest.raises(ModelError, match="takes batches of 1 only"):
         build(card, batches=[(1, 4)], product="tensorrt-rtx")
+
+
+def test_too_little_workspace_is_told_with_what_to_do(rtx: str, cache: Path) -> None:
+    card = read_card(embedded_models()["roadnet-camvid"])
+    with pytest.raises(BackendError, match=r"1 MiB for workspace is too little for .*give more with --workspace-mib"):
+        build(card, shapes_hw=[(192, 320)], workspace_mib=1, product="tensorrt-rtx")
+    assert not list(cache.iterdir())
 
 
 def test_a_plan_that_is_too_large_is_not_kept(rtx: str, tmp_path: Path, cache: Path) -> None:
@@ -290,6 +297,11 @@ def test_a_cache_that_cannot_be_written_is_told(rtx: str, tmp_path: Path, monkey
         (
             "Error Code 10: Internal Error (Could not find any implementation for node /up/Conv due to insufficient "
             "workspace.)",
+            "m.onnx: 16 MiB for workspace is too little for tensorrt 11.4: ",
+        ),
+        (
+            "Myelin ([tactic.cpp:1676: enumerate_tactics] Tactic Selection: no tactics to implement the operation "
+            "within workspace limit. Consider increase the allowed workspace size if applicable.)",
             "m.onnx: 16 MiB for workspace is too little for tensorrt 11.4: ",
         ),
         (

@@ -8,9 +8,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from command import dashmask
+from marked_images import Quiet, config
 from tiny_models import yolo_seg
+
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.labelled import Wanted, open_labelled
+from pipeline.evaluation.scoring import Scores
+from pipeline.types import Picture
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 
@@ -68,3 +75,29 @@ def test_ignored_objects_and_crowds_of_a_bitmask_are_not_misses(tmp_path: Path) 
     assert (what["objects"]["truth"], what["objects"]["ignored"]) == (2, 1)
     assert what["mask"]["AP"] == pytest.approx(1)
     assert what["objects"]["shown"]["missed"] == 0
+
+
+def test_memory_stays_flat_over_files(models: tuple[Path, Path], tmp_path: Path) -> None:
+    """The short form of benchmarks/eval_memory.py."""
+    truth = np.kron(np.array([[0, 1], [2, 2]]), np.ones((180, 320))).astype(np.uint8)
+    put(tmp_path / "a.jpg", np.eye(3, dtype=np.uint8)[[2, 1, 0]][truth] * 255)
+    put(tmp_path / "a.png", truth)
+    count = 300
+    for folder, suffix in (("images/100k/val", ".jpg"), ("labels/drivable/masks/val", ".png")):
+        (tmp_path / folder).mkdir(parents=True)
+        for index in range(count):
+            (tmp_path / folder / f"{index}{suffix}").symlink_to(tmp_path / f"a{suffix}")
+    (tmp_path / "t.yaml").write_text(TABLE)
+    process = psutil.Process()
+    resident: list[int] = []
+
+    def look(picture: Picture, quality: float, scores: Scores) -> None:
+        if picture.scene.frame.index % 100 == 99:
+            resident.append(process.memory_info().rss)
+
+    configuration = config(models[0])
+    data = open_labelled(Wanted("bdd100k-drivable", str(tmp_path)), configuration)
+    evaluation = evaluate(data, configuration, Quiet(), (str(tmp_path / "t.yaml"),), seen=look)
+    assert evaluation.summary.processed == count
+    # An image is 0.7 MB: keeping those of the last 200 would be 138 MB.
+    assert resident[-1] - resident[0] < 10e6

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import tiny_models
 from fake_gpu import HERE, Ran, build_driver, run_with_gpu
+from kernel_emulator.cache import fill_cache
 
 CARD = "family: semantic\nclasses: [red, green, blue]\ninput: {stride: 8, long_side: 128}\n"
 COMMAND = "from pipeline.cli import main; main()"
@@ -59,7 +60,8 @@ def run(driver: Path | None, model: Path, *words: str, python_path: Sequence[Pat
 
 
 def store_plan(driver: Path, model: Path, *more: str) -> Path:
-    """A plan for the fake GPU."""
+    """A plan for the fake GPU, which refuses dashmask's kernels: see test_gpu_run.py for the way with them."""
+    fill_cache(model.parent / "cache", binary=b"no cubin")
     script = HERE / "fake_plans.py"
     ran = run_with_gpu(driver, [script, model, "72", "128", *more], model.parent, python_path=TENSORRT)
     assert ran.code == 0, ran.err
@@ -187,6 +189,14 @@ def test_a_damaged_plan(driver: Path, model: Path) -> None:
 def test_too_little_gpu_memory(driver: Path, planned: Path) -> None:
     ran = run(driver, planned, "--unverified", python_path=TENSORRT, FAKE_CUDA_MEMORY="200000")
     assert_goes_on(ran, planned, "cuMemAlloc: out of memory (CUDA error 2)")
+
+
+def test_a_precision_that_a_gpu_backend_lacks(driver: Path, planned: Path) -> None:
+    words = ("--set", "backend.precision=bf16", "--unverified")
+    ran = run(driver, planned, *words, "--backend", "tensorrt", python_path=TENSORRT)
+    assert_refused(ran, "tensorrt cannot run m.onnx: tensorrt has no bf16: its precision is that of its plan")
+    ran = run(driver, planned, *words, "--require", "gpu", python_path=TENSORRT)
+    assert_refused(ran, "no GPU backend can run m.onnx: tensorrt: tensorrt has no bf16")
 
 
 @pytest.mark.parametrize("words", [(), ("--require", "gpu")])

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from command import dashmask
 from typer.testing import CliRunner
 
 from pipeline.cli.data import data
@@ -186,11 +187,41 @@ def test_the_command_shows_the_terms_wants_a_yes_and_unpacks(tmp_path: Path) -> 
     assert "https://example.org/register" in str(asked.exception)
 
 
+def test_a_network_that_nobody_vouches_for_needs_a_sha256_or_a_word(tmp_path: Path) -> None:
+    lines = "models: {tiny: {what: a network, terms: be kind, files: [tiny.pt]}}\nfiles: {tiny.pt: {url: '%s'}}\n"
+    with serving(Server()) as server:
+        (tmp_path / "table.yaml").write_text(lines % server.url)
+        words = ("models", "fetch", "tiny", "--table", tmp_path / "table.yaml", "--yes", "--root")
+        refused = dashmask(*words, tmp_path / "a")
+        assert (refused.code, server.ranges) == (2, [])
+        assert "nobody vouches" in refused.err
+        assert "be kind" in refused.out
+        taken = dashmask(*words, tmp_path / "a", "--unchecked")
+        assert taken.code == 0, taken.err
+        assert f"nobody vouches for it; its sha256 is {SHA}" in taken.err
+        assert (tmp_path / "a/tiny.pt").read_bytes() == CONTENT
+        checked = dashmask(*words, tmp_path / "b", "--sha256", SHA.upper())
+        assert checked.code == 0, checked.err
+        assert "sha256 is right" in checked.err
+        wrong = dashmask(*words, tmp_path / "c", "--sha256", "0" * 64)
+        assert (wrong.code, f"sha256 is {SHA}" in wrong.err) == (2, True)
+        assert not (tmp_path / "c/tiny.pt").exists()
+        assert dashmask(*words, tmp_path / "c", "--sha256", "12").code == 2
+
+
+def test_networks_that_can_be_fetched_are_listed_with_terms_and_models_still_shows() -> None:
+    said = dashmask("models", "fetch")
+    assert said.code == 0
+    assert all(name in said.out for name in offers(kind="models"))
+    assert all(offer.terms and offer.downloads for offer in offers(kind="models").values())
+    assert "roadnet-camvid" in dashmask("models", "roadnet-camvid").out
+
+
 def test_everything_that_can_be_fetched_is_listed_with_terms_and_a_checksum() -> None:
     known = offers()
     for offer in known.values():
         assert offer.terms
         assert bool(offer.downloads) != bool(offer.register)
-        assert all(len(bytes.fromhex(one.sha256)) == 32 and one.size for one in offer.downloads)
+        assert all(len(bytes.fromhex(one.sha256 or "")) == 32 and one.size for one in offer.downloads)
     listed = CliRunner().invoke(data, ["fetch"], terminal_width=200)
     assert all(name in listed.output for name in known)

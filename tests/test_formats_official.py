@@ -12,7 +12,7 @@ from references import run_reference
 from test_formats import SIZE, found, labels, without_overlap
 
 from pipeline.formats import Prediction, open_writer
-from pipeline.formats.cityscapes import LABEL_ID_OF, THING_LABEL_IDS
+from pipeline.formats.mask_lists import LABEL_ID_OF, THING_LABEL_IDS
 from pipeline.types import VOID, Classes, Instances
 
 SCRIPT = Path(__file__).with_name("official_formats.py")

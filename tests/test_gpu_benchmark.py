@@ -19,7 +19,7 @@ from fake_gpu import ROOT, build_driver, run_with_gpu
 from test_device import CHECKS, PYTEST
 
 GPU = ROOT / "benchmarks/gpu"
-PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "way", "compile"]
+PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "run", "way", "compile"]
 KEYS = {"part": str, "state": str, "why": str, "seconds": float, "facts": dict, "rows": list, "log": str}
 STATES = ("done", "skipped", "failed", "timed out")
 

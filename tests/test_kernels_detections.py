@@ -13,8 +13,9 @@ from kernel_emulator.device import HostDevice
 from kernel_emulator.shuffles import in_every_order, opened
 from numpy.typing import NDArray
 
+from engines.frame_task import DetectRules
 from engines.kernels.arguments import COUNTS, NmsArgs
-from engines.kernels.detecting import Detecting, DetectRules, MasksOverflowError, at_most
+from engines.kernels.detecting import Detecting, MasksOverflowError, at_most
 from engines.kernels.launch import Kernels
 from pipeline.config import DecodeConfig
 from pipeline.errors import BackendError

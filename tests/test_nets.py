@@ -138,14 +138,18 @@ def test_the_second_stage_of_training_begins_with_the_encoder_of_the_first() -> 
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_step_of_training_moves_every_parameter(name: str) -> None:
+def test_a_few_steps_of_training_move_every_parameter(name: str) -> None:
     torch.manual_seed(0)
     net = build_net(name, CLASSES).train()
+    before = {key: value.detach().clone() for key, value in net.named_parameters()}
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
     x = torch.randn(2, 3, 2 * net.stride, 2 * net.stride)
     target = torch.randint(0, CLASSES, (2, *x.shape[2:]))
-    nn.functional.cross_entropy(net(x), target).backward()
-    still = [key for key, value in net.named_parameters() if value.grad is None or not value.grad.abs().sum() > 0]
-    assert not still
+    for _ in range(5):  # the first opens the bottlenecks that begin shut
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(net(x), target).backward()
+        optimiser.step()
+    assert not [key for key, value in net.named_parameters() if torch.equal(value, before[key])]
 
 
 def test_one_picture_alone_can_be_trained_on() -> None:

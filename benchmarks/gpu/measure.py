@@ -101,13 +101,17 @@ def measure_way(
         first = ways[0]
         if not graph:
             told["stages"] = _stages(device, first.stream, first.steps, seconds / 4)
-        whole, alone = (Recorded(device, steps) for steps in (list(first.steps.values()), [first.steps["network"]]))
+        network, steps = first.steps["network"], list(first.steps.values())
+        apart = () if first.graphs else (network,)
+        whole, alone = Recorded(device, steps, apart), Recorded(device, [network], apart)
         loops += [whole, alone]
         told["whole_ms"] = _recorded(device, first.stream, whole, seconds / 8)
         network_ms = _back_to_back(device, first.stream, alone, seconds / 8)
         told["graph"] = (whole.why_no_graph or "yes") if graph and maker.graphs else "off"
         if graph and not maker.graphs:
             told["graph"] = "of the network alone"
+        elif told["graph"] == "yes" and not first.graphs:
+            told["graph"] = "around the network"
         told["model_fps"] = round(batch * 1000 / max(network_ms, 1e-6), 1)
         told["share_of_model"] = round(told["fps"] / told["model_fps"], 3)
         return told

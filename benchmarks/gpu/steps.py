@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from networks import ROOT, Net, in_half
 
-from engines.backends.onnxruntime_cuda import CudaRuntime, CudaWork, told_by
+from engines.backends.onnxruntime_bound import BoundNetwork
+from engines.backends.onnxruntime_cuda import CudaRuntime
 from engines.device.base import Device, DeviceBuffer, Stream
 from engines.device.recorded import Step
 from engines.kernels.way import Launch, Network
@@ -32,9 +33,9 @@ class Maker(Protocol):
 
 
 class OrtMaker:
-    """ONNX Runtime by its CUDA provider, with IO binding on the way's own device memory.
+    """ONNX Runtime by its CUDA provider, as the backend has it: what would be left to the CPU is an error.
 
-    The session is opened as engines.backends.onnxruntime_cuda opens it: what would be left to the CPU is an error.
+    Its step is not recorded; what stands before and behind it is.
     """
 
     graphs = True
@@ -55,53 +56,23 @@ class OrtMaker:
             onnxruntime.preload_dlls()
         net = in_half(net, work) if half else net
         self.name = f"ONNX Runtime {provider} {'fp16' if half else 'fp32'}"
-        self._device = device
         self._runtime = CudaRuntime(onnxruntime, net.card, device, f"{provider}ExecutionProvider", memory)
         self._shape = net.shape(batch)
-        self.session = self._runtime._open(self._shape)
-        stream = device.stream()
-        probe = CudaWork(self._runtime, self.session, self._shape, stream)
-        self._outputs = [(array.shape, array.dtype) for array in probe.outputs]
-        probe.close()
-        stream.free()
-        if wrong := [shape for shape, _ in self._outputs if shape[0] != batch]:
+        self._networks: list[BoundNetwork] = []
+        wrong = [shape for shape, _ in self.network().outputs if shape[0] != batch]
+        if wrong:
             raise BackendError(f"{net.label} answers {wrong[0]} for {batch} frames")
 
-    def network(self) -> OrtNetwork:
-        return OrtNetwork(self._device, self._runtime, self.session, self._shape, self._outputs)
+    def network(self) -> BoundNetwork:
+        self._networks.append(self._runtime.network(self._shape, self._runtime.stream))
+        return self._networks[-1]
 
     def close(self) -> None:
-        del self.session
+        networks, self._networks = self._networks, []
+        for network in networks:
+            network.close()
         self._runtime.close()
         self._runtime.stream.free()
-
-
-class OrtNetwork:
-    """A session with a binding of its own. It computes in the sessions' stream; events tie it to the way's."""
-
-    def __init__(self, device: Device, runtime: CudaRuntime, session: Any, shape: Any, outputs: Any) -> None:
-        self.outputs = outputs
-        self._runtime, self._session, self._shape = runtime, session, shape
-        self._before, self._behind = device.event(), device.event()
-        self._binding = session.io_binding()
-        self._options = runtime.ort.RunOptions()
-        self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-
-    def step(self, tensor: DeviceBuffer, outputs: Sequence[DeviceBuffer]) -> Step:
-        card, runtime = self._runtime.card, self._runtime
-        where = (runtime.memory, runtime.device.ordinal if runtime.memory == "cuda" else 0)
-        self._binding.bind_input(card.input.name, *where, np.dtype(card.input.dtype), self._shape, tensor.ptr)
-        for spec, (shape, dtype), buffer in zip(card.outputs, self.outputs, outputs, strict=True):
-            self._binding.bind_output(spec.name, *where, dtype, shape, buffer.ptr)
-        return Launch(self._enqueue)
-
-    def _enqueue(self, stream: Stream) -> None:
-        compute = self._runtime.stream
-        self._before.record(stream)
-        compute.wait(self._before)
-        told_by(lambda: self._session.run_with_iobinding(self._binding, self._options))
-        self._behind.record(compute)
-        stream.wait(self._behind)
 
 
 class RtxMaker:
@@ -174,6 +145,8 @@ class TorchMaker:
 
 class TorchNetwork:
     """See TorchMaker. Output is a class for each pixel, uint8."""
+
+    graphs = False
 
     def __init__(self, module: Any, batch: int, size_hw: tuple[int, int]) -> None:
         self.outputs: Sequence[tuple[tuple[int, ...], np.dtype[Any]]] = [((batch, *size_hw), np.dtype(np.uint8))]

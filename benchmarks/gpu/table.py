@@ -20,6 +20,12 @@ HEADS = (
     *("network", "by", "batch", "CUDA graph", "frames/s", "ms a frame", "aim", "latency p50 / p99 ms"),
     *("Python ms a frame (packing)", "share of the network alone", "GPU MiB", "as on the CPU"),
 )
+RUN_STAGES = ("capture", "preprocess", "infer", "postprocess")
+RUN_HEADS = (
+    *("network", "by", "way", "frames/s", "ms a frame", "aim", "age p50 / p99 ms"),
+    *(f"{name} p50 / p99 ms" for name in RUN_STAGES),
+    "as on the CPU",
+)
 
 
 def markdown(told: Mapping[str, Any]) -> str:
@@ -34,6 +40,9 @@ def markdown(told: Mapping[str, Any]) -> str:
     lines += [f"`{machine['nvidia_smi']}`", ""] if machine.get("nvidia_smi") and machine.get("gpu") else []
     states = ([name, part["state"], part["why"], f"{part['seconds']:.0f}"] for name, part in parts.items())
     lines += [*table(("part", "state", "why", "s"), states), ""]
+    if rows := _rows(parts, "run"):
+        lines += ["## Through the stages of `dashmask run`, frames in host memory to scenes", ""]
+        lines += [*table(RUN_HEADS, (_run(row) for row in rows)), ""]
     if way := _rows(parts, "way"):
         lines += ["## Frame in host memory to masks in host memory", ""]
         lines += [*table(HEADS, (_way(row) for row in way)), ""]
@@ -83,20 +92,45 @@ def _rows(parts: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return list(parts.get(name, {}).get("rows", []))
 
 
+def _run(row: Mapping[str, Any]) -> list[str]:
+    first = [row["network"], row["by"], row.get("taken", row["way"])]
+    if "fps" not in row:
+        return [*first, row.get("failed") or row.get("skipped") or "?", *[""] * (len(RUN_HEADS) - 4)]
+    if row["taken"] != row["way"]:
+        first[2] += f" ({row['why_tensors']})"
+    return [
+        *first,
+        f"{row['fps']:.0f}",
+        f"{row['ms_a_frame']:.3f}",
+        _verdict(row),
+        *(_spread(times) for times in (row["age_ms"], *(row["stages_ms"].get(name) for name in RUN_STAGES))),
+        f"{row['agree']:.4f}" if "agree" in row else "not compared",
+    ]
+
+
+def _spread(times: Mapping[str, Any] | None) -> str:
+    """Of a stage, which may be left out, or have too few frames for a percentile."""
+    numbers = [None, None] if times is None else [times["p50"], times["p99"]]
+    return " / ".join("-" if number is None else f"{number:.3f}" for number in numbers)
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    aim = AIMS.get(kind_of(row["network"]))
+    return "" if aim is None else f"{aim:g} {'reached' if row['ms_a_frame'] <= aim else 'missed'}"
+
+
 def _way(row: Mapping[str, Any]) -> list[str]:
     first = [row["network"], row["by"], str(row["batch"])]
     if "fps" not in row:
         reason = row.get("failed") or row.get("skipped") or row.get("not_run") or "?"
         return [*first, "", reason, *[""] * (len(HEADS) - 5)]
-    aim = AIMS.get(kind_of(row["network"]))
-    verdict = "" if aim is None else f"{aim:g} {'reached' if row['ms_a_frame'] <= aim else 'missed'}"
     latency, python, pack = row["latency_ms"], row["python_ms"], row["pack_ms"]
     return [
         *first,
         row["graph"],
         f"{row['fps']:.0f}",
         f"{row['ms_a_frame']:.3f}",
-        verdict,
+        _verdict(row),
         f"{latency['p50']:.3f} / {latency['p99']:.3f}",
         f"{python['p50']:.3f} ({pack['p50']:.3f})",
         f"{row['share_of_model']:.2f}",

@@ -5,8 +5,6 @@ Prints one JSON line.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import threading
 import time
@@ -15,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from side import Clock, arguments, say
 
 import pipeline.run
+from pipeline import __version__
 from pipeline.config_file import load
-from pipeline.timing import Summary
+from pipeline.types import Instances
 
 
 class Metered:
-    """A backend that adds up the CPU time of the thread that runs the network."""
+    """A backend that adds up the CPU time of the threads that run the network."""
 
     def __init__(self, backend: Any) -> None:
         self._backend, self._lock, self.cpu_s = backend, threading.Lock(), 0.0
@@ -38,26 +38,36 @@ class Metered:
         return ticket
 
 
+class Counted:
+    """A decoder that notes how many objects each frame had."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self.found: list[int] = []
+
+    def decode(self, inferred: Any) -> Any:
+        seen = self._decoder.decode(inferred)
+        self.found.append(len(seen) if isinstance(seen, Instances) else 0)
+        return seen
+
+
 class Silent:
-    """Watches a run without a word."""
+    """Watches a run without a word; the clock starts when the networks are loaded."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
 
     def started(self, source: object, nets: object) -> None:
-        """Nothing to say."""
-        self.cpu_s, self.began_s = time.process_time(), time.perf_counter()
+        self.clock.__enter__()
 
-    def frame(self, summary: Summary, info: object) -> None:
-        """Nothing to say."""
+    def frame(self, summary: object, info: object) -> None: ...
 
-    def noted(self, notes: object) -> None:
-        """Nothing to say."""
+    def noted(self, notes: object) -> None: ...
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clip", type=Path)
-    parser.add_argument("model", type=Path)
+    parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--backend", default="onnxruntime-cpu")
-    parser.add_argument("--conf", type=float, default=0.25)
     parser.add_argument("--square", action="store_true")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--set", action="append", default=[])
@@ -65,19 +75,21 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     meters: list[Metered] = []
+    counters: list[Counted] = []
     networks = pipeline.run.networks
 
-    def metered(config: Any) -> Any:
+    def watched(config: Any) -> Any:
         nets = networks(config)
         meters.extend(Metered(net.selection.backend) for net in nets)
+        counters.extend(Counted(net.decoder) for net in nets)
         return tuple(
-            replace(net, selection=replace(net.selection, backend=meter))
-            for net, meter in zip(nets, meters, strict=True)
+            replace(net, selection=replace(net.selection, backend=meter), decoder=counter)
+            for net, meter, counter in zip(nets, meters, counters, strict=True)
         )
 
-    pipeline.run.networks = metered
+    pipeline.run.networks = watched
     with tempfile.TemporaryDirectory() as folder:
-        out, records = Path(folder, "out.mp4"), Path(folder, "out.jsonl")
+        out = Path(folder, "out.mp4")
         config = load(
             sets=given.set,
             options={
@@ -85,42 +97,26 @@ def main() -> None:
                 "backend.name": given.backend,
                 "backend.precision": given.precision,
                 "decode.conf": given.conf,
+                "decode.iou": given.iou,
                 "input.square": given.square or None,
+                "source.frames": given.frames,
                 "output.save": str(out),
             },
         )
         watch = Silent()
         outcome = pipeline.run.run(str(given.clip), config, watch)
-        took_s, cpu_s = time.perf_counter() - watch.began_s, time.process_time() - watch.cpu_s
-        written = out.stat().st_size
-        counting = replace_output(config, str(records))
-        pipeline.run.networks = networks
-        pipeline.run.run(str(given.clip), counting, Silent())
-        found = [len(json.loads(line)["instances"]) for line in records.read_text().splitlines()]
-    frames = outcome.report["frames"]["processed"]
-    model_s = sum(meter.cpu_s for meter in meters)
-    print(
-        json.dumps(
-            {
-                "name": f"dashmask ({given.backend} {given.precision})",
-                "frames": frames,
-                "fps": frames / took_s,
-                "cpu_ms": cpu_s / frames * 1e3,
-                "outside_model_cpu_ms": (cpu_s - model_s) / frames * 1e3,
-                "detections": sum(found) / len(found),
-                "input_hw": outcome.report["models"][0]["input_hw"],
-                "rss_mb": outcome.report["peak_rss_mb"],
-                "written_mb": written / 1e6,
-            }
+        watch.clock.__exit__()
+        frames = outcome.report["frames"]["processed"]
+        model_s = sum(meter.cpu_s for meter in meters)
+        say(
+            f"dashmask {__version__}, {given.backend} {given.precision}",
+            watch.clock,
+            found=counters[0].found,
+            shapes=outcome.report["models"][0]["input_hw"],
+            written=out,
+            does_not=(),
+            outside_model_cpu_ms=(watch.clock.cpu_s - model_s) / frames * 1e3,
         )
-    )
-
-
-def replace_output(config: Any, records: str) -> Any:
-    """The same run with records instead of a video: to count what was found, outside the timed run."""
-    import msgspec
-
-    return msgspec.structs.replace(config, output=msgspec.structs.replace(config.output, save=None, json=records))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
+from engines.frame_task import FrameTask
 from pipeline.errors import ModelError
-from pipeline.types import Card, Inferred, InputSpec, Prepared
+from pipeline.types import Card, Decoded, Frame, Inferred, InputSpec, Prepared
 
 Precision = Literal["f32", "bf16"]
+Way = Literal["tensors", "frames"]  # how much of a frame's way a backend takes: see Backend and FrameBackend
 MOST_WORKERS = 8  # more in flight only adds latency and memory; further cores go into each run
 
 
@@ -43,6 +45,11 @@ class Backend(Protocol):
     threads: int  # that one run of the network uses
 
     @property
+    def way(self) -> Way:
+        """tensors: `submit` is what it has; frames: it is a FrameBackend as well, and quicker so."""
+        ...
+
+    @property
     def precision(self) -> str:
         """f32: the network's own types; else bf16, fp16 or int8, as it computes."""
         ...
@@ -60,6 +67,38 @@ class Backend(Protocol):
         ...
 
 
+class FrameTicket(Protocol):
+    """Frames handed to a backend."""
+
+    def result(self) -> list[Decoded]:
+        """Wait for it; one Decoded per Frame, in their order; see Ticket."""
+        ...
+
+
+class FrameBackend(Backend, Protocol):
+    """A backend that prepares and decodes as well, from frames to labels or instances in pixels of the frame.
+
+    What comes out is what the CPU's stages make of the network's outputs, and the receiver's alone. A frame may be
+    let go of once `submit_frames` has returned.
+    """
+
+    why_tensors: str  # why it takes no frames, where it was asked for that; empty where it does
+    network_sizes: Sequence[tuple[int, int]]  # heights and widths of the network's inputs of late, pixels
+
+    def submit_frames(self, frames: Sequence[Frame]) -> FrameTicket:
+        """Begin; `slots` and `max_batch` hold as for submit.
+
+        Raises:
+            BackendError: frames of a size or format that cannot be taken here.
+        """
+        ...
+
+
+def takes_frames(backend: Backend) -> TypeGuard[FrameBackend]:
+    """Whether frames are given to it; else tensors."""
+    return backend.way == "frames"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a backend may be told."""
@@ -68,6 +107,7 @@ class Options:
     threads: int | None = None
     precision: Precision = "f32"
     shape_hw: tuple[int, int] | None = None  # of the inputs to come, if known; others are taken as well
+    task: FrameTask | None = None  # of a backend that can take frames; None: tensors are wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from engines.backends.base import Backend, Ticket
+from engines.backends.base import Backend, Ticket, Way
 from engines.backends.restart import interrupt
 from pipeline.types import Inferred, Prepared
 
@@ -30,6 +30,7 @@ class LadderBackend:
         self.workers = min(backend.workers for backend in every)
         self.slots = min(backend.slots for backend in every)
         self.max_batch = min(backend.max_batch for backend in every)
+        self.way: Way = "tensors"
         self.restarts = True
 
     @property

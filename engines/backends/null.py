@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends.base import Done, Options, Precision, Ticket, check_input, share_cores
+from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, share_cores
 from engines.machine import available_cores
 from pipeline.errors import BackendError
 from pipeline.types import Card, Inferred, OutputSpec, Prepared
@@ -27,6 +27,7 @@ class NullBackend:
     precision: Precision = "f32"
     slots = 1
     max_batch = 1
+    way: Way = "tensors"
 
     def __init__(
         self, card: Card, options: Options | None = None, outputs: Sequence[NDArray[Any]] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engines.backends.base import Done, Options, Precision, Ticket, check_input, crew, share_cores
+from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores
 from engines.backends.onnxruntime_session import (
     import_runtime,
     new_settings,
@@ -28,6 +28,7 @@ class OnnxRuntimeBackend:
     precision: Precision = "f32"
     slots = 1
     max_batch = 1
+    way: Way = "tensors"
 
     def __init__(self, name: str, detail: str, card: Card, session: Any, workers: int, threads: int) -> None:
         self.name, self.detail, self.workers, self.threads = name, detail, workers, threads

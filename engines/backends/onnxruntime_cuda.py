@@ -8,33 +8,27 @@ are needed there), one run is profiled: nothing but such arithmetic may be on th
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.backends.base import Options, usual_hw
+from engines.backends.onnxruntime_bound import BoundNetwork, BoundWork, find_outputs, told_by
 from engines.backends.onnxruntime_profile import left_to_cpu
 from engines.backends.onnxruntime_session import (
     LeftToCpuError,
-    dtype_of,
     import_runtime,
     new_settings,
     open_session,
-    runtime_errors,
-    sentence,
 )
-from engines.backends.slots import Shape, SlotBackend
+from engines.backends.slot_backend import SlotBackend
+from engines.backends.tensors import Outputs, Shape
 from engines.device import open_device
-from engines.device.base import Device, DeviceBuffer, Stream
-from engines.device.errors import LOST, DeviceLostError
-from engines.device.ledger import free_each
+from engines.device.base import Device, Stream
 from pipeline.errors import BackendError
 from pipeline.types import Card
 
@@ -87,7 +81,7 @@ def open_on_device(ort: Any, card: Card, options: Options, device: Device, provi
         raise
     height, width = options.shape_hw or usual_hw(card.input)
     try:
-        backend.warm((1, 3, height, width) if card.input.layout == "nchw" else (1, height, width, 3))
+        backend.ready((1, 3, height, width) if card.input.layout == "nchw" else (1, height, width, 3), options.task)
     except BaseException:
         with suppress(BackendError):
             backend.close()
@@ -96,27 +90,33 @@ def open_on_device(ort: Any, card: Card, options: Options, device: Device, provi
 
 
 class CudaRuntime:
-    """See slots.Runtime. All sessions compute in one stream, one after the other; copies go beside them."""
+    """See slot_backend.Runtime. All sessions compute in one stream, one after the other; copies go beside them."""
 
     def __init__(self, ort: Any, card: Card, device: Device, provider: str, memory: str) -> None:
         self.ort, self.card, self.device, self.memory = ort, card, device, memory
         self.stream = device.stream()
+        self.dtype = np.dtype(card.input.dtype)
         self._provider = provider
-        self._sessions: OrderedDict[Shape, Any] = OrderedDict()
+        self._sessions: OrderedDict[Shape, tuple[Any, Outputs]] = OrderedDict()
         self._sides = _free_sides(card)
 
     def rows(self, shape: Shape, most: int) -> int:
         """One: what a batch would gain, several slots gain as well."""
         return 1
 
-    def work(self, shape: Shape, stream: Stream) -> CudaWork:
-        """Memory for an input of that shape."""
-        if (session := self._sessions.get(shape)) is None:
+    def network(self, shape: Shape, stream: Stream) -> BoundNetwork:
+        """The network for a batch of that shape."""
+        if (opened := self._sessions.get(shape)) is None:
             while len(self._sessions) >= _MOST_SESSIONS:
                 self._sessions.popitem(last=False)  # what still runs in it keeps it alive
-            session = self._sessions[shape] = self._open(shape)
+            session = self._open(shape)
+            opened = self._sessions[shape] = session, find_outputs(self, session, shape)
         self._sessions.move_to_end(shape)
-        return CudaWork(self, session, shape, stream)
+        return BoundNetwork(self, *opened, shape)
+
+    def work(self, shape: Shape, stream: Stream) -> BoundWork:
+        """Memory for an input of that shape."""
+        return BoundWork(self, self.network(shape, stream), shape)
 
     def close(self) -> None:
         """Let go of the sessions."""
@@ -157,83 +157,6 @@ class CudaRuntime:
         if session.get_providers()[0] != self._provider:
             raise BackendError("CUDA could not be loaded by onnxruntime, which fell back to the CPU")
         return session
-
-
-class CudaWork:
-    """See slots.Work."""
-
-    def __init__(self, runtime: CudaRuntime, session: Any, shape: Shape, stream: Stream) -> None:
-        self._runtime, self._session = runtime, session
-        self._freeing: list[Callable[[], None]] = []
-        self._options = runtime.ort.RunOptions()
-        # Run returns when all is in the stream; who waits is the event behind the download.
-        self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-        try:
-            device, spec = runtime.device, runtime.card.input
-            self._uploaded, self._computed = device.event(), device.event()
-            self._freeing += [self._uploaded.free, self._computed.free]
-            self.input, self._on_device = self._tensor(shape, spec.dtype)
-            self._binding = session.io_binding()
-            where = (runtime.memory, device.ordinal if runtime.memory == "cuda" else 0)
-            self._binding.bind_input(spec.name, *where, np.dtype(spec.dtype), shape, self._on_device.ptr)
-            self.outputs: list[NDArray[Any]] = []
-            self._results: list[DeviceBuffer] = []
-            names = [output.name for output in runtime.card.outputs]
-            for name, (found, dtype) in zip(names, self._outputs(names, where), strict=True):
-                array, buffer = self._tensor(found, dtype)
-                self._binding.bind_output(name, *where, dtype, found, buffer.ptr)
-                self.outputs.append(array)
-                self._results.append(buffer)
-        except BaseException:
-            self.close()
-            raise
-
-    def _tensor(self, shape: Shape, dtype: Any) -> tuple[NDArray[Any], DeviceBuffer]:
-        device = self._runtime.device
-        array = device.pinned(shape, dtype)
-        self._freeing.append(lambda: device.unpin(array))
-        buffer = device.alloc(max(1, array.nbytes))
-        self._freeing.append(buffer.free)
-        return array, buffer
-
-    def _outputs(self, names: Iterable[str], where: tuple[str, int]) -> list[tuple[Shape, Any]]:
-        """Shape and type of each output, found by a run: a file need not say them."""
-        for name in names:
-            self._binding.bind_output(name, *where)
-        self._runtime.device.fill(self._on_device, 0, self.input.nbytes, self._runtime.stream)
-        self._runtime.stream.synchronize()
-        told_by(lambda: self._session.run_with_iobinding(self._binding))
-        found = [(tuple(value.shape()), dtype_of(value.data_type())) for value in self._binding.get_outputs()]
-        self._binding.clear_binding_outputs()
-        return found
-
-    def start(self, stream: Stream) -> None:
-        """Upload and download in the slot's stream, compute in that of the sessions."""
-        device, compute = self._runtime.device, self._runtime.stream
-        device.upload(self._on_device, self.input, stream)
-        self._uploaded.record(stream)
-        compute.wait(self._uploaded)
-        told_by(lambda: self._session.run_with_iobinding(self._binding, self._options))
-        self._computed.record(compute)
-        stream.wait(self._computed)
-        for array, buffer in zip(self.outputs, self._results, strict=True):
-            device.download(array, buffer, stream)
-
-    def close(self) -> None:
-        """Let go of the session's objects and the memory."""
-        self._binding = self._session = None
-        freeing, self._freeing = self._freeing, []
-        free_each(reversed(freeing))
-
-
-def told_by(run: Callable[[], Any]) -> Any:
-    """What ONNX Runtime answers; its errors are ours, and DeviceLostError where CUDA cannot be used any more."""
-    try:
-        return run()
-    except runtime_errors() as error:
-        match = re.search(r"CUDA (?:failure|error):? (\d+)", str(error))
-        kind = DeviceLostError if match and int(match[1]) in LOST else BackendError
-        raise kind(f"ONNX Runtime: {sentence(error)}") from error
 
 
 def _free_sides(card: Card) -> dict[int, str]:

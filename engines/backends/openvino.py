@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
-from engines.backends.base import Done, Options, Precision, Ticket, check_input, crew, share_cores, usual_hw
+from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores, usual_hw
 from engines.backends.restart import BrokenOffError
 from engines.machine import available_cores
 from pipeline.errors import BackendError, ModelError
@@ -27,6 +27,7 @@ class OpenVinoBackend:
     name = "openvino"
     slots = 1
     max_batch = 1
+    way: Way = "tensors"
 
     def __init__(self, card: Card, options: Options) -> None:
         self.precision: Precision = options.precision

@@ -55,6 +55,7 @@ class RestartingBackend:
         self.workers, self.threads = first.workers, first.threads
         self.notes: list[str] = []
         self.restarts = True
+        self.way = first.way
         self._reopen = reopen
         self._lock = Lock()
         self._running = first

@@ -1,46 +1,43 @@
 """What the GPU backends share: one thread, and several slots whose work overlaps.
 
-A slot is a stream with an event and, for each shape of the input, pinned memory, device memory and a recorded piece
-of work. While one slot computes, another one uploads and a third one downloads.
+A slot is a stream with an event and, for each kind and shape of what comes in, pinned memory, device memory and a
+recorded piece of work. While one slot computes, another one uploads and a third one downloads. What the work is a
+`Job` says: `tensors` has the network alone, `frames` the whole way of a frame.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engines.backends.base import Ticket, check_input
 from engines.device.base import Device, Stream
 from engines.device.ledger import free_each
 from pipeline.errors import BackendError
-from pipeline.types import Card, Inferred, Prepared
 
-Shape = tuple[int, ...]
-_MOST_SHAPES = 4  # that a slot keeps memory for; footage has one, a folder of pictures may have many
+_MOST_WORKS = 4  # that a slot keeps memory for; footage has one shape, a folder of pictures may have many
 _GRAPH_AFTER = 2  # starts: see engines.device.recorded
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Taken = TypeVar("Taken", contravariant=True)  # an item, where it is only taken
 
-class Work(Protocol):
-    """What a network does for one shape of its input, in memory of its own."""
 
-    @property
-    def input(self) -> NDArray[Any]:
-        """Pinned, (rows, ...)."""
-        ...
+class Work(Protocol[Taken, Result]):
+    """What is done for one shape of items, in memory of its own."""
 
-    @property
-    def outputs(self) -> Sequence[NDArray[Any]]:
-        """Pinned, (rows, ...) each, in the card's order."""
+    def put(self, items: Sequence[Taken]) -> None:
+        """Copy them to where the device takes them from."""
         ...
 
     def start(self, stream: Stream) -> None:
-        """Put it all into the stream, from `input` to `outputs`."""
+        """Put it all into the stream."""
+        ...
+
+    def take(self, items: Sequence[Taken]) -> list[Result]:
+        """What came of them, in new memory; the stream is past all of it."""
         ...
 
     def close(self) -> None:
@@ -48,37 +45,42 @@ class Work(Protocol):
         ...
 
 
-class Runtime(Protocol):
-    """A network that is loaded on the device."""
+class Job(Protocol[Taken, Result]):
+    """What a backend does with one kind of item."""
 
-    def rows(self, shape: Shape, most: int) -> int:
-        """How many frames of that shape (1, ...) run at once, at most `most`.
+    def key(self, item: Taken) -> Hashable:
+        """Takens of one key run at once."""
+        ...
+
+    def rows(self, key: Any, most: int) -> int:
+        """How many items of that key run at once, at most `most`.
 
         Raises:
             BackendError: not one.
         """
         ...
 
-    def work(self, shape: Shape, stream: Stream) -> Work:
-        """Memory for an input of that shape (rows, ...)."""
-        ...
+    def work(self, key: Any, rows: int, stream: Stream) -> Work[Taken, Result]:
+        """Memory for so many items of that key.
 
-    def close(self) -> None:
-        """Let go of the network; legal twice. All of its work was closed."""
+        Raises:
+            BackendError: they cannot be taken, or there is too little memory.
+        """
         ...
 
 
 class _Slot:
     def __init__(self, device: Device) -> None:
         self.stream, self.event = device.stream(), device.event()
-        self.works: OrderedDict[Shape, Work] = OrderedDict()
+        self.works: OrderedDict[tuple[Any, Hashable, int], Work[Any, Any]] = OrderedDict()
 
-    def work(self, runtime: Runtime, shape: Shape) -> Work:
-        if (work := self.works.get(shape)) is None:
-            if len(self.works) >= _MOST_SHAPES:
+    def work(self, job: Job[Item, Result], key: Hashable, rows: int) -> Work[Item, Result]:
+        place = (job, key, rows)
+        if (work := self.works.get(place)) is None:
+            if len(self.works) >= _MOST_WORKS:
                 self.works.popitem(last=False)[1].close()
-            work = self.works[shape] = runtime.work(shape, self.stream)
-        self.works.move_to_end(shape)
+            work = self.works[place] = job.work(key, rows, self.stream)
+        self.works.move_to_end(place)
         return work
 
     def close(self) -> None:
@@ -87,93 +89,72 @@ class _Slot:
 
 
 @dataclass(slots=True, eq=False)
-class _Part:
+class _Part(Generic[Item, Result]):
     """A piece of a ticket that runs in one slot."""
 
-    frames: Sequence[Prepared]
+    items: Sequence[Item]
     slot: _Slot
-    work: Work
-    inferred: list[Inferred] | None = None
+    work: Work[Item, Result]
+    results: list[Result] | None = None
     error: BackendError | None = None
 
 
-class SlotTicket:
-    """See base.Ticket."""
+class SlotTicket(Generic[Item, Result]):
+    """See base.Ticket and base.FrameTicket."""
 
-    def __init__(self, backend: SlotBackend, parts: Sequence[_Part]) -> None:
-        self._backend, self._parts = backend, parts
+    def __init__(self, slots: Slots, parts: Sequence[_Part[Item, Result]]) -> None:
+        self._slots, self._parts = slots, parts
 
-    def result(self) -> list[Inferred]:
+    def result(self) -> list[Result]:
         """Wait for it."""
-        return [inferred for part in self._parts for inferred in self._backend.finish(part)]
+        return [result for part in self._parts for result in self._slots.finish(part)]
 
 
-class SlotBackend:
-    """See base.Backend. What comes from the device is copied, so that results own their memory."""
+class Slots:
+    """So many slots of a device, which is current whenever one of its methods is called but `finish`."""
 
-    workers = 1
-    threads = 1
-
-    def __init__(
-        self,
-        name: str,
-        detail: str,
-        precision: str,
-        card: Card,
-        device: Device,
-        runtime: Runtime,
-        *,
-        slots: int,
-        max_batch: int = 1,
-    ) -> None:
-        """Takes over `device` and `runtime`: `close` closes both. The device must be current."""
-        self.name, self.detail, self.precision = name, detail, precision
-        self.slots, self.max_batch = slots, max_batch
-        self._card, self._device = card, device
-        self._runtime: Runtime | None = runtime
-        self._slots = [_Slot(device) for _ in range(slots)]
+    def __init__(self, device: Device, count: int) -> None:
+        self._device = device
+        self._slots = [_Slot(device) for _ in range(count)]
         self._idle = deque(self._slots)
-        self._flying: deque[_Part] = deque()  # oldest first
-        self._dtypes = [np.dtype(output.dtype) for output in card.outputs]
+        self._flying: deque[_Part[Any, Any]] = deque()  # oldest first
+        self._open = True
 
-    def warm(self, shape: Shape) -> None:
-        """Run noughts of that shape in every slot, until each has its graph; what cannot run fails here.
+    def warm(self, job: Job[Any, Any], key: Hashable, rows: int = 1) -> None:
+        """Run noughts in every slot, until each has its graph; what cannot run fails here.
 
         Raises:
-            BackendError: the network does not run.
+            BackendError: the work does not run.
         """
-        runtime = self._runtime
-        assert runtime is not None
-        with self._device.current():
-            for slot in self._slots:
-                for _ in range(_GRAPH_AFTER):
-                    slot.work(runtime, shape).start(slot.stream)
-                slot.stream.synchronize()
+        for slot in self._slots:
+            for _ in range(_GRAPH_AFTER):
+                slot.work(job, key, rows).start(slot.stream)
+            slot.stream.synchronize()
 
-    def submit(self, batch: Sequence[Prepared]) -> Ticket:
+    def forget(self, job: Job[Any, Any]) -> None:
+        """Free what slots keep for a job, of which nothing is under way."""
+        for slot in self._slots:
+            self._settle(slot)
+            free_each(slot.works.pop(place).close for place in [place for place in slot.works if place[0] is job])
+
+    def submit(self, job: Job[Item, Result], items: Sequence[Item]) -> SlotTicket[Item, Result]:
         """Begin; where all slots are busy, first wait for the one that began first."""
-        if self._runtime is None:
-            raise RuntimeError(f"{self.name} was closed")
-        for prepared in batch:
-            check_input(self._card, prepared)
-        with self._device.current():
-            return SlotTicket(self, [self._begin(self._runtime, frames) for frames in _alike(self._runtime, batch)])
+        return SlotTicket(self, [self._begin(job, key, some) for key, some in _alike(job, items)])
 
-    def _begin(self, runtime: Runtime, frames: Sequence[Prepared]) -> _Part:
+    def _begin(self, job: Job[Item, Result], key: Hashable, items: Sequence[Item]) -> _Part[Item, Result]:
         if not self._idle:
             self._wait(self._flying[0])
         slot = self._idle.popleft()
         try:
-            work = slot.work(runtime, (len(frames), *frames[0].tensor.shape[1:]))
-            for row, prepared in enumerate(frames):
-                np.copyto(work.input[row : row + 1], prepared.tensor, casting="same_kind")
+            work = slot.work(job, key, len(items))
+            work.put(items)
             work.start(slot.stream)
             slot.event.record(slot.stream)
         except BaseException:
             self._idle.append(slot)
             self._settle(slot)
             raise
-        part = _Part(frames, slot, work)
+        part = _Part(items, slot, work)
         self._flying.append(part)
         return part
 
@@ -184,31 +165,22 @@ class SlotBackend:
         except BackendError:
             return  # the error that led here is told
 
-    def finish(self, part: _Part) -> list[Inferred]:
+    def finish(self, part: _Part[Item, Result]) -> list[Result]:
         """What came of a part, in new memory."""
-        if part.inferred is None and part.error is None:
-            if self._runtime is None:
-                raise RuntimeError(f"{self.name} was closed before its result was asked for")
+        if part.results is None and part.error is None:
+            if not self._open:
+                raise RuntimeError("the backend was closed before its result was asked for")
             with self._device.current():
                 self._wait(part)
         if part.error is not None:
             raise part.error
-        assert part.inferred is not None
-        return part.inferred
+        assert part.results is not None
+        return part.results
 
-    def _wait(self, part: _Part) -> None:
+    def _wait(self, part: _Part[Any, Any]) -> None:
         try:
             part.slot.event.synchronize()
-            part.inferred = [
-                Inferred(
-                    prepared,
-                    tuple(
-                        output[row : row + 1].astype(dtype)  # a copy
-                        for output, dtype in zip(part.work.outputs, self._dtypes, strict=True)
-                    ),
-                )
-                for row, prepared in enumerate(part.frames)
-            ]
+            part.results = part.work.take(part.items)
         except BackendError as error:
             part.error = error  # belongs to that ticket, not to who needed its slot
         finally:
@@ -216,26 +188,20 @@ class SlotBackend:
             self._idle.append(part.slot)
 
     def close(self) -> None:
-        """Let go of the network and the GPU; results that were asked for stay valid."""
-        runtime, self._runtime = self._runtime, None
-        if runtime is None:
-            return
-        try:
-            with self._device.current():
-                settle = (partial(self._settle, slot) for slot in self._slots)
-                free_each((*settle, *(slot.close for slot in self._slots), runtime.close))
-        finally:
-            self._device.close()
+        """Free the memory of all works; results that were asked for stay valid."""
+        self._open = False
+        settle = (partial(self._settle, slot) for slot in self._slots)
+        free_each((*settle, *(slot.close for slot in self._slots)))
 
 
-def _alike(runtime: Runtime, batch: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
-    """Cut a batch into pieces that run at once."""
+def _alike(job: Job[Item, Any], items: Sequence[Item]) -> Iterator[tuple[Hashable, Sequence[Item]]]:
+    """Cut items into pieces that run at once, each with its key."""
+    keys = [job.key(item) for item in items]
     start = 0
-    while start < len(batch):
-        shape = batch[start].tensor.shape
+    while start < len(items):
         end = start + 1
-        while end < len(batch) and batch[end].tensor.shape == shape:
+        while end < len(items) and keys[end] == keys[start]:
             end += 1
-        end = start + runtime.rows(shape, end - start)
-        yield batch[start:end]
+        end = start + job.rows(keys[start], end - start)
+        yield keys[start], items[start:end]
         start = end

@@ -8,7 +8,7 @@ from traceback import clear_frames
 from types import TracebackType
 
 from engines.backends.base import Options
-from engines.backends.slots import SlotBackend
+from engines.backends.slot_backend import SlotBackend
 from engines.backends.tensorrt_plan import PlanRuntime
 from engines.device import open_device
 from engines.gpu import gpu_here
@@ -114,7 +114,7 @@ def _load(product: str, card: Card, options: Options, machine: Machine, plan: Pl
             device.close()
         raise
     try:
-        backend.warm(shape)
+        backend.ready(shape, options.task)
     except BaseException:
         with suppress(BackendError):
             backend.close()

@@ -7,15 +7,15 @@ graph keeps the shapes and addresses of the context that it was captured from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.backends.base import usual_hw
-from engines.backends.slots import Shape
+from engines.backends.tensors import Outputs, Shape
 from engines.device.base import Device, DeviceBuffer, Stream
+from engines.device.held import Held
 from engines.device.ledger import free_each
 from engines.device.recorded import Download, Recorded, Upload
 from engines.manifest import Manifest, Shapes, profile_for, shapes_of
@@ -25,7 +25,7 @@ from pipeline.types import Card
 
 
 class PlanRuntime:
-    """See slots.Runtime.
+    """See slot_backend.Runtime.
 
     Args:
         device: current.
@@ -45,9 +45,9 @@ class PlanRuntime:
             found = ", ".join(tensor.name for tensor in engine.tensors)
             raise BackendError(f"the plan has the tensors {found}, the card of {card.path.name} says others")
         self._device, self._engine, self._card, self._manifest = device, engine, card, manifest
-        self._input = inputs[0]
-        if not np.can_cast(card.input.dtype, self._input.dtype, "same_kind"):
-            raise BackendError(f"the plan takes {self._input.dtype}, {card.path.name} takes {card.input.dtype}")
+        self.dtype = np.dtype(inputs[0].dtype)
+        if not np.can_cast(card.input.dtype, self.dtype, "same_kind"):
+            raise BackendError(f"the plan takes {self.dtype}, {card.path.name} takes {card.input.dtype}")
 
     def usual(self, shape_hw: tuple[int, int] | None) -> Shape:
         """The shape of the frames to come, as far as it can be told: one that the plan takes.
@@ -83,7 +83,7 @@ class PlanRuntime:
 
     def work(self, shape: Shape, stream: Stream) -> PlanWork:
         """Memory, a context and the steps for a shape."""
-        return PlanWork(self._device, self.network(shape, stream), shape, self._input.dtype)
+        return PlanWork(self._device, self.network(shape, stream), shape, self.dtype)
 
     def close(self) -> None:
         """Let go of the engine."""
@@ -96,6 +96,8 @@ class PlanNetwork:
     Attributes:
         outputs: shape with the batch first, and type, in the card's order.
     """
+
+    graphs = True
 
     def __init__(
         self, device: Device, engine: Engine, card: Card, profile: int, shape: Shape, stream: Stream
@@ -113,7 +115,7 @@ class PlanNetwork:
             for tensor in engine.tensors:
                 if not tensor.is_input:
                     found[tensor.name] = (self._context.shape(tensor.name), np.dtype(tensor.dtype))
-            self.outputs = [found.pop(name) for name in self._names]
+            self.outputs: Outputs = [found.pop(name) for name in self._names]
             if wrong := [out for out, _ in self.outputs if not out or out[0] != shape[0]]:
                 raise BackendError(f"the plan answers {wrong[0]} for {shape[0]} frames")
             for name, (out, dtype) in found.items():
@@ -141,29 +143,18 @@ class PlanNetwork:
 
 
 class PlanWork:
-    """See slots.Work. Takes over the network."""
+    """See tensors.NetworkWork. Takes over the network."""
 
-    def __init__(self, device: Device, network: PlanNetwork, shape: Shape, dtype: str) -> None:
-        self._freeing: list[Callable[[], None]] = [network.close]
-        try:
-            self.input, tensor = self._tensor(device, shape, np.dtype(dtype))
-            made = [self._tensor(device, *output) for output in network.outputs]
+    def __init__(self, device: Device, network: PlanNetwork, shape: Shape, dtype: np.dtype[Any]) -> None:
+        self._held = Held(device)
+        self._held.then(network.close)
+        with self._held.planning():
+            pairs = [self._held.tensor(*one) for one in ((shape, dtype), *network.outputs)]
+            (self.input, given), *made = pairs
             self.outputs = [array for array, _ in made]
             downloads = [Download(device, array, buffer) for array, buffer in made]
-            step = network.step(tensor, [buffer for _, buffer in made])
-            self._recorded = Recorded(device, [Upload(device, self.input, tensor), step, *downloads])
-            self._freeing.append(self._recorded.free)
-        except BaseException:
-            self.close()
-            raise
-
-    def _tensor(self, device: Device, shape: Shape, dtype: np.dtype[Any]) -> tuple[NDArray[Any], DeviceBuffer]:
-        """A tensor in pinned memory and on the device."""
-        array = device.pinned(shape, dtype)
-        self._freeing.append(lambda: device.unpin(array))
-        buffer = device.alloc(max(1, array.nbytes))
-        self._freeing.append(buffer.free)
-        return array, buffer
+            step = network.step(given, [buffer for _, buffer in made])
+            self._recorded = self._held.own(Recorded(device, [Upload(device, self.input, given), step, *downloads]))
 
     def start(self, stream: Stream) -> None:
         """Put it all into the stream."""
@@ -171,8 +162,7 @@ class PlanWork:
 
     def close(self) -> None:
         """Free the graph, the memory, the context."""
-        freeing, self._freeing = self._freeing, []
-        free_each(reversed(freeing))
+        self._held.free()
 
 
 def _words(shapes: Shapes) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from engines.device.base import Argument, DeviceBuffer, Dim3, Function, Stream
+from engines.device.base import Argument, Dim3, Function, Stream
 from engines.device.cuda_objects import (
     CudaBuffer,
     CudaEvent,
@@ -21,8 +20,9 @@ from engines.device.cuda_objects import (
     Driver,
     Pinned,
 )
-from engines.device.ledger import Ledger, free_each
-from engines.device.memory import bytes_of, check_room, pinned_array
+from engines.device.ledger import free_each
+from engines.device.memory import array_at
+from engines.device.provider import ProviderDevice
 from pipeline.errors import BackendError
 
 
@@ -40,22 +40,16 @@ def open_cuda_python(ordinal: int) -> CudaPythonDevice:
     return CudaPythonDevice(Driver(driver), f"cuda-bindings {cuda.bindings.__version__}", ordinal)
 
 
-class CudaPythonDevice:
+class CudaPythonDevice(ProviderDevice):
     """See base.Device. Retains the primary context once, and releases it in `close`."""
 
     graphs = True
 
     def __init__(self, driver: Driver, api: str, ordinal: int) -> None:
-        self.api, self.ordinal = api, ordinal
+        super().__init__(api, ordinal)
         self._driver, self._call = driver, driver.call
-        self._ledger = Ledger()
-        self._pinned: dict[int, Pinned] = {}
         self._call("cuInit", 0)
-        count = self._call("cuDeviceGetCount")
-        if not 0 <= ordinal < count:
-            raise BackendError(f"there is no GPU {ordinal}: the driver has {count}")
-        version = self._call("cuDriverGetVersion")
-        self.driver = f"{version // 1000}.{version % 1000 // 10}"
+        self._introduce(self._call("cuDeviceGetCount"), self._call("cuDriverGetVersion"))
         self._number = self._call("cuDeviceGet", ordinal)
         self.name = self._call("cuDeviceGetName", 256, self._number).split(b"\0")[0].decode(errors="replace")
         kinds = driver.cuda.CUdevice_attribute
@@ -64,20 +58,7 @@ class CudaPythonDevice:
             int(self._call("cuDeviceGetAttribute", kinds.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, self._number)),
         )
         self.memory_total = int(self._call("cuDeviceTotalMem", self._number))
-        self._context: Any = self._call("cuDevicePrimaryCtxRetain", self._number)
-
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Push the primary context, pop it at the end."""
-        if self._context is None:
-            raise RuntimeError("the device was closed")
-        self._call("cuCtxPushCurrent", self._context)
-        try:
-            yield
-        except BaseException:
-            self._driver.cuda.cuCtxPopCurrent()  # what went wrong inside is told, not what follows from it
-            raise
-        self._call("cuCtxPopCurrent")
+        self._context = self._call("cuDevicePrimaryCtxRetain", self._number)
 
     def memory_free(self) -> int:
         """Bytes that can still be had."""
@@ -95,48 +76,22 @@ class CudaPythonDevice:
         """Memory on the GPU."""
         return CudaBuffer(self._driver, self._ledger, nbytes)
 
-    def pinned(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Page-locked host memory, zeros."""
+    def _pin(self, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], Pinned]:
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         memory = Pinned(self._driver, self._ledger, nbytes)
-        self._pinned[memory.address] = memory
-        return pinned_array(memory.address, shape, dtype)
+        return array_at(memory.address, shape, dtype), memory
 
-    def unpin(self, array: NDArray[Any]) -> None:
-        """Free pinned memory."""
-        if memory := self._pinned.pop(array.ctypes.data, None):
-            memory.free()
+    def _to_device(self, to: int, array: NDArray[Any], stream: Stream) -> None:
+        self._call("cuMemcpyHtoDAsync", to, array.ctypes.data, array.nbytes, stream.handle)
 
-    def upload(self, buffer: DeviceBuffer, array: NDArray[Any], stream: Stream, offset: int = 0) -> None:
-        """Host to device."""
-        check_room(buffer, offset, nbytes := bytes_of(array))
-        self._call("cuMemcpyHtoDAsync", buffer.ptr + offset, array.ctypes.data, nbytes, stream.handle)
+    def _to_host(self, array: NDArray[Any], start: int, stream: Stream) -> None:
+        self._call("cuMemcpyDtoHAsync", array.ctypes.data, start, array.nbytes, stream.handle)
 
-    def download(self, array: NDArray[Any], buffer: DeviceBuffer, stream: Stream, offset: int = 0) -> None:
-        """Device to host."""
-        check_room(buffer, offset, nbytes := bytes_of(array))
-        self._call("cuMemcpyDtoHAsync", array.ctypes.data, buffer.ptr + offset, nbytes, stream.handle)
-
-    def copy(
-        self,
-        target: DeviceBuffer,
-        source: DeviceBuffer,
-        nbytes: int,
-        stream: Stream,
-        *,
-        target_offset: int = 0,
-        source_offset: int = 0,
-    ) -> None:
-        """Device to device."""
-        check_room(target, target_offset, nbytes)
-        check_room(source, source_offset, nbytes)
-        to, start = target.ptr + target_offset, source.ptr + source_offset
+    def _on_device(self, to: int, start: int, nbytes: int, stream: Stream) -> None:
         self._call("cuMemcpyDtoDAsync", to, start, nbytes, stream.handle)
 
-    def fill(self, buffer: DeviceBuffer, byte: int, nbytes: int, stream: Stream, offset: int = 0) -> None:
-        """Set bytes on the device."""
-        check_room(buffer, offset, nbytes)
-        self._call("cuMemsetD8Async", buffer.ptr + offset, byte, nbytes, stream.handle)
+    def _set(self, to: int, byte: int, nbytes: int, stream: Stream) -> None:
+        self._call("cuMemsetD8Async", to, byte, nbytes, stream.handle)
 
     def module(self, cubin: bytes) -> CudaModule:
         """Load compiled kernels."""
@@ -165,6 +120,15 @@ class CudaPythonDevice:
     def end_capture(self, stream: Stream) -> CudaGraph:
         """What was recorded."""
         return CudaGraph(self._driver, self._ledger, self._call("cuStreamEndCapture", stream.handle))
+
+    def _push(self) -> None:
+        self._call("cuCtxPushCurrent", self._context)
+
+    def _pop(self) -> None:
+        self._call("cuCtxPopCurrent")
+
+    def _pop_whatever_it_says(self) -> None:
+        self._driver.cuda.cuCtxPopCurrent()
 
     def close(self) -> None:
         """Free everything, let go of the context."""

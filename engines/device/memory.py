@@ -25,11 +25,10 @@ def check_room(buffer: DeviceBuffer, offset: int, nbytes: int) -> None:
         raise ValueError(f"bytes {offset} to {offset + nbytes} of a buffer of {buffer.nbytes}")
 
 
-def pinned_array(address: int, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """An array of zeros over host memory that somebody else owns."""
+def array_at(address: int, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """An array over host memory that somebody else owns."""
     kind = np.dtype(dtype)
     nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     memory = (ctypes.c_ubyte * nbytes).from_address(address)
     array: NDArray[Any] = np.frombuffer(memoryview(memory), kind).reshape(tuple(shape))
-    array.fill(0)
     return array

@@ -6,16 +6,16 @@ the driver complains about while something is freed is printed by pycuda and can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from engines.device.base import Argument, DeviceBuffer, Dim3, Function, Graph, Stream
-from engines.device.ledger import Ledger, Owned, free_each
-from engines.device.memory import bytes_of, check_room
+from engines.device.base import Argument, Dim3, Function, Graph, Stream
+from engines.device.ledger import Owned, free_each
+from engines.device.provider import ProviderDevice
 from engines.device.pycuda_objects import (
     PycudaBuffer,
     PycudaDriver,
@@ -45,23 +45,17 @@ def open_pycuda(ordinal: int) -> PycudaDevice:
     return PycudaDevice(driver, f"pycuda {pycuda.VERSION_TEXT}", ordinal)
 
 
-class PycudaDevice:
+class PycudaDevice(ProviderDevice):
     """See base.Device."""
 
     graphs = False
 
     def __init__(self, cuda: Any, api: str, ordinal: int) -> None:
-        self.api, self.ordinal = api, ordinal
+        super().__init__(api, ordinal)
         self._cuda, self._driver = cuda, PycudaDriver(cuda)
         self._call = self._driver.call
-        self._ledger = Ledger()
-        self._pinned: dict[int, Owned] = {}
         self._call(cuda.init)
-        count = self._call(cuda.Device.count)
-        if not 0 <= ordinal < count:
-            raise BackendError(f"there is no GPU {ordinal}: the driver has {count}")
-        version = self._call(cuda.get_driver_version)
-        self.driver = f"{version // 1000}.{version % 1000 // 10}"
+        self._introduce(self._call(cuda.Device.count), self._call(cuda.get_driver_version))
         number = self._call(cuda.Device, ordinal)
         self.name = str(self._call(number.name))
         kinds = cuda.device_attribute
@@ -70,21 +64,7 @@ class PycudaDevice:
             int(self._call(number.get_attribute, kinds.COMPUTE_CAPABILITY_MINOR)),
         )
         self.memory_total = int(self._call(number.total_memory))
-        self._context: Any = self._call(number.retain_primary_context)
-
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Push the primary context, pop it at the end."""
-        if self._context is None:
-            raise RuntimeError("the device was closed")
-        self._call(self._context.push)
-        try:
-            yield
-        except BaseException:
-            with suppress(self._cuda.Error):  # what went wrong inside is told, not what follows from it
-                self._context.pop()
-            raise
-        self._call(self._context.pop)
+        self._context = self._call(number.retain_primary_context)
 
     def memory_free(self) -> int:
         """Bytes that can still be had."""
@@ -104,49 +84,22 @@ class PycudaDevice:
         """Memory on the GPU."""
         return PycudaBuffer(self._driver, self._ledger, self._call(self._cuda.mem_alloc, nbytes), nbytes)
 
-    def pinned(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Page-locked host memory, zeros."""
-        array: NDArray[Any] = self._call(self._cuda.pagelocked_empty, tuple(shape), np.dtype(dtype))
+    def _pin(self, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], Owned]:
+        array: NDArray[Any] = self._call(self._cuda.pagelocked_empty, shape, np.dtype(dtype))
         memory: Any = array.base
-        self._pinned[array.ctypes.data] = Owned(self._ledger, lambda: self._call(memory.free))
-        array.fill(0)
-        return array
+        return array, Owned(self._ledger, lambda: self._call(memory.free))
 
-    def unpin(self, array: NDArray[Any]) -> None:
-        """Free pinned memory."""
-        if memory := self._pinned.pop(array.ctypes.data, None):
-            memory.free()
+    def _to_device(self, to: int, array: NDArray[Any], stream: Stream) -> None:
+        self._call(self._cuda.memcpy_htod_async, to, array, made_stream(stream))
 
-    def upload(self, buffer: DeviceBuffer, array: NDArray[Any], stream: Stream, offset: int = 0) -> None:
-        """Host to device."""
-        check_room(buffer, offset, bytes_of(array))
-        self._call(self._cuda.memcpy_htod_async, buffer.ptr + offset, array, made_stream(stream))
+    def _to_host(self, array: NDArray[Any], start: int, stream: Stream) -> None:
+        self._call(self._cuda.memcpy_dtoh_async, array, start, made_stream(stream))
 
-    def download(self, array: NDArray[Any], buffer: DeviceBuffer, stream: Stream, offset: int = 0) -> None:
-        """Device to host."""
-        check_room(buffer, offset, bytes_of(array))
-        self._call(self._cuda.memcpy_dtoh_async, array, buffer.ptr + offset, made_stream(stream))
-
-    def copy(
-        self,
-        target: DeviceBuffer,
-        source: DeviceBuffer,
-        nbytes: int,
-        stream: Stream,
-        *,
-        target_offset: int = 0,
-        source_offset: int = 0,
-    ) -> None:
-        """Device to device."""
-        check_room(target, target_offset, nbytes)
-        check_room(source, source_offset, nbytes)
-        to, start = target.ptr + target_offset, source.ptr + source_offset
+    def _on_device(self, to: int, start: int, nbytes: int, stream: Stream) -> None:
         self._call(self._cuda.memcpy_dtod_async, to, start, nbytes, made_stream(stream))
 
-    def fill(self, buffer: DeviceBuffer, byte: int, nbytes: int, stream: Stream, offset: int = 0) -> None:
-        """Set bytes on the device."""
-        check_room(buffer, offset, nbytes)
-        self._call(self._cuda.memset_d8_async, buffer.ptr + offset, byte, nbytes, made_stream(stream))
+    def _set(self, to: int, byte: int, nbytes: int, stream: Stream) -> None:
+        self._call(self._cuda.memset_d8_async, to, byte, nbytes, made_stream(stream))
 
     def module(self, cubin: bytes) -> PycudaModule:
         """Load compiled kernels."""
@@ -172,6 +125,16 @@ class PycudaDevice:
     def end_capture(self, stream: Stream) -> Graph:
         """Not here."""
         raise BackendError("pycuda has no CUDA graphs", hint="pip install cuda-python")
+
+    def _push(self) -> None:
+        self._call(self._context.push)
+
+    def _pop(self) -> None:
+        self._call(self._context.pop)
+
+    def _pop_whatever_it_says(self) -> None:
+        with suppress(self._cuda.Error):
+            self._context.pop()
 
     def close(self) -> None:
         """Free everything, let go of the context."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from engines.device.base import Device, DeviceBuffer, Graph, Stream
 from engines.device.errors import DeviceLostError
+from engines.device.ledger import free_each
 from pipeline.errors import BackendError
 
 
@@ -47,20 +49,34 @@ class Download:
         self.device.download(self.array, self.buffer, stream)
 
 
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """Steps that were captured."""
+
+    graph: Graph
+
+    def enqueue(self, stream: Stream) -> None:
+        self.graph.launch(stream)
+
+
 class Recorded:
     """Steps in their order.
 
     The first time they are put into the stream one by one, which also lets libraries allocate what they need; the
     second time they are captured, and from then on one call starts them all. Where they cannot be captured they go on
     one by one.
+
+    Args:
+        apart: those of the steps that are never captured; what stands before and behind them is, each in a graph.
     """
 
-    def __init__(self, device: Device, steps: Sequence[Step]) -> None:
+    def __init__(self, device: Device, steps: Sequence[Step], apart: Sequence[Step] = ()) -> None:
         self.steps = tuple(steps)
         self.why_no_graph = "" if device.graphs else f"{device.api} has none"
-        self._device = device
-        self._graph: Graph | None = None
-        self._ran = False
+        self._device, self._apart = device, tuple(apart)
+        self._graphs: list[Graph] = []
+        self._now = self.steps  # what is put into the stream: steps, or graphs of them
+        self._ran = self._captured = False
 
     def start(self, stream: Stream) -> None:
         """Put all of it into a stream; returns before it is done.
@@ -68,29 +84,36 @@ class Recorded:
         Raises:
             BackendError: a step failed.
         """
-        if self._graph is None and self._ran and not self.why_no_graph:
+        if self._ran and not self._captured and not self.why_no_graph:
             self._capture(stream)
-        if self._graph is not None:
-            self._graph.launch(stream)
-            return
-        for step in self.steps:
+        for step in self._now:
             step.enqueue(stream)
         self._ran = True
 
     def _capture(self, stream: Stream) -> None:
+        now: list[Step] = []
         try:
-            self._device.begin_capture(stream)
-            try:
-                for step in self.steps:
-                    step.enqueue(stream)
-            except BaseException:
-                self._give_up(stream)
-                raise
-            self._graph = self._device.end_capture(stream)
+            for captured, group in groupby(self.steps, lambda step: not any(step is one for one in self._apart)):
+                steps = list(group)
+                now += [self._graph_of(steps, stream)] if captured else steps
         except DeviceLostError:
             raise
         except BackendError as error:
             self.why_no_graph = str(error)
+            self.free()
+        else:
+            self._now, self._captured = tuple(now), True
+
+    def _graph_of(self, steps: Sequence[Step], stream: Stream) -> _Replay:
+        self._device.begin_capture(stream)
+        try:
+            for step in steps:
+                step.enqueue(stream)
+        except BaseException:
+            self._give_up(stream)
+            raise
+        self._graphs.append(self._device.end_capture(stream))
+        return _Replay(self._graphs[-1])
 
     def _give_up(self, stream: Stream) -> None:
         try:
@@ -99,7 +122,6 @@ class Recorded:
             return  # what broke the capture is told already
 
     def free(self) -> None:
-        """Let go of the graph; legal twice. The work must be done."""
-        if self._graph is not None:
-            self._graph.free()
-            self._graph = None
+        """Let go of the graphs; legal twice. The work must be done."""
+        graphs, self._graphs, self._now = self._graphs, [], self.steps
+        free_each(graph.free for graph in graphs)

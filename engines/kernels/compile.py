@@ -34,22 +34,34 @@ def compile_kernels(source: str, compute_capability: tuple[int, int], cache: Pat
         BackendError: NVRTC is not installed, the GPU is too old, or the compiler refuses, with its log.
     """
     nvrtc = _import()
+    name, texts, options = _asked(nvrtc, source, compute_capability)
+    try:
+        path = (cache_folder() if cache is None else cache) / name
+    except RuntimeError:  # the user has no home
+        return _compile(nvrtc, source, texts, options)
+    compiled = _read(path)
+    if compiled is None:
+        compiled = _compile(nvrtc, source, texts, options)
+        _write(path, compiled)
+    return compiled
+
+
+def keep(source: str, compute_capability: tuple[int, int], compiled: bytes, cache: Path) -> None:
+    """Put what a .cu file was compiled to elsewhere where `compile_kernels` finds it; see there."""
+    _write(cache / _asked(_import(), source, compute_capability)[0], compiled)
+
+
+def _asked(
+    nvrtc: Any, source: str, compute_capability: tuple[int, int]
+) -> tuple[str, dict[str, str], tuple[str, ...]]:
+    """The name under which it is kept, the sources by name, the compiler's options."""
     version = ".".join(map(str, _checked(nvrtc, nvrtc.nvrtcVersion())))
     (supported,) = _checked(nvrtc, nvrtc.nvrtcGetSupportedArchs())
     target = _target(compute_capability, supported)
     texts = {name: Path(__file__).with_name(name).read_text("utf-8") for name in (f"{source}.cu", *HEADERS)}
     options = (*OPTIONS, f"--gpu-architecture={target}")
     key = hashlib.sha256("\0".join([version, *options, *texts, *texts.values()]).encode()).hexdigest()
-    try:
-        folder = cache_folder() if cache is None else cache
-    except RuntimeError:  # the user has no home
-        return _compile(nvrtc, source, texts, options)
-    path = folder / f"{source}-{target}-{key}.bin"
-    compiled = _read(path)
-    if compiled is None:
-        compiled = _compile(nvrtc, source, texts, options)
-        _write(path, compiled)
-    return compiled
+    return f"{source}-{target}-{key}.bin", texts, options
 
 
 def cache_folder() -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.device.base import Device, DeviceBuffer, Stream
+from engines.device.base import Device, Stream
+from engines.device.held import Held
 
 _ALIGN = 256  # bytes
 
@@ -25,14 +26,16 @@ class Constants:
         packed = np.zeros(size, np.uint8)
         for array, offset in zip(arrays, offsets, strict=True):
             packed[offset : offset + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        self._buffer: DeviceBuffer = device.alloc(size)
-        self.ptrs = [self._buffer.ptr + offset for offset in offsets]  # of each array
-        device.upload(self._buffer, packed, stream)
-        stream.synchronize()
+        self._held = Held(device)
+        with self._held.planning():
+            buffer = self._held.alloc(size)
+            device.upload(buffer, packed, stream)
+            stream.synchronize()
+        self.ptrs = [buffer.ptr + offset for offset in offsets]  # of each array
 
     def free(self) -> None:
         """Give the memory back; legal twice."""
-        self._buffer.free()
+        self._held.free()
 
 
 def layout(sizes: Sequence[int]) -> tuple[list[int], int]:

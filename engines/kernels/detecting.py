@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from engines.device.base import Device, Stream
+from engines.device.held import Held
+from engines.frame_task import DetectRules
 from engines.kernels.arguments import (
     MOST_KEPT,
     CandidatesArgs,
@@ -30,16 +31,6 @@ from pipeline.types import Classes, Instances
 
 MAX_CANDIDATES = 30_000  # the best go into suppression, as pipeline.postprocess.nms has it
 FRAMES_OF_MASKS = 4  # room for masks at first, in areas of a frame; 119 objects of a street filled two and a half
-
-
-@dataclass(frozen=True, slots=True)
-class DetectRules:
-    """Which detections become instances; the same as pipeline.config.DecodeConfig."""
-
-    conf: float = 0.25
-    iou: float = 0.7
-    max_det: int = 300
-    agnostic: bool = False
 
 
 class MasksOverflowError(Exception):
@@ -87,7 +78,7 @@ class Detecting:
         for source in ("detections", "instances", "masks"):
             kernels.load(source)
         (batch, height, anchors), (_, k, grid_h, grid_w) = rows_shape, prototypes_shape
-        self._device, self._kernels = device, kernels
+        self._kernels, self._held = kernels, Held(device)
         self._half = np.dtype(dtype) == np.float16
         self._frame_area, self._grid_area = letterbox.frame_hw[0] * letterbox.frame_hw[1], grid_h * grid_w
         self._frames_of_masks = frames_of_masks
@@ -96,9 +87,6 @@ class Detecting:
         # Windows of cells reach up to three cells further than their crops: where the masks fit, so do their cells.
         cells_room = frames_of_masks * self._grid_area + max_det * 4 * (grid_h + grid_w + 4)
         down, across, three = mask_taps(letterbox, (grid_h, grid_w))
-        self._constants = Constants(device, stream, [chosen.astype(np.uint8), down, across])
-        self._records = Records(device, batch, max_det)
-        self._arena = device.pinned((batch, mask_room), np.uint8)
         sizes = {
             "keys": anchors * 8,
             "class_ids": anchors * 4,
@@ -118,10 +106,14 @@ class Detecting:
             "logits": cells_room * 4,
         }
         offsets, size = layout([nbytes * batch for nbytes in sizes.values()])
-        self._scratch = device.alloc(size)
+        with self._held.planning():
+            constants = self._held.own(Constants(device, stream, [chosen.astype(np.uint8), down, across]))
+            self._records = self._held.own(Records(device, batch, max_det))
+            self._arena = self._held.pinned((batch, mask_room), np.uint8)
+            scratch = self._held.alloc(size)
         (scale_x, scale_y), (frame_h, frame_w) = letterbox.scale_xy, letterbox.frame_hw
-        values = {name: self._scratch.ptr + offset for name, offset in zip(sizes, offsets, strict=True)}
-        values |= self._records.ptrs | dict(zip(("chosen", "down", "across"), self._constants.ptrs, strict=True))
+        values = {name: scratch.ptr + offset for name, offset in zip(sizes, offsets, strict=True)}
+        values |= self._records.ptrs | dict(zip(("chosen", "down", "across"), constants.ptrs, strict=True))
         values |= {
             "arena": self._arena.ctypes.data,
             "cells_room": cells_room,
@@ -196,10 +188,8 @@ class Detecting:
         )
 
     def free(self) -> None:
-        """Give the memory of the device back; legal twice. Pinned memory stays until the device is closed."""
-        self._constants.free()
-        self._scratch.free()
-        self._records.free()
+        """Give the memory back; legal twice."""
+        self._held.free()
 
 
 def at_most(value: float) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from engines.device.base import Device, DeviceBuffer, Stream
+from engines.device.base import Device, Stream
+from engines.device.held import Held
 from engines.kernels.arguments import ArgmaxArgs, SpreadArgs
 from engines.kernels.constants import Constants
 from engines.kernels.launch import Kernels
@@ -56,19 +58,21 @@ class Labelling:
         table = np.full(256, VOID, np.uint8)
         table[:classes] = np.where(chosen, np.arange(classes), VOID)
         rows, columns = letterbox.cells((height, width))
-        self._constants = Constants(device, stream, [rows.astype(np.int32), columns.astype(np.int32), table])
-        row_ptr, column_ptr, table_ptr = self._constants.ptrs
-        self._labels: DeviceBuffer | None = None
+        tables: list[NDArray[Any]] = [rows.astype(np.int32), columns.astype(np.int32), table]
+        self._held, self._labels = Held(device), 0
+        with self._held.planning():
+            row_ptr, column_ptr, table_ptr = self._held.own(Constants(device, stream, tables)).ptrs
+            if axis is not None:
+                self._labels = self._held.alloc(shape[0] * height * width).ptr
         self._argmax: ArgmaxArgs | None = None
         if axis is not None:
-            self._labels = device.alloc(shape[0] * height * width)
             last = axis == 3
             self._argmax = ArgmaxArgs(
                 image_stride=classes * height * width,
                 class_stride=1 if last else height * width,
                 row_stride=classes * width if last else width,
                 pixel_stride=classes if last else 1,
-                labels=self._labels.ptr,
+                labels=self._labels,
                 height=height,
                 width=width,
                 classes=classes,
@@ -93,19 +97,17 @@ class Labelling:
             label_map: address of (batch, frame height, frame width) uint8.
         """
         kind, cells = _KINDS[self._kind], output
-        if self._argmax is not None and self._labels is not None:
+        if self._argmax is not None:
             self._argmax.logits = output
             self._kernels.argmax(self._argmax, self._kind == "float16", batch, stream)
-            kind, cells = "u8", self._labels.ptr
+            kind, cells = "u8", self._labels
         self._spread.cells = cells
         self._spread.map = label_map
         self._kernels.spread(self._spread, kind, batch, stream)
 
     def free(self) -> None:
         """Give the memory back; legal twice."""
-        self._constants.free()
-        if self._labels is not None:
-            self._labels.free()
+        self._held.free()
 
 
 def _class_axis(shape: Sequence[int], classes: int) -> int | None:

@@ -59,12 +59,16 @@ class FrameLayout:
             image: of this layout.
             out: (nbytes,)
         """
-        planes = image.planes if image.format == self.format else (image.bgr(),)
-        start = 0
-        for plane, shape in zip(planes, self.shapes, strict=True):
+        copy_planes(image, self, self.views(out))
+
+    def views(self, out: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """The planes inside (nbytes,) of memory."""
+        planes, start = [], 0
+        for shape in self.shapes:
             size = int(np.prod(shape))
-            np.copyto(out[start : start + size].reshape(shape), plane)
+            planes.append(out[start : start + size].reshape(shape))
             start += size
+        return planes
 
     def channels(self, ptr: int) -> list[Plane]:
         """Where the samples of B, G and R, or of Y, U and V, lie in a batch that begins at an address."""
@@ -77,6 +81,13 @@ class FrameLayout:
         if self.format == "nv12":
             return [luma, *(Plane(behind + channel, stride, 2 * chroma_w, 2) for channel in (0, 1))]
         return [luma, *(Plane(behind + i * chroma_h * chroma_w, stride, chroma_w, 1) for i in (0, 1))]
+
+
+def copy_planes(image: Image, layout: FrameLayout, views: Sequence[NDArray[np.uint8]]) -> None:
+    """Copy an image of a layout to where `layout.views` lie."""
+    planes = image.planes if image.format == layout.format else (image.bgr(),)
+    for view, plane in zip(views, planes, strict=True):
+        np.copyto(view, plane)
 
 
 class Preparing:

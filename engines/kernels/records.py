@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.device.base import Device, Stream
+from engines.device.held import Held
 from engines.kernels.arguments import COUNTS
 from engines.kernels.constants import layout
 
@@ -27,8 +28,10 @@ class Records:
         sizes = [dtype.itemsize * int(np.prod(shape)) for dtype, shape in fields.values()]
         offsets, size = layout(sizes)
         self._device, self._counts_bytes = device, sizes[0]
-        self._buffer = device.alloc(size)
-        self._host = device.pinned((size,), np.uint8)
+        self._held = Held(device)
+        with self._held.planning():
+            self._buffer = self._held.alloc(size)
+            self._host = self._held.pinned((size,), np.uint8)
         self.ptrs = {name: self._buffer.ptr + offset for name, offset in zip(fields, offsets, strict=True)}
         self.host: dict[str, NDArray[Any]] = {
             name: self._host[start : start + nbytes].view(dtype).reshape(shape)
@@ -44,4 +47,5 @@ class Records:
         self._device.download(self._host, self._buffer, stream)
 
     def free(self) -> None:
-        self._buffer.free()
+        """Give the memory back; legal twice."""
+        self._held.free()

@@ -18,6 +18,7 @@ from pipeline.cli.models import models
 from pipeline.cli.nets import nets
 from pipeline.cli.quantize import quantize
 from pipeline.cli.run import run
+from pipeline.cli.score import score
 from pipeline.cli.stability import stability
 from pipeline.cli.train import train
 from pipeline.cli.tune import tune
@@ -32,13 +33,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, eval, diff, stability, export_predictions)
-KNOW = (doctor, models, config, tune, build, verify, quantize)
+USE = (run, eval, score, diff, stability, export_predictions)
+KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
 for command in (*USE, *KNOW, *MAKE):
     app.command()(command)
-app.add_typer(data)
+for group in (models, data):
+    app.add_typer(group)
 
 
 def _version(asked: bool) -> None:

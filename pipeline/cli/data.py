@@ -130,7 +130,7 @@ def fetch(
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the terms that are shown.")] = False,
     unpack: Annotated[bool, typer.Option("--unpack/--no-unpack", help="Unpack archives into DIR.")] = True,
     table: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Another table than configs/fetch/public.yaml.")
+        str | None, typer.Option(metavar="FILE", help="Another table than configs/fetch/data.yaml.")
     ] = None,
 ) -> None:
     """Bring a data set that has a public address; say where to register for the others.
@@ -139,4 +139,4 @@ def fetch(
     """
     from pipeline.cli.fetching import fetch_offer
 
-    fetch_offer(name, root, yes, unpack, table)
+    fetch_offer("data", name, root, yes, table, unpacked=unpack)

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified
+from pipeline.cli.options import Given, configured
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "frames", "fps")
 def eval(
+    *,
     dataset: Annotated[
         str,
         typer.Option(
@@ -20,7 +22,7 @@ def eval(
     ],
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder that its layout begins in.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Of the data set; train+val means both.")] = "val",
-    model: Models = None,
+    given: Given,
     mapping: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,11 +41,9 @@ def eval(
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Also compare the borders of label maps: boundary IoU and F. Slower.")
     ] = False,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N images.")] = None,
     streaming: Annotated[
         bool, typer.Option("--streaming", help="Also play the images at their own pace and score what came in time.")
     ] = False,
-    fps: Annotated[float | None, typer.Option(metavar="N", help="Frames a second of the film they are.")] = None,
     what_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,12 +58,6 @@ def eval(
     replay: Annotated[
         str | None, typer.Option(metavar="FILE.jsonl", help="Score recorded results and times; no network runs.")
     ] = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
-    imgsz: IMGSZ = None,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Score networks on labelled images: IoU, box and mask AP, panoptic quality, with their speed beside it.
 
@@ -78,26 +72,12 @@ def eval(
     from pipeline.cli.eval_table import lines, tables
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import output_path, settings
-    from pipeline.config_file import load
     from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
     from pipeline.evaluation.labelled import Wanted, open_labelled
     from pipeline.evaluation.report import Worst, check_folder, write_page
     from pipeline.report import write_report
 
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "input.long_side": imgsz,
-            "source.frames": frames,
-            "source.fps": fps,
-        },
-        DEFAULTS,
-    )
+    whole = given.config(DEFAULTS)
     output = output_path(json)
     folder = check_folder(report) if report is not None else None
     worst = Worst() if folder is not None else None

@@ -17,9 +17,10 @@ _LISTED = 5  # so many files that were left out are named on the screen; the JSO
 def tables(what: Mapping[str, Any]) -> list[Table]:
     """A table for each kind of score in an evaluation's report."""
     made = []
-    if "box" in what:
+    objects = "box" in what or "mask" in what
+    if objects:
         made.append(_objects(what))
-    if what["mIoU_of"] == "label maps" or "box" not in what:
+    if what["mIoU_of"] == "label maps" or not objects:
         made.append(_labels(what))
     if "panoptic" in what:
         made.append(_panoptic(what["panoptic"]))
@@ -41,26 +42,27 @@ def _labels(what: Mapping[str, Any]) -> Table:
 
 
 def _objects(what: Mapping[str, Any]) -> Table:
-    painted = what["mIoU_of"] != "label maps"  # else the IoU is that of another network
-    columns = ("class", "box AP", "AP50", "mask AP", "AP50", "AR100", *(("IoU",) if painted else ()), "objects")
+    kinds = [kind for kind in ("box", "mask") if kind in what]
+    painted = what["mIoU_of"] != "label maps" and what["mIoU"] is not None  # else the IoU is that of another network
+    aps = [name for kind in kinds for name in (f"{kind} AP", "AP50")]
+    columns = ("class", *aps, "AR100", *(("IoU",) if painted else ()), "objects")
     table = plain_table(*columns, numbers_from=1)
-    box, mask = what["box"], what["mask"]
-    for name, figures in mask["classes"].items():
+    last = what[kinds[-1]]
+    for name, figures in last["classes"].items():
         if not figures["truth"]:
             continue
-        boxes = box["classes"][name]
-        shown = [boxes["AP"], boxes["AP50"], figures["AP"], figures["AP50"], figures["AR100"]]
+        shown = [what[kind]["classes"][name][key] for kind in kinds for key in ("AP", "AP50")] + [figures["AR100"]]
         if painted:
             shown.append(what["classes"][name]["IoU"])
         table.add_row(name, *map(_percent, shown), str(figures["truth"]))
     table.add_section()
-    shown = [box["AP"], box["AP50"], mask["AP"], mask["AP50"], mask["AR100"]]
+    shown = [what[kind][key] for kind in kinds for key in ("AP", "AP50")] + [last["AR100"]]
     if painted:
         shown.append(what["mIoU"])
-    table.add_row("mean", *map(_percent, shown), str(sum(one["truth"] for one in mask["classes"].values())))
+    table.add_row("mean", *map(_percent, shown), str(sum(one["truth"] for one in last["classes"].values())))
     for name, key in (("small", "APs"), ("medium", "APm"), ("large", "APl")):
-        rest = [""] * (len(columns) - 5)
-        table.add_row(name, _percent(box[key]), "", _percent(mask[key]), "", *rest)
+        by_size = [text for kind in kinds for text in (_percent(what[kind][key]), "")]
+        table.add_row(name, *by_size, *[""] * (len(columns) - 1 - len(by_size)))
     return table
 
 
@@ -74,15 +76,28 @@ def _panoptic(what: Mapping[str, Any]) -> Table:
 
 def lines(what: Mapping[str, Any]) -> list[str]:
     """What the tables do not say: which images, how fast, what was not scored."""
-    data, left_out, stages, age = what["dataset"], what["left_out"], what["stages_ms"], what["age_ms"]
-    said = [
+    data, left_out, network, age = what["dataset"], what["left_out"], what["stages_ms"]["infer"], what["age_ms"]
+    return [
         f"{data['name']} {data['split']}".rstrip() + f": {what['images']} images, {left_out['count']} left out; "
-        f"data for: {data['terms']}"
+        f"data for: {data['terms']}",
+        *left_out_lines(left_out),
+        *scored_lines(what),
+        f"{what['fps'] or 0:.1f} frames/s, reading the images and their labels included; network "
+        f"{_ms(network)}, from image to result {_ms(age)}"
+        + (f", p90 {age['p90']:.1f} ms" if age["p90"] is not None else "")
+        + (f", p99 {age['p99']:.1f} ms" if age["p99"] is not None else ""),
     ]
-    said += [f"  left out: {one['name']}: {one['reason']}" for one in left_out["files"][:_LISTED]]
-    if left_out["count"] > _LISTED:
-        said.append(f"  left out: {left_out['count'] - _LISTED} more")
-    said += [f"not scored: {note}" for note in what["not_scored"]]
+
+
+def left_out_lines(left_out: Mapping[str, Any]) -> list[str]:
+    """The first files that were left out, and why."""
+    said = [f"  left out: {one['name']}: {one['reason']}" for one in left_out["files"][:_LISTED]]
+    return [*said, f"  left out: {left_out['count'] - _LISTED} more"] if left_out["count"] > _LISTED else said
+
+
+def scored_lines(what: Mapping[str, Any]) -> list[str]:
+    """What was not scored, in which classes, and the borders."""
+    said = [f"not scored: {note}" for note in what["not_scored"]]
     used = what["mapping"] if isinstance(what["mapping"], list) else [what["mapping"]]
     if names := [name for name in used if name != "same names"]:
         said.append(f"classes as {' and '.join(names)} {'maps' if len(names) == 1 else 'map'} them")
@@ -92,13 +107,6 @@ def lines(what: Mapping[str, Any]) -> list[str]:
     if "boundary" in what:
         borders = what["boundary"]
         said.append(f"boundary IoU {_percent(borders['IoU'])}, boundary F {_percent(borders['F'])}")
-    network = stages["infer"]
-    said.append(
-        f"{what['fps'] or 0:.1f} frames/s, reading the images and their labels included; network "
-        f"{_ms(network)}, from image to result {_ms(age)}"
-        + (f", p90 {age['p90']:.1f} ms" if age["p90"] is not None else "")
-        + (f", p99 {age['p99']:.1f} ms" if age["p99"] is not None else "")
-    )
     return said
 
 

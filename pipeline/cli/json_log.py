@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ from pipeline.flow import StallError
 if TYPE_CHECKING:
     from pipeline.networks import Network
     from pipeline.run import Outcome
+    from pipeline.source_run import SourceRun
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo
 
@@ -43,7 +44,7 @@ class JsonLines(logging.Formatter):
 
 
 class JsonLog:
-    """Implements run.Watch. Everything that is logged in the process becomes such a line, warnings too.
+    """Implements run.SourcesWatch. Everything that is logged in the process becomes such a line, warnings too.
 
     An error becomes a line, too, and ends the command without another word: exit code 2 where a user can mend it.
 
@@ -54,7 +55,7 @@ class JsonLog:
     def __init__(self, frames_every_s: float = FRAMES_EVERY_S) -> None:
         self._every_s = frames_every_s
         self._next_s = 0.0
-        self._dropped: Mapping[str, int] = {}
+        self._dropped: dict[str, dict[str, int]] = {}  # of each source, by cause, as last told
         self._handler = logging.StreamHandler(sys.stderr)
         self._handler.setFormatter(JsonLines())
         self._logger = logging.getLogger(_LOGGER)
@@ -86,14 +87,30 @@ class JsonLog:
         self._next_s = time.monotonic() + self._every_s
 
     def frame(self, summary: Summary, info: SourceInfo) -> None:
-        """Every few seconds: how many, how fast; and how many were lost so far, where they became more."""
+        """Every few seconds: how many, how fast."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + self._every_s
             self._say("frames", processed=summary.processed, fps=round(summary.fps or 0.0, 2))
-            if dict(summary.dropped) != self._dropped:
-                self._dropped = dict(summary.dropped)
-                self._say("dropped", logging.WARNING, by_cause=self._dropped)
+
+    def sources(self, runs: Sequence[SourceRun]) -> None:
+        """Each change of a source's state; every few seconds how all stand, and what was lost where that grew."""
+        for one in runs:
+            for state in one.source.changes():
+                level = logging.WARNING if state.reason else logging.INFO
+                told = {"attempt": state.attempt, "reason": state.reason, "gaps": state.gaps}
+                self._say("state", level, source=one.name, state=state.state, **told)
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + self._every_s
+        for one in runs:
+            age_ms = None if one.age_s is None else round(one.age_s * 1e3, 1)
+            fps = round(one.summary.fps or 0.0, 2)
+            self._say("frames", source=one.name, processed=one.summary.processed, fps=fps, age_ms=age_ms)
+            if (dropped := dict(one.ledger.drops)) != self._dropped.get(one.name, {}):
+                self._dropped[one.name] = dropped
+                self._say("dropped", logging.WARNING, source=one.name, by_cause=dropped)
 
     def noted(self, notes: Sequence[str]) -> None:
         """What a reader of the outputs should know."""
@@ -111,5 +128,5 @@ class JsonLog:
         ours = None if isinstance(error, UserError | StallError) else error  # a defect keeps its traceback
         self._logger.error("failed", extra={"told": told}, exc_info=ours)
 
-    def _say(self, event: str, level: int = logging.INFO, **told: Any) -> None:
+    def _say(self, event: str, level: int = logging.INFO, /, **told: Any) -> None:
         self._logger.log(level, event, extra={"told": told})

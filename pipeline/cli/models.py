@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 if TYPE_CHECKING:
     from pipeline.types import Card
@@ -18,13 +19,30 @@ Paths = Annotated[
 ]
 
 
-def models(
+class _ShowOrFetch(typer.core.TyperGroup):
+    """`dashmask models` and whatever is not `fetch` shows."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args[:1] == ["fetch"] else [_SHOW, *args])
+
+
+_SHOW = "[show]"
+models = typer.Typer(
+    name="models",
+    cls=_ShowOrFetch,
+    help="Networks: what they are and on what terms; `models fetch` brings some.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@models.command(_SHOW)
+def show(
     paths: Paths = None,
     card: Annotated[bool, typer.Option("--card", help="Print whole cards: accuracy, data, speed.")] = False,
 ) -> None:
     """Show networks: family, classes, input, licence; and what cannot be used, with the reason.
 
-    Example: [bold]dashmask models ~/networks[/bold]
+    `dashmask models fetch` brings public ones. Example: [bold]dashmask models ~/networks[/bold]
     """
     from pathlib import Path
 
@@ -73,6 +91,30 @@ def models(
     console.print(
         f"cards that come with dashmask, for weights you have: {', '.join(known) or 'none'}", soft_wrap=True
     )
+
+
+@models.command()
+def fetch(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Default: list what there is.")] = None,
+    root: Annotated[str, typer.Option(metavar="DIR", help="Where to.")] = ".",
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the terms that are shown.")] = False,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="What it must be, where the table does not say.")
+    ] = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Take a file that nobody vouches for, and print its sha256.")
+    ] = False,
+    table: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Another table than configs/fetch/models.yaml.")
+    ] = None,
+) -> None:
+    """Bring a network that has a public address.
+
+    What broke off goes on where it was. Example: [bold]dashmask models fetch yolo11n-seg --yes --unchecked[/bold]
+    """
+    from pipeline.cli.fetching import fetch_offer
+
+    fetch_offer("models", name, root, yes, table, sha256=sha256, unchecked=unchecked)
 
 
 def _card_text(card: Card) -> str:

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.progress import Progress as Bar
 
+    from pipeline.cli.source_rows import Rates
     from pipeline.networks import Network
     from pipeline.run import Outcome
+    from pipeline.source_run import SourceRun
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo
 
 PLAIN_EVERY_S = 5.0
+ROWS_EVERY_S = 0.25
 
 
 class Progress:
@@ -27,13 +31,15 @@ class Progress:
         self._bar: Bar | None = None
         self._task: Any = None
         self._next_s = 0.0
+        self._live: Live | None = None
+        self._rates: Rates | None = None
+        self._told: dict[str, set[str]] = {}  # of each source, since it was live: nothing is said twice
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop()
 
     def started(self, source: Source, nets: Sequence[Network]) -> None:
         """Say what runs, and for every backend that was passed over, why."""
@@ -60,6 +66,42 @@ class Progress:
             of = f" of {total}" if total else ""
             say(f"{summary.processed}{of} frames, {summary.fps or 0:.1f} fps")
 
+    def sources(self, runs: Sequence[SourceRun]) -> None:
+        """Say what changed, and how all sources stand."""
+        from pipeline.cli.source_rows import Rates, change, lines, rows
+
+        for one in runs:
+            for state in one.source.changes():
+                told = change(one, state, len(runs) == 1)
+                if told is not None and told not in self._told.setdefault(one.name, set()):
+                    self._tell(told)
+                    self._told[one.name].add(told)
+                if state.state == "live":
+                    self._told[one.name] = set()
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + (ROWS_EVERY_S if self._terminal else PLAIN_EVERY_S)
+        self._rates = self._rates or Rates()
+        fps = self._rates.update(runs, now_s)
+        if not self._terminal:
+            for line in lines(runs, fps):
+                say(line)
+            return
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(rows(runs, fps), refresh=True)
+
+    def _tell(self, line: str) -> None:
+        if self._live is None:
+            say(line)
+        else:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def _draw(self, summary: Summary, total: int | None) -> None:
         if self._bar is None:
             from rich.console import Console
@@ -75,18 +117,25 @@ class Progress:
 
     def noted(self, notes: Sequence[str]) -> None:
         """What a reader of the outputs should know."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop()
         for note in notes:
             say(f"note: {note}")
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def finish(self, outcome: Outcome) -> None:
         """The table of the run."""
         from rich.console import Console
 
-        from pipeline.cli.table import headline, run_table
+        from pipeline.cli.table import headline, run_table, source_line
 
         console = Console()
+        for one in outcome.report.get("sources", ()):
+            console.print(source_line(one), soft_wrap=True, markup=False)
         console.print(headline(outcome.report), soft_wrap=True)
         console.print(run_table(outcome.report))
         if outcome.interrupted:

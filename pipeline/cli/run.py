@@ -9,8 +9,17 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set, Unverified, listed, milliseconds
+from pipeline.cli.options import Given, configured, listed, milliseconds
 
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="A video, an image, a folder or glob of images, a KITTI raw drive, a camera (0, /dev/video0), "
+        "an address (rtsp://, http://) or `demo`, a drawn drive; or several of them, with `{source}` in the names "
+        "of the outputs.",
+        metavar="SOURCE...",
+    ),
+]
 Source = Annotated[
     str,
     typer.Argument(
@@ -21,13 +30,11 @@ Source = Annotated[
 ]
 
 
+@configured("model", "backend", "require", "unverified", "imgsz", "start", "frames")
 def run(
     context: typer.Context,
-    source: Source,
-    model: Models = None,
-    backend: Backend = None,
-    require: Require = None,
-    unverified: Unverified = False,
+    sources: Sources,
+    given: Given,
     save: Annotated[str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.")] = None,
     json: Annotated[
         str | None, typer.Option(metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.")
@@ -51,13 +58,10 @@ def run(
         typer.Option(metavar="CONDITION", help='When: "age>200ms", "person area>2%", "truck score>0.8", error.'),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
-    start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
-    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.")
     ] = None,
-    imgsz: IMGSZ = None,
+    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
     conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
@@ -74,37 +78,27 @@ def run(
     ] = None,
     log: Annotated[str, typer.Option(metavar="text|json", help="How the run talks, on stderr.")] = "text",
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
-    """Segment every frame of a source.
+    """Segment every frame of a source, or of several at once.
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
     from pipeline.cli.json_log import JsonLog
     from pipeline.cli.progress import Progress
-    from pipeline.config_file import load
 
     read = partial(
-        load,
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "backend.unverified": unverified or None,
-            "source.start_s": start,
-            "source.frames": frames,
-            "source.every": every,
+        given.config,
+        keys={
             "budget.ms": milliseconds("--budget", budget),
-            "input.long_side": imgsz,
-            "decode.conf": conf,
-            "decode.iou": iou,
-            "decode.classes": listed(classes),
+            "evidence.folder": evidence,
+            "evidence.when": tuple(on) if on else None,
             "track.objects": track or None,
             "track.smooth": smooth or None,
             "render.colour_by": colour_by,
+            "source.every": every,
+            "decode.conf": conf,
+            "decode.iou": iou,
+            "decode.classes": listed(classes),
             "render.view": view,
             "render.blur": listed(blur),
             "render.cutout": listed(cutout),
@@ -116,8 +110,6 @@ def run(
             "output.pictures": pictures,
             "output.summary": summary,
             "output.trace": trace,
-            "evidence.folder": evidence,
-            "evidence.when": tuple(on) if on else None,
             "output.show": show or None,
             "output.timing": False if no_timing else None,
         },
@@ -132,10 +124,10 @@ def run(
         # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
         reload = None if sys.stderr.isatty() else read
         if lines is not None:
-            lines.finish(execute(source, whole, lines, context.obj, reload))
+            lines.finish(execute(sources, whole, lines, context.obj, reload))
             return
         with Progress(whole.source.frames) as progress:
-            outcome = execute(source, whole, progress, context.obj, reload)
+            outcome = execute(sources, whole, progress, context.obj, reload)
         progress.finish(outcome)
 
 

@@ -6,21 +6,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import IMGSZ, Backend, ConfigFile, Models, Require, Set
+from pipeline.cli.options import Given, configured
 from pipeline.cli.run import Source
 
 
+@configured("model", "start", "frames", "backend", "require", "imgsz")
 def stability(
     source: Source,
-    model: Models = None,
+    given: Given,
     json: Annotated[str | None, typer.Option(metavar="OUT.json", help="Write all figures.")] = None,
-    start: Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")] = None,
-    frames: Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames.")] = None,
-    backend: Backend = None,
-    require: Require = None,
-    imgsz: IMGSZ = None,
-    config: ConfigFile = None,
-    set: Set = None,
 ) -> None:
     """Measure flicker: labels moved along the optical flow beside those of the next frame. Needs no truth.
 
@@ -33,23 +27,11 @@ def stability(
 
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.table import plain_table
-    from pipeline.config_file import load
     from pipeline.errors import SinkError
     from pipeline.evaluation.stability import stability as measure
     from pipeline.report import write_report
 
-    whole = load(
-        config,
-        set or (),
-        {
-            "model": tuple(model) if model else None,
-            "backend.name": backend,
-            "backend.require": require,
-            "source.start_s": start,
-            "source.frames": frames,
-            "input.long_side": imgsz,
-        },
-    )
+    whole = given.config()
     if json is not None and not Path(json).parent.is_dir():
         raise SinkError(f"{json}: its folder is not there", hint=f"make {Path(json).parent} first")
     cv2.setNumThreads(1)  # the stages are the threads

@@ -29,6 +29,18 @@ def headline(report: Mapping[str, Any]) -> str:
     return f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {rate}{told}"
 
 
+def source_line(report: Mapping[str, Any]) -> str:
+    """The same of one source of several, with its name; where it was given up, why."""
+    frames, gaps = report["frames"], report["gaps"]
+    dropped = ", ".join(f"{count} {cause}" for cause, count in frames["dropped"].items()) or "none"
+    away = f"; {gaps} gap{'s' * (gaps > 1)}" if gaps else ""
+    failed = f"; failed: {report['error']}" if report["error"] else ""
+    return (
+        f"{report['source']}: {frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; "
+        f"{report['fps'] or 0:.1f} frames/s{away}{failed}"
+    )
+
+
 def run_table(report: Mapping[str, Any]) -> Table:
     """Where the time of a frame went. A dash where too few frames carry a percentile."""
     table = plain_table("ms a frame", "p50", "p90", "p99", "max", numbers_from=1)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.classes import DRIVING
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
+from pipeline.datasets.bdd100k_labels import TERMS
+from pipeline.datasets.bdd100k_places import paired
+from pipeline.datasets.pairs import Pairs, id_reader
 from pipeline.types import VOID
 
-SPLITS = ("train", "val")
-TERMS = "BDD100K: education, research, not for profit"
+TRAIN_IDS = {number: number for number in range(len(DRIVING))} | {VOID: VOID}
 
 
 class Bdd100k(Pairs):
@@ -29,12 +30,5 @@ class Bdd100k(Pairs):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        pairs, left_out = [], []
-        for part in chosen_split(split, SPLITS, "bdd100k"):
-            images = files(root / "images" / "10k" / part, IMAGE_SUFFIXES)
-            labels = files(root / "labels" / "sem_seg" / "masks" / part, (".png",))
-            found, lone = pair(images, labels, strict)
-            pairs += found
-            left_out += lone
-        ids = {number: number for number in range(len(DRIVING))} | {VOID: VOID}
-        super().__init__("bdd100k", DRIVING, TERMS, pairs, left_out, id_reader(ids))
+        pairs, left_out = paired(root, split, strict, "bdd100k", "10k", "sem_seg/masks")
+        super().__init__("bdd100k", DRIVING, TERMS, pairs, left_out, id_reader(TRAIN_IDS))

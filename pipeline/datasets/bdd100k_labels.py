@@ -84,6 +84,11 @@ class BitmaskObject(NamedTuple):
     segment: Segment
 
     @property
+    def number(self) -> int:
+        """Of the instance."""
+        return self.segment.number
+
+    @property
     def crowd(self) -> bool:
         """A group that was not told apart."""
         return bool(self.attributes & 2)

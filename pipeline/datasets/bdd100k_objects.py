@@ -10,45 +10,40 @@ Yu et al., CVPR 2020, arXiv 1805.04687; bdd100k/common/bitmask.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.bdd100k_labels import (
-    LAST_STUFF,
-    PANOPTIC,
-    PANOPTIC_THINGS,
-    SPLITS,
-    TERMS,
-    THINGS,
-    bitmask_objects,
-)
+from pipeline.datasets.base import LeftOut
+from pipeline.datasets.bdd100k_labels import LAST_STUFF, PANOPTIC, PANOPTIC_THINGS, TERMS, THINGS, bitmask_objects
+from pipeline.datasets.bdd100k_places import paired
 from pipeline.datasets.objects import NO_CLASSES, Marked, nothing_said, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files, pair
-from pipeline.types import VOID, Classes, TrueObjects
+from pipeline.datasets.pairs import Pair, Pairs
+from pipeline.types import VOID, TrueObjects
 
 
-class _Bitmasks(Pairs):
-    """What the three have in common: where images and bitmasks lie."""
+class ObjectBitmasks(Pairs):
+    """Bitmasks of objects of eight classes; no label maps.
 
-    task: str
-    images: str
-    deep = False
+    Args:
+        name, pairs, left_out: see Pairs.
+    """
 
-    def __init__(self, root: Path, split: str, strict: bool, classes: Classes, things: Classes) -> None:
-        pairs, left_out = [], []
-        for part in chosen_split(split, SPLITS, self.task):
-            images = files(root / "images" / self.images / part, IMAGE_SUFFIXES, deep=self.deep)
-            folder = "seg_track_20" if self.deep else self.task
-            labels = files(root / "labels" / folder / "bitmasks" / part, (".png",), deep=self.deep)
-            found, lone = pair(images, labels, strict)
-            pairs += found
-            left_out += lone
-        super().__init__(f"bdd100k-{self.task}", classes, TERMS, pairs, left_out, None, things)
+    def __init__(self, name: str, pairs: Sequence[Pair], left_out: Sequence[LeftOut]) -> None:
+        super().__init__(name, NO_CLASSES, TERMS, pairs, left_out, None, THINGS)
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
+        size_hw, found = bitmask_objects(pair.labels, len(THINGS))
+        marked = [
+            Marked(one.category - 1, one.segment.mask, one.segment.crop_px, one.number, one.crowd, one.ignored)
+            for one in found
+        ]
+        return nothing_said(size_hw), true_objects(marked, THINGS)
 
 
-class Bdd100kInstances(_Bitmasks):
+class Bdd100kInstances(ObjectBitmasks):
     """BDD100K instance segmentation, eight classes; no label maps.
 
     Args:
@@ -60,29 +55,20 @@ class Bdd100kInstances(_Bitmasks):
         DataError: see open_dataset.
     """
 
-    task, images = "ins_seg", "10k"
-
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        super().__init__(root, split, strict, NO_CLASSES, THINGS)
-
-    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
-        size_hw, found = bitmask_objects(pair.labels, len(THINGS))
-        marked = [
-            Marked(
-                one.category - 1, one.segment.mask, one.segment.crop_px, one.segment.number, one.crowd, one.ignored
-            )
-            for one in found
-        ]
-        return nothing_said(size_hw), true_objects(marked, THINGS)
+        name = "bdd100k-ins_seg"
+        super().__init__(name, *paired(root, split, strict, name, "10k", "ins_seg/bitmasks"))
 
 
-class Bdd100kTracks(Bdd100kInstances):
+class Bdd100kTracks(ObjectBitmasks):
     """BDD100K segmentation tracking: films at 5 frames a second, classes and arguments as of Bdd100kInstances."""
 
-    task, images, deep = "seg_track", "seg_track_20", True
+    def __init__(self, root: Path, split: str, strict: bool = True) -> None:
+        name = "bdd100k-seg_track"
+        super().__init__(name, *paired(root, split, strict, name, "seg_track_20", "seg_track_20/bitmasks", deep=True))
 
 
-class Bdd100kPanoptic(_Bitmasks):
+class Bdd100kPanoptic(Pairs):
     """BDD100K panoptic segmentation: label maps of 40 classes, the last ten of them one by one.
 
     Args:
@@ -92,10 +78,9 @@ class Bdd100kPanoptic(_Bitmasks):
         DataError: see open_dataset.
     """
 
-    task, images = "pan_seg", "10k"
-
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        super().__init__(root, split, strict, PANOPTIC, PANOPTIC_THINGS)
+        pairs, left_out = paired(root, split, strict, "bdd100k-pan_seg", "10k", "pan_seg/bitmasks")
+        super().__init__("bdd100k-pan_seg", PANOPTIC, TERMS, pairs, left_out, None, PANOPTIC_THINGS)
 
     def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
         size_hw, found = bitmask_objects(pair.labels, len(PANOPTIC))

@@ -9,28 +9,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.bdd100k_labels import DRIVABLE, LANE_BACKGROUND, LANES, SPLITS, TERMS
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
-from pipeline.types import VOID, Classes
+from pipeline.datasets.bdd100k_labels import DRIVABLE, LANE_BACKGROUND, LANES, TERMS
+from pipeline.datasets.bdd100k_places import paired
+from pipeline.datasets.pairs import Pairs, id_reader
+from pipeline.types import VOID
+
+DRIVABLE_IDS = {number: number for number in range(len(DRIVABLE))} | {VOID: VOID}
+LANE_IDS = {byte: VOID if byte & LANE_BACKGROUND else byte for byte in (*range(len(LANES)), VOID)}
 
 
-class _Road(Pairs):
-    """What both have in common: where images and masks lie."""
-
-    def __init__(
-        self, root: Path, split: str, strict: bool, task: str, classes: Classes, ids: dict[int, int]
-    ) -> None:
-        pairs, left_out = [], []
-        for part in chosen_split(split, SPLITS, f"bdd100k-{task}"):
-            images = files(root / "images" / "100k" / part, IMAGE_SUFFIXES)
-            labels = files(root / "labels" / task / "masks" / part, (".png",))
-            found, lone = pair(images, labels, strict)
-            pairs += found
-            left_out += lone
-        super().__init__(f"bdd100k-{task}", classes, TERMS, pairs, left_out, id_reader(ids))
-
-
-class Bdd100kDrivable(_Road):
+class Bdd100kDrivable(Pairs):
     """BDD100K drivable area. Background counts in the IoU of the others, but not in the mean.
 
     Args:
@@ -45,11 +33,11 @@ class Bdd100kDrivable(_Road):
     not_in_mean = ("background",)
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        ids = {number: number for number in range(len(DRIVABLE))} | {VOID: VOID}
-        super().__init__(root, split, strict, "drivable", DRIVABLE, ids)
+        pairs, left_out = paired(root, split, strict, "bdd100k-drivable", "100k", "drivable/masks")
+        super().__init__("bdd100k-drivable", DRIVABLE, TERMS, pairs, left_out, id_reader(DRIVABLE_IDS))
 
 
-class Bdd100kLanes(_Road):
+class Bdd100kLanes(Pairs):
     """BDD100K lane markings. A class id is the byte as it is stored; bytes of the background are VOID.
 
     Args:
@@ -60,5 +48,5 @@ class Bdd100kLanes(_Road):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        ids = {byte: VOID if byte & LANE_BACKGROUND else byte for byte in (*range(len(LANES)), VOID)}
-        super().__init__(root, split, strict, "lane", LANES, ids)
+        pairs, left_out = paired(root, split, strict, "bdd100k-lane", "100k", "lane/masks")
+        super().__init__("bdd100k-lane", LANES, TERMS, pairs, left_out, id_reader(LANE_IDS))

@@ -9,6 +9,7 @@ Cordts et al., CVPR 2016, arXiv 1604.01685; ids of cityscapesScripts, helpers/la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,39 +29,17 @@ TERMS = "Cityscapes: non-commercial research and teaching"
 STEP = 1000
 
 
-class Cityscapes(Pairs):
-    """Cityscapes, 19 classes, and the objects of eight of them where instanceIds are there.
+class CityscapesLabels(Pairs):
+    """Label files, and files of objects where the pairs have them.
 
     Args:
-        root: the folder with `leftImg8bit/` and `gtFine/`.
-        split: train, val or test, or several such as train+val.
-        strict: see open_dataset.
-
-    Raises:
-        DataError: see open_dataset.
+        pairs, left_out: see Pairs.
+        train_ids: the label files hold trainIds, not label ids.
     """
 
-    def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        pairs: list[Pair] = []
-        left_out: list[LeftOut] = []
-        ids = TRAIN_ID_OF
-        parts = chosen_split(split, SPLITS, "cityscapes")
-        tables = [_labels(root / "gtFine" / part, "labelIds") for part in parts]
-        if not any(tables):
-            ids = {number: number for number in range(len(DRIVING))} | {VOID: VOID}
-            tables = [_labels(root / "gtFine" / part, "labelTrainIds") for part in parts]
-        for part, labels in zip(parts, tables, strict=True):
-            images = files(root / "leftImg8bit" / part, IMAGE_SUFFIXES, "_leftImg8bit", deep=True)
-            found, lone = pair(images, labels, strict)
-            pairs += found
-            left_out += lone
-        marked: dict[str, Path] = {}
-        for part in parts:
-            marked |= _labels(root / "gtFine" / part, "instanceIds")
-        if marked:
-            pairs, lone = with_objects(pairs, marked, strict)
-            left_out += lone
-        things = DRIVING_THINGS if marked else None
+    def __init__(self, pairs: Sequence[Pair], left_out: Sequence[LeftOut], train_ids: bool) -> None:
+        ids = {number: number for number in range(len(DRIVING))} | {VOID: VOID} if train_ids else TRAIN_ID_OF
+        things = DRIVING_THINGS if any(pair.objects for pair in pairs) else None
         super().__init__("cityscapes", DRIVING, TERMS, pairs, left_out, id_reader(ids), things)
 
     def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
@@ -76,5 +55,40 @@ class Cityscapes(Pairs):
         return labels, true_objects(list(counted_things(numbers, STEP, STEP)), DRIVING_THINGS)
 
 
-def _labels(folder: Path, kind: str) -> dict[str, Path]:
+class Cityscapes(CityscapesLabels):
+    """Cityscapes, 19 classes, and the objects of eight of them where instanceIds are there.
+
+    Args:
+        root: the folder with `leftImg8bit/` and `gtFine/`.
+        split: train, val or test, or several such as train+val.
+        strict: see open_dataset.
+
+    Raises:
+        DataError: see open_dataset.
+    """
+
+    def __init__(self, root: Path, split: str, strict: bool = True) -> None:
+        pairs: list[Pair] = []
+        left_out: list[LeftOut] = []
+        parts = chosen_split(split, SPLITS, "cityscapes")
+        tables = [label_files(root / "gtFine" / part, "labelIds") for part in parts]
+        train_ids = not any(tables)
+        if train_ids:
+            tables = [label_files(root / "gtFine" / part, "labelTrainIds") for part in parts]
+        for part, labels in zip(parts, tables, strict=True):
+            images = files(root / "leftImg8bit" / part, IMAGE_SUFFIXES, "_leftImg8bit", deep=True)
+            found, lone = pair(images, labels, strict)
+            pairs += found
+            left_out += lone
+        marked: dict[str, Path] = {}
+        for part in parts:
+            marked |= label_files(root / "gtFine" / part, "instanceIds")
+        if marked:
+            pairs, lone = with_objects(pairs, marked, strict)
+            left_out += lone
+        super().__init__(pairs, left_out, train_ids)
+
+
+def label_files(folder: Path, kind: str) -> dict[str, Path]:
+    """The label files of a kind, such as labelIds, by the names of their images; DataError if there is no folder."""
     return files(folder, (".png",), f"_gtFine_{kind}", deep=True)

@@ -7,6 +7,7 @@ background, objects from 1, 255 not scored; the films of a split in `{root}/Imag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,32 @@ DAVIS = Classes(("background", "object"), ((0, 0, 0), (128, 0, 0)))
 THINGS = Classes(("object",), ((128, 0, 0),))
 
 
-class Davis(Pairs):
+class DavisMasks(Pairs):
+    """Masks, two classes, and the objects in them.
+
+    Args:
+        pairs, left_out: see Pairs.
+        single: every number but 0 is the same object.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], left_out: Sequence[LeftOut], single: bool = False) -> None:
+        super().__init__("davis", DAVIS, TERMS, pairs, left_out, None, THINGS)
+        self._single = single
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
+        numbers = np.asarray(read_ids(pair.labels, palette=None), np.uint16)
+        if self._single:
+            numbers = (numbers != 0).astype(np.uint16)
+        labels = np.where(numbers == VOID, VOID, numbers != 0).astype(np.uint8)
+        marked = [
+            Marked(0, segment.mask, segment.crop_px, segment.number)
+            for segment in segments(numbers)
+            if segment.number != VOID
+        ]
+        return labels, true_objects(marked, THINGS)
+
+
+class Davis(DavisMasks):
     """DAVIS, two classes, and the objects, which have no class and keep their numbers through a film.
 
     Args:
@@ -46,8 +72,7 @@ class Davis(Pairs):
         if str(year) not in YEARS:
             raise DataError(f"davis has no year {year}", hint=f"it has {' and '.join(YEARS)}")
         root = root if (root / "JPEGImages").is_dir() or not (root / "DAVIS").is_dir() else root / "DAVIS"
-        self._single = str(year) == "2016"
-        films = _films(root, split, str(year), resolution)
+        films = films_of(root, split, str(year), resolution)
         pairs: list[Pair] = []
         left_out: list[LeftOut] = []
         for film in films:
@@ -56,22 +81,11 @@ class Davis(Pairs):
             found, lone = pair(images, labels, strict)
             pairs += [one._replace(name=f"{film}/{one.name}") for one in found]
             left_out += [LeftOut(f"{film}/{one.name}", one.reason) for one in lone]
-        super().__init__("davis", DAVIS, TERMS, pairs, left_out, None, THINGS)
-
-    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
-        numbers = np.asarray(read_ids(pair.labels, palette=None), np.uint16)
-        if self._single:
-            numbers = (numbers != 0).astype(np.uint16)
-        labels = np.where(numbers == VOID, VOID, numbers != 0).astype(np.uint8)
-        marked = [
-            Marked(0, segment.mask, segment.crop_px, segment.number)
-            for segment in segments(numbers)
-            if segment.number != VOID
-        ]
-        return labels, true_objects(marked, THINGS)
+        super().__init__(pairs, left_out, single=str(year) == "2016")
 
 
-def _films(root: Path, split: str, year: str, resolution: str) -> list[str]:
+def films_of(root: Path, split: str, year: str = "2017", resolution: str = "480p") -> list[str]:
+    """The films of a split; DataError where there is no such list."""
     lists = root / "ImageSets" / year
     if year == "2016" and not lists.is_dir():  # the first edition lists pairs of paths
         path = root / "ImageSets" / resolution

@@ -8,6 +8,7 @@ that TrackR-CNN chose. Voigtlaender et al., CVPR 2019, arXiv 1902.03604; mots_to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, read_image
-from pipeline.datasets.mots_lines import MotsLine, read_mots
+from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
 from pipeline.datasets.objects import ANY_CLASS, NO_CLASSES, Marked, nothing_said, segments, true_objects
 from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files
 from pipeline.errors import DataError
@@ -28,6 +29,7 @@ TERMS = "CC BY-NC-SA 3.0, non-commercial"
 THINGS = Classes(("car", "pedestrian"), ((0, 0, 142), (220, 20, 60)))
 CLASS_OF = {1: 0, 2: 1, 10: ANY_CLASS}
 STEP = 1000
+Lines = dict[str, dict[int, list[MotsLine]]]
 
 
 class _Place(NamedTuple):
@@ -36,55 +38,23 @@ class _Place(NamedTuple):
     txts: Path
 
 
-class KittiMots(Pairs):
-    """Frames with objects whose ids stay the same through a film; regions that are not scored have class -1.
+class MotsObjects(Pairs):
+    """Objects of frames, from PNGs or from lines of text.
 
     Args:
-        root: the folder with `training/`, or that folder itself.
-        split: training (all sequences), train or val.
-        strict: see open_dataset.
-        txt: read `instances_txt`, not the PNGs of `instances`.
-
-    Raises:
-        DataError: see open_dataset; masks that overlap, an id twice in a frame, an unknown class.
+        pairs: called `sequence/frame`; the labels of those from text end in .txt.
+        left_out: see Pairs.
+        lines: sequence -> frame -> its objects, for those from text.
     """
 
-    def __init__(self, root: Path, split: str, strict: bool = True, txt: bool = False) -> None:
-        (part,) = chosen_split(split, SPLITS, "kitti-mots")
-        place, own_split = _place(root, part)
-        sequences = sorted(folder.name for folder in place.images.iterdir() if folder.is_dir())
-        if not own_split and part != "training":
-            sequences = [name for name in sequences if (name in VAL) == (part == "val")]
-        pairs: list[Pair] = []
-        left_out: list[LeftOut] = []
-        self._lines: dict[str, dict[int, list[MotsLine]]] = {}
-        for sequence in sequences:
-            images = files(place.images / sequence, IMAGE_SUFFIXES)
-            if txt:
-                path = place.txts / f"{sequence}.txt"
-                try:
-                    self._lines[sequence] = read_mots(path)
-                except DataError as error:
-                    if strict:
-                        raise
-                    left_out += [LeftOut(f"{sequence}/{image.name}", error.message) for image in images.values()]
-                    continue
-                labels = dict.fromkeys(images, path)
-            else:
-                labels = files(place.pngs / sequence, (".png",)) if (place.pngs / sequence).is_dir() else {}
-            lone = [path for name, path in images.items() if name not in labels]
-            lone += [path for name, path in labels.items() if name not in images]
-            if lone and strict:
-                raise DataError(
-                    f"{place.images / sequence}: {len(lone)} frames without objects, or objects without a frame: "
-                    f"{lone[0].name}",
-                    hint="complete the data set, or leave them out (not strict)",
-                )
-            left_out += [LeftOut(f"{sequence}/{path.name}", "without its partner") for path in lone]
-            pairs += [Pair(f"{sequence}/{n}", path, labels[n]) for n, path in images.items() if n in labels]
-        if not pairs:
-            raise DataError(f"{place.images}: no frames of split {split}", hint="it needs a folder for each sequence")
+    def __init__(self, pairs: Sequence[Pair], left_out: Sequence[LeftOut], lines: Lines) -> None:
         super().__init__("kitti-mots", NO_CLASSES, TERMS, pairs, left_out, None, THINGS)
+        self._lines = lines
+
+    def _size(self, pair: Pair) -> tuple[int, int]:
+        """Height and width of a frame of which no line says it."""
+        height, width = read_image(pair.image).shape[:2]
+        return height, width
 
     def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
         if pair.labels.suffix == ".txt":
@@ -108,24 +78,63 @@ class KittiMots(Pairs):
             raise DataError(f"{pair.image}: a frame's name is its number", hint="such as 000000.png")
         lines = self._lines[sequence].get(int(frame), [])
         if not lines:
-            height, width = read_image(pair.image).shape[:2]  # the size is nowhere else
-            return nothing_said((height, width)), true_objects([], THINGS)
-        taken = np.zeros(lines[0].size, np.bool_)
+            return nothing_said(self._size(pair)), true_objects([], THINGS)
         marked = []
-        for line in lines:
-            mask, crop = line.crop(f"{pair.labels}: frame {int(frame)}")
-            x0, y0, x1, y1 = crop
-            here = taken[y0:y1, x0:x1]
-            if line.size != taken.shape or (here & (mask != 0)).any():
-                raise DataError(
-                    f"{pair.labels}: frame {int(frame)}: object {line.number} overlaps another one, or its "
-                    "mask is of another size",
-                    hint="this format allows one object a pixel",
-                )
-            here |= mask != 0
+        for line, (mask, crop) in zip(lines, apart(lines, f"{pair.labels}: frame {int(frame)}"), strict=True):
             class_id = CLASS_OF[line.kind]
             marked.append(Marked(class_id, mask, crop, line.number, ignore=class_id == ANY_CLASS))
         return nothing_said(lines[0].size), true_objects(marked, THINGS)
+
+
+class KittiMots(MotsObjects):
+    """Frames with objects whose ids stay the same through a film; regions that are not scored have class -1.
+
+    Args:
+        root: the folder with `training/`, or that folder itself.
+        split: training (all sequences), train or val.
+        strict: see open_dataset.
+        txt: read `instances_txt`, not the PNGs of `instances`.
+
+    Raises:
+        DataError: see open_dataset; masks that overlap, an id twice in a frame, an unknown class.
+    """
+
+    def __init__(self, root: Path, split: str, strict: bool = True, txt: bool = False) -> None:
+        (part,) = chosen_split(split, SPLITS, "kitti-mots")
+        place, own_split = _place(root, part)
+        sequences = sorted(folder.name for folder in place.images.iterdir() if folder.is_dir())
+        if not own_split and part != "training":
+            sequences = [name for name in sequences if (name in VAL) == (part == "val")]
+        pairs: list[Pair] = []
+        left_out: list[LeftOut] = []
+        lines: Lines = {}
+        for sequence in sequences:
+            images = files(place.images / sequence, IMAGE_SUFFIXES)
+            if txt:
+                path = place.txts / f"{sequence}.txt"
+                try:
+                    lines[sequence] = read_mots(path)
+                except DataError as error:
+                    if strict:
+                        raise
+                    left_out += [LeftOut(f"{sequence}/{image.name}", error.message) for image in images.values()]
+                    continue
+                labels = dict.fromkeys(images, path)
+            else:
+                labels = files(place.pngs / sequence, (".png",)) if (place.pngs / sequence).is_dir() else {}
+            lone = [path for name, path in images.items() if name not in labels]
+            lone += [path for name, path in labels.items() if name not in images]
+            if lone and strict:
+                raise DataError(
+                    f"{place.images / sequence}: {len(lone)} frames without objects, or objects without a frame: "
+                    f"{lone[0].name}",
+                    hint="complete the data set, or leave them out (not strict)",
+                )
+            left_out += [LeftOut(f"{sequence}/{path.name}", "without its partner") for path in lone]
+            pairs += [Pair(f"{sequence}/{n}", path, labels[n]) for n, path in images.items() if n in labels]
+        if not pairs:
+            raise DataError(f"{place.images}: no frames of split {split}", hint="it needs a folder for each sequence")
+        super().__init__(pairs, left_out, lines)
 
 
 def _place(root: Path, part: str) -> tuple[_Place, bool]:

@@ -7,12 +7,14 @@ have no labels. Alhaija et al., IJCV 2018; https://www.cvlibs.net/datasets/kitti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classes import DRIVING
+from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, size_hw
 from pipeline.datasets.label_ids import DRIVING_THINGS, TRAIN_ID_OF, counted_things
 from pipeline.datasets.objects import true_objects
@@ -25,7 +27,31 @@ TERMS = "CC BY-NC-SA 3.0, non-commercial"
 STEP = 256
 
 
-class KittiSemantic(Pairs):
+class KittiLabels(Pairs):
+    """Label files, and files of objects where the pairs have them.
+
+    Args:
+        pairs, left_out: see Pairs.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], left_out: Sequence[LeftOut]) -> None:
+        things = DRIVING_THINGS if any(pair.objects for pair in pairs) else None
+        super().__init__("kitti-semantic", DRIVING, TERMS, pairs, left_out, id_reader(TRAIN_ID_OF), things)
+
+    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
+        labels = self._labels(pair)
+        if pair.objects is None:
+            return labels, None
+        numbers = read_ids(pair.objects)
+        if numbers.dtype != np.uint16 or numbers.shape != labels.shape:
+            raise DataError(
+                f"{pair.objects} is {size_hw(numbers)} {numbers.dtype}, expected {size_hw(labels)} in 16 bit",
+                hint="instance files hold label id * 256 + instance",
+            )
+        return labels, true_objects(list(counted_things(numbers, STEP, 0)), DRIVING_THINGS)
+
+
+class KittiSemantic(KittiLabels):
     """KITTI semantics, 19 classes, and the objects of eight of them where `instance` is there.
 
     Args:
@@ -42,21 +68,7 @@ class KittiSemantic(Pairs):
         images = files(root / part / "image_2", IMAGE_SUFFIXES)
         labels = files(root / part / "semantic", (".png",))
         pairs, left_out = pair(images, labels, strict)
-        marked = (root / part / "instance").is_dir()
-        if marked:
+        if (root / part / "instance").is_dir():
             pairs, lone = with_objects(pairs, files(root / part / "instance", (".png",)), strict)
             left_out += lone
-        things = DRIVING_THINGS if marked else None
-        super().__init__("kitti-semantic", DRIVING, TERMS, pairs, left_out, id_reader(TRAIN_ID_OF), things)
-
-    def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
-        labels = self._labels(pair)
-        if pair.objects is None:
-            return labels, None
-        numbers = read_ids(pair.objects)
-        if numbers.dtype != np.uint16 or numbers.shape != labels.shape:
-            raise DataError(
-                f"{pair.objects} is {size_hw(numbers)} {numbers.dtype}, expected {size_hw(labels)} in 16 bit",
-                hint="instance files hold label id * 256 + instance",
-            )
-        return labels, true_objects(list(counted_things(numbers, STEP, 0)), DRIVING_THINGS)
+        super().__init__(pairs, left_out)

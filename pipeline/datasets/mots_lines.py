@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.datasets.objects import Mask
 from pipeline.errors import DataError
 from pipeline.rle import decode_crop
 
@@ -23,12 +24,34 @@ class MotsLine(NamedTuple):
     size: tuple[int, int]  # height, width of the frame
     counts: str
 
-    def crop(self, where: str) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+    def crop(self, where: str) -> Mask:
         """Its mask; DataError, beginning with `where`, if its run lengths are broken."""
         try:
             return decode_crop(self.counts, self.size)
         except ValueError as error:
             raise DataError(f"{where}: object {self.number}: {error}", hint=_HINT) from error
+
+
+def apart(lines: Sequence[MotsLine], where: str) -> list[Mask]:
+    """The masks and crops of the objects of one frame.
+
+    Raises:
+        DataError: begins with `where`; two masks overlap, are of two sizes, or broken.
+    """
+    taken = np.zeros(lines[0].size if lines else (0, 0), np.bool_)
+    found = []
+    for line in lines:
+        mask, crop = line.crop(where)
+        x0, y0, x1, y1 = crop
+        here = taken[y0:y1, x0:x1]
+        if line.size != taken.shape or (here & (mask != 0)).any():
+            raise DataError(
+                f"{where}: object {line.number} overlaps another one, or its mask is of another size",
+                hint="this format allows one object a pixel",
+            )
+        here |= mask != 0
+        found.append((mask, crop))
+    return found
 
 
 def read_mots(path: Path) -> dict[int, list[MotsLine]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.types import VOID, Classes, Instances, TrueObjects
 
 NO_CLASSES = Classes((), ())  # of a data set that has no label maps
+Mask = tuple[NDArray[np.uint8], tuple[int, int, int, int]]  # inside its crop, and the crop: x0, y0, x1, y1
 ANY_CLASS = -1  # the class id of a region in which objects of no class are scored
 
 
@@ -41,7 +42,7 @@ def true_objects(marked: Sequence[Marked], classes: Classes) -> TrueObjects:
     boxes = [one.crop_px if one.box_xyxy is None else one.box_xyxy for one in marked]
     return TrueObjects(
         Instances(
-            boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+            boxes_xyxy=np.array(boxes, np.float64).reshape(-1, 4),
             scores=np.ones(len(marked), np.float32),
             class_ids=np.array([one.class_id for one in marked], np.int32),
             crops_px=np.array([one.crop_px for one in marked], np.int32).reshape(-1, 4),
@@ -53,6 +54,19 @@ def true_objects(marked: Sequence[Marked], classes: Classes) -> TrueObjects:
         ignore=np.array([one.ignore for one in marked], np.bool_),
         area_px=np.array(areas, np.float64),
         ids=np.array([one.number for one in marked], np.int64),
+    )
+
+
+def no_objects(classes: Classes) -> Instances:
+    """Instances without one."""
+    return Instances(
+        boxes_xyxy=np.zeros((0, 4), np.float32),
+        scores=np.zeros(0, np.float32),
+        class_ids=np.zeros(0, np.int32),
+        crops_px=np.zeros((0, 4), np.int32),
+        arena=np.zeros(0, np.uint8),
+        offset=np.zeros(1, np.int64),
+        classes=classes,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.decoding import read_ids, read_image, size_hw
 from pipeline.errors import DataError
-from pipeline.types import VOID, Classes, TrueObjects
+from pipeline.types import VOID, Classes, Labels, TrueObjects, Truth
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 _NO_ID = 254  # in a table of ids: a number that the data set does not have
@@ -41,6 +41,10 @@ class Pairs:
         labels_of: reads a label file as (h, w) uint8 class ids; None where `_truth` does it otherwise.
         object_classes: of the objects, where there are any.
     """
+
+    task = ""  # of several that a data set has
+    category_ids: tuple[int, ...] = ()  # by class of the objects, where a data set numbers them
+    not_in_mean: tuple[str, ...] = ()  # classes that count in the IoU of the others but not in the mean
 
     def __init__(
         self,
@@ -75,6 +79,12 @@ class Pairs:
                 hint="a label needs a value for each pixel of its image",
             )
         return Sample(pair.name, image, labels, objects)
+
+    def truth(self, index: int) -> Truth:
+        """What is on an image, without a look at the image; DataError where its label is broken."""
+        pair = self._pairs[index]
+        labels, objects = self._truth(pair)
+        return Truth(Labels(labels, self.classes), objects=objects, name=pair.name)
 
     def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects | None]:
         """What is on an image."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.datasets.objects import no_objects
 from pipeline.errors import DataError
 from pipeline.metrics.streaming import Pairing
-from pipeline.types import VOID, Classes, Instances, Labels, Scene
+from pipeline.types import VOID, Instances, Labels, Scene
 
 _LEVEL = 1  # of zlib: a label map shrinks to a thirtieth
 
@@ -82,19 +83,6 @@ def nothing(scene: Scene) -> Scene:
     """The scene as it is before there is any result."""
     labels = scene.labels and Labels(np.full_like(scene.labels.map, VOID), scene.labels.classes)
     return replace(scene, instances=scene.instances and no_objects(scene.instances.classes), labels=labels)
-
-
-def no_objects(classes: Classes) -> Instances:
-    """Instances without one."""
-    return Instances(
-        boxes_xyxy=np.zeros((0, 4), np.float32),
-        scores=np.zeros(0, np.float32),
-        class_ids=np.zeros(0, np.int32),
-        crops_px=np.zeros((0, 4), np.int32),
-        arena=np.zeros(0, np.uint8),
-        offset=np.zeros(1, np.int64),
-        classes=classes,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Labelled:
     source: Source
     object_classes: Classes | None = None  # of the objects that are marked; None: none are
     not_in_mean: tuple[str, ...] = ()  # classes that count in the IoU of the others but not in the mean
+    category_ids: tuple[int, ...] = ()  # by class of the objects, where the data set numbers them
 
     @property
     def rules(self) -> Literal["coco", "bdd100k"]:
@@ -125,5 +126,13 @@ def open_labelled(wanted: Wanted, config: Config) -> Labelled:
         raise DataError(f"where is {name}?", hint="add --root DIR, the folder that its layout begins in")
     dataset = open_dataset(name, wanted.root, wanted.split, strict=wanted.strict, **wanted.options)
     source = DatasetSource(dataset, wanted.strict, config.source.fps)
-    not_in_mean = tuple(getattr(dataset, "not_in_mean", ()))
-    return Labelled(name, wanted.split, dataset.terms, dataset.classes, source, dataset.object_classes, not_in_mean)
+    return Labelled(
+        name,
+        wanted.split,
+        dataset.terms,
+        dataset.classes,
+        source,
+        dataset.object_classes,
+        not_in_mean=tuple(getattr(dataset, "not_in_mean", ())),
+        category_ids=tuple(getattr(dataset, "category_ids", ())),
+    )

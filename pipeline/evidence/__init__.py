@@ -34,7 +34,7 @@ class Evidence:
         self.conditions: tuple[Condition, ...] = tuple(parse(text) for text in wanted.when)
         self.wanted = wanted.folder is not None
         self._config = config
-        self._asked = ""
+        self._asked = 0, ""  # how often somebody asked, and why the last time
 
     @property
     def draws(self) -> bool:
@@ -43,7 +43,7 @@ class Evidence:
 
     def ask(self, why: str) -> None:
         """Keep the last seconds, whatever is seen; legal from any thread and from a signal handler."""
-        self._asked = why
+        self._asked = self._asked[0] + 1, why
 
     def check(self, cards: Sequence[Card]) -> None:
         """Check the conditions against what the networks know. ConfigError: see check_classes."""
@@ -51,20 +51,26 @@ class Evidence:
         labels = [name for card in cards if card.family == "semantic" for name in card.classes.names]
         check_classes(self.conditions, objects, labels)
 
-    def sinks(self, source: Source, opened: list[Sink]) -> list[tuple[str, Callable[[], Sink]]]:
-        """Name and opener of the sink, none where nothing is kept; it is added to `opened` when it is opened."""
-        return [("evidence", partial(self._open, source, opened))] if self.wanted else []
+    def sinks(self, source: Source, opened: list[Sink], inside: str = "") -> list[tuple[str, Callable[[], Sink]]]:
+        """Name and opener of the sink, none where nothing is kept.
 
-    def _open(self, source: Source, opened: list[Sink]) -> Sink:
+        Args:
+            source: whose pictures come.
+            opened: the sink is added when it is opened.
+            inside: a folder for this source in the one that is configured; "": none.
+        """
+        return [("evidence", partial(self._open, source, opened, inside))] if self.wanted else []
+
+    def _open(self, source: Source, opened: list[Sink], inside: str) -> Sink:
         from pipeline.evidence.sink import EvidenceSink
         from pipeline.sinks.codecs import VideoConfig
 
         out, wanted = self._config.output, self._config.evidence
         sink = EvidenceSink(
-            Path(wanted.folder or "."),
+            Path(wanted.folder or ".", inside),
             wanted,
             self.conditions,
-            asked=self._take,
+            asked=_Asked(lambda: self._asked),
             video=VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset),
             source=source.info.name,
             live=source.live,
@@ -74,6 +80,14 @@ class Evidence:
         opened.append(sink)
         return sink
 
-    def _take(self) -> str:
-        asked, self._asked = self._asked, ""
-        return asked
+
+class _Asked:
+    """Why somebody asked, once for each time, for one of several who want to know."""
+
+    def __init__(self, now: Callable[[], tuple[int, str]]) -> None:
+        self._now, self._known = now, 0
+
+    def __call__(self) -> str:
+        count, why = self._now()
+        new, self._known = count != self._known, count
+        return why if new else ""

@@ -1,4 +1,4 @@
-"""What can be fetched, on which terms, and where to ask for the rest: configs/fetch/public.yaml."""
+"""What can be fetched, on which terms, and where to ask for the rest: the tables of configs/fetch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, DataError
 from pipeline.fetch.download import Download
+
+Kind = Literal["data", "models"]
 
 
 class _Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,13 +29,14 @@ class _Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
-    sha256: str
+    sha256: str | None = None  # nobody vouches for it
     bytes: int | None = None
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    data: dict[str, _Offer]
     files: dict[str, _File]
+    data: dict[str, _Offer] = {}
+    models: dict[str, _Offer] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +55,27 @@ class Offer:
         return sum(download.size or 0 for download in self.downloads)
 
 
-def offers(path: Path | None = None) -> Mapping[str, Offer]:
+def offers(path: Path | None = None, kind: Kind = "data") -> Mapping[str, Offer]:
     """All offers by name.
 
     Args:
-        path: another table than configs/fetch/public.yaml.
+        path: another table than that of configs/fetch.
+        kind: data or models.
 
     Raises:
         ConfigError: the table is broken.
     """
-    found = [path] if path else [folder / "fetch" / "public.yaml" for folder in config_dirs()]
+    found = [path] if path else [folder / "fetch" / f"{kind}.yaml" for folder in config_dirs()]
     path = next((file for file in found if file.is_file()), found[0])
     try:
         table = msgspec.yaml.decode(path.read_bytes(), type=_Table)
         files = {name: Download(name, file.url, file.sha256, file.bytes) for name, file in table.files.items()}
         return {
             name: Offer(name, one.what, one.terms, tuple(files[file] for file in one.files), one.register)
-            for name, one in table.data.items()
+            for name, one in (table.data if kind == "data" else table.models).items()
         }
     except (OSError, msgspec.MsgspecError, KeyError) as error:
-        raise ConfigError(
-            f"{path}: no table of what can be fetched: {error}", hint="see configs/fetch/public.yaml"
-        ) from error
+        raise ConfigError(f"{path}: no table of what can be fetched: {error}", hint="see configs/fetch") from error
 
 
 def offered(name: str, among: Mapping[str, Offer]) -> Offer:

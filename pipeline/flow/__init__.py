@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.flow.channel import Cancelled
 from pipeline.flow.flow import Flow
 from pipeline.flow.interrupt import drain_on_interrupt, on_signal
+from pipeline.flow.ledger import Ledger
 from pipeline.flow.pool import Lease, Pool, Releasable, lease_of
 from pipeline.flow.source import Stopping
 from pipeline.flow.stage import Stage, Step
@@ -14,6 +15,7 @@ __all__ = [
     "Cancelled",
     "Flow",
     "Lease",
+    "Ledger",
     "Pool",
     "Releasable",
     "Stage",

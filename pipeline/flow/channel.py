@@ -81,12 +81,21 @@ class Channel:
                 self._discard(message, "cancelled")
             raise Cancelled
 
-    def get(self, into: list[Any], limit: int = 1, wait: bool = True) -> int:
+    def get(
+        self,
+        into: list[Any],
+        limit: int = 1,
+        wait: bool = True,
+        linger_s: float = 0.0,
+        timeout_s: float | None = None,
+    ) -> int:
         """Take up to `limit` of the messages that wait.
 
         Args:
-            into: an empty list, for the messages. It stays empty: the channel has ended or, without `wait`,
-                there is nothing to take now.
+            into: an empty list, for the messages. It stays empty: the channel has ended, `timeout_s` is over or,
+                without `wait`, there is nothing to take now.
+            linger_s: how long to wait for `limit` messages once there is one.
+            timeout_s: how long to wait for the first one; None: for ever.
 
         Returns:
             A ticket: 0, 1, 2 ... in the order of taking.
@@ -96,6 +105,8 @@ class Channel:
         """
         queue = self._messages
         gate: threading.Lock | None = None
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        linger_until_s: float | None = None
         try:
             while True:
                 with self._lock:
@@ -103,11 +114,26 @@ class Channel:
                         raise Cancelled
                     ready = len(queue) if self._credits is None else min(len(queue), self._credits)
                     if ready > 0:
-                        return self._take(into, ready if ready < limit else limit)
-                    if not wait or (self._ended and not queue):
-                        return -1
+                        if not linger_s or ready >= limit or self._ended:
+                            return self._take(into, ready if ready < limit else limit)
+                        now_s = time.monotonic()
+                        linger_until_s = linger_until_s or now_s + linger_s
+                        if now_s >= linger_until_s:
+                            return self._take(into, ready)
+                        wake_s: float | None = linger_until_s
+                    else:
+                        if not wait or (self._ended and not queue):
+                            return -1
+                        if until_s is not None and time.monotonic() >= until_s:
+                            return -1
+                        linger_until_s, wake_s = None, until_s
                     gate = _line_up(self._readers)
-                gate.acquire()
+                if wake_s is None:
+                    gate.acquire()
+                elif not gate.acquire(timeout=max(0.0, wake_s - time.monotonic())):
+                    with self._lock:
+                        if gate in self._readers:  # else it was woken just now
+                            self._readers.remove(gate)
         except BaseException:
             if gate is not None:
                 with self._lock:
@@ -148,11 +174,17 @@ class Channel:
         """How many messages wait here."""
         return len(self._messages)
 
-    def end(self) -> None:
-        """Nothing more comes: readers take what is left and then find the end."""
+    def drained(self) -> bool:
+        """Whether it has ended and nothing is left in it."""
         with self._lock:
-            self._ended = True
+            return self._ended and not self._messages
+
+    def end(self) -> bool:
+        """Nothing more comes: readers take what is left and then find the end. Says whether it had not ended."""
+        with self._lock:
+            before, self._ended = self._ended, True
             _wake_all(self._readers)
+        return not before
 
     def cancel(self) -> list[Any]:
         """Everyone who waits here wakes now. Returns what was left; later messages are discarded."""

@@ -1,4 +1,4 @@
-"""A source, its stages, and the caller who takes what comes out.
+"""A source or several, the stages, and the caller who takes what comes out.
 
 Standard library only: knows nothing of frames, models or devices. No other module starts threads.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -14,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.flow.channel import Cancelled, Channel
 from pipeline.flow.failure import Failure
+from pipeline.flow.junction import Junction, Place
+from pipeline.flow.ledger import Ledger
 from pipeline.flow.outlet import Outlet
 from pipeline.flow.pool import Releasable, lease_of
 from pipeline.flow.source import Source, Stopping, read
@@ -24,7 +27,7 @@ T = TypeVar("T")
 
 
 class Flow(Generic[T]):
-    """Run a source and its stages, each in threads of its own, and iterate over what comes out.
+    """Run sources and stages, each in threads of its own, and iterate over what comes out.
 
         with Flow(source, stages) as flow:
             for item in flow:
@@ -37,10 +40,12 @@ class Flow(Generic[T]):
     leaves), when it is lost, or when the step that got it raises. A step that lets go of a message
     for any other reason releases them itself; one that holds messages back does it when it is closed.
 
+    Several sources share the stages, where their messages go in turn; each keeps its own order.
+
     Args:
-        source: opened, read and closed in a thread of its own, called `source_name`.
+        source: opened, read and closed in a thread of its own, called `source_name`; or several of them.
         stages: in the order of the way.
-        live: the source never waits; the newest message is kept, older ones are dropped.
+        live: the source never waits; the newest message is kept, older ones are dropped. One for each of several.
         in_flight: most messages of the source behind that drop point (or, where the source may wait, behind
             its channel). Default for live: one more than the workers of the stage that has most.
         leases: what a message has borrowed.
@@ -48,44 +53,64 @@ class Flow(Generic[T]):
             watched: its read has a deadline of its own.
         join_timeout_s: how long all threads together may take to stop.
         capacity: most messages that wait behind the source; 1 for live.
+        source_of: the number of the source that a message is from.
+        source_failed: told which source failed and how, in the thread that read it; True: the others go on.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: Source | Sequence[Source],
         stages: Sequence[Stage],
         *,
-        live: bool = False,
+        live: bool | Sequence[bool] = False,
         in_flight: int | None = None,
         leases: Callable[[Any], Iterable[Releasable]] = lease_of,
         stall_s: float | None = None,
         join_timeout_s: float = 5.0,
         source_name: str = "capture",
         capacity: int = 2,
+        source_of: Callable[[Any], int] | None = None,
+        source_failed: Callable[[int, Exception], bool] = lambda number, error: False,
     ) -> None:
+        several = not callable(source)
+        sources: Sequence[Source] = [source] if callable(source) else source
+        newest = [live] * len(sources) if isinstance(live, bool) else list(live)
+        if not sources or len(newest) != len(sources):
+            raise ValueError(f"{len(sources)} sources, of which {len(newest)} are said to be live or not")
         names = [source_name, *(stage.name for stage in stages)]
         if len(set(names)) < len(names):
             raise ValueError(f"stages need names of their own, got {', '.join(names)}")
         if capacity < 1 or (in_flight is not None and in_flight < 1):
             raise ValueError(f"capacity and in_flight must be at least 1, got {capacity} and {in_flight}")
-        if live and in_flight is None:
+        if any(newest) and in_flight is None:
             in_flight = max((stage.workers for stage in stages), default=0) + 1
         self.stopping = Stopping()
-        self._source, self._leases, self._join_timeout_s = source, leases, join_timeout_s
-        self._lock = threading.Lock()
-        self._drops: dict[str, int] = {}
+        self._leases, self._join_timeout_s = leases, join_timeout_s
+        self._source_of, self._source_failed = source_of, source_failed
+        self.ledgers = tuple(Ledger() for _ in sources)  # captured and lost, of each source
         self._failure = Failure()
         self._entered = self._ending = self._complete = self._cut = False
         self._held: list[T] = []  # what the caller has
         self._closed = threading.Event()
 
-        self._first = Channel(1 if live else capacity, self._discard, newest=live, credits=in_flight)
-        self._last = self._first
-        self._stoppable: list[Channel | Outlet] = [self._first]
-        self._threads = [self._thread(source_name, source_name, self._read)]
+        self._first: Channel | Junction
+        places: Sequence[Channel | Place]
+        if several:
+            self._first = Junction(newest, capacity, self._discard, in_flight)
+            places = self._first.places
+        else:
+            self._first = Channel(1 if newest[0] else capacity, self._discard, newest=newest[0], credits=in_flight)
+            places = [self._first]
+        self._last: Channel | Junction = self._first
+        self._stoppable: list[Channel | Junction | Outlet] = [self._first]
+        self._threads = []
+        for number, (one, place) in enumerate(zip(sources, places, strict=True)):
+            name = f"{source_name}-{number}" if several else source_name
+            self._threads.append(self._thread(name, name, partial(self._read, number, one, place)))
         workers: list[Worker] = []
         for stage in stages:
-            inbox, self._last = self._last, Channel(stage.capacity, self._discard)
+            inbox = self._last
+            self._last = Channel(stage.capacity, self._discard)
             outlet = Outlet(self._last, stage.workers)
             self._stoppable += [self._last, outlet]
             for number in range(stage.workers):
@@ -99,18 +124,21 @@ class Flow(Generic[T]):
     @property
     def drops(self) -> Mapping[str, int]:
         """Messages lost so far, by cause: "newest" (live, too slow), "cancelled", "failed" (with its step)."""
-        with self._lock:
-            return dict(self._drops)
+        if len(self.ledgers) == 1:
+            return self.ledgers[0].drops
+        whole: Counter[str] = Counter()
+        for ledger in self.ledgers:
+            whole.update(ledger.drops)
+        return dict(whole)
 
     @property
     def ended_early(self) -> bool:
         """Whether something stopped the flow before the caller had seen the end of the source."""
         return self._cut
 
-    def count_drop(self, cause: str, count: int = 1) -> None:
+    def count_drop(self, cause: str, count: int = 1, source: int = 0) -> None:
         """A stage lets go of messages for a reason of its own."""
-        with self._lock:
-            self._drops[cause] = self._drops.get(cause, 0) + count
+        self.ledgers[source].drop(cause, count)
 
     def end(self) -> None:
         """Read no more from the source; what is under way still comes out.
@@ -154,18 +182,42 @@ class Flow(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        if not self._take(None):
+            raise StopIteration
+        return self._held[0]
+
+    def ticking(self, every_s: float) -> Iterator[T | None]:
+        """What comes out, and None whenever nothing did for so long; seconds.
+
+        Once the flow was asked to end, a source that is inside a read is not waited for: what is under way comes out,
+        and what it may still give is counted as cancelled.
+        """
+        while self._take(every_s):
+            yield self._held[0] if self._held else None
+            if self._ending and not self._held and self._first.end():
+                self._cut = True
+
+    def _take(self, timeout_s: float | None) -> bool:
+        """Get the next message into the caller's hands, or nothing in that time; False: there is no more."""
         if not self._entered:
             raise RuntimeError("a flow runs inside its `with`")
         self._let_go()
         try:
-            self._last.get(self._held)
-            self._complete = not self._held
+            if timeout_s is None:
+                self._last.get(self._held)
+                self._complete = not self._held
+            else:
+                assert isinstance(self._last, Channel)
+                self._last.get(self._held, timeout_s=timeout_s)
+                self._complete = not self._held and self._last.drained()
+                if not self._held and not self._complete:
+                    return True
         except Cancelled:
             pass
         if not self._held:
             self._failure.raise_once()
-            raise StopIteration
-        return self._held[0]
+            return False
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -201,7 +253,8 @@ class Flow(Generic[T]):
                 lease.release()
 
     def _discard(self, item: Any, cause: str) -> None:
-        self.count_drop(cause)
+        number = 0 if self._source_of is None else self._source_of(item)
+        self.ledgers[number].drop(cause)
         self._release([item])
 
     def _join(self) -> list[str]:
@@ -225,11 +278,15 @@ class Flow(Generic[T]):
 
         return threading.Thread(target=body, name=name, daemon=True)
 
-    def _read(self) -> None:
-        read(self._source, self._first, self.stopping)
+    def _read(self, number: int, source: Source, place: Channel | Place) -> None:
+        try:
+            read(source, place, self.stopping, self.ledgers[number].capture)
+        except Exception as error:
+            if not self._source_failed(number, error):
+                raise
         if self.stopping.is_set():
             self._cut = True
-        self._first.end()
+        place.end()
 
     def _step_failed(self, error: BaseException, stage: str, inputs: Sequence[Any], results: Sequence[Any]) -> None:
         self._fail(error, f"raised in stage {stage!r}{frames_of(inputs)}")

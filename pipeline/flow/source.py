@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pipeline.flow.channel import Channel
+from pipeline.flow.junction import Place
 
 Source = Callable[[], AbstractContextManager[Iterable[Any]]]
 
@@ -19,14 +20,19 @@ class Stopping(threading.Event):
         return self.is_set()
 
 
-def read(source: Source, channel: Channel, stopping: Stopping) -> None:
-    """Open the source, put all it gives into the channel, close it; no more after a stop."""
+def read(source: Source, channel: Channel | Place, stopping: Stopping, count: Callable[[], None]) -> None:
+    """Open the source, put all it gives into the channel, close it; no more after a stop.
+
+    Args:
+        count: called for each message before it is put.
+    """
     if stopping.is_set():
         return
     with source() as items:
         iterator = iter(items)
         try:
             for item in iterator:
+                count()
                 channel.put([item])
                 if stopping.is_set():
                     break

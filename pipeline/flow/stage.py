@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.flow.channel import Channel
+from pipeline.flow.junction import Junction
 from pipeline.flow.outlet import Outlet
 
 # A batch of messages in, none or several out. A step that holds messages back (a GPU with several
@@ -29,7 +30,8 @@ class Stage:
         open: a context manager around a step. Each worker opens, uses and closes its own in its own thread.
             On a stop before the end the context sees `Cancelled`.
         workers: how many threads.
-        batch: most messages a step is given at once; those that wait are taken, none is waited for.
+        batch: most messages a step is given at once; those that wait are taken.
+        linger_s: how long is waited for a batch to fill, once there is a message; seconds.
         capacity: most messages that wait behind this stage.
         rescue: called by the watchdog, once, where a worker is stuck: tries to make it raise or return, and says what
             it did, "" where nothing can be done. The worker then has as long again. Legal from any thread; quick.
@@ -40,6 +42,7 @@ class Stage:
     workers: int = 1
     batch: int = 1
     capacity: int = 2
+    linger_s: float = 0.0
     rescue: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
@@ -59,7 +62,7 @@ class Worker:
     def __init__(
         self,
         stage: Stage,
-        inbox: Channel,
+        inbox: Channel | Junction,
         outlet: Outlet,
         give_back: Callable[[int], None],
         fail: Callable[[BaseException, str, Sequence[Any], Sequence[Any]], None],
@@ -84,6 +87,7 @@ class Worker:
 
     def _serve(self, step: Step) -> None:
         inbox, limit, send = self.inbox, self.stage.batch, self._outlet.channel.put
+        linger_s = self.stage.linger_s
         drain: Callable[[], Iterable[Any]] | None = getattr(step, "drain", None)
         several = self.stage.workers > 1
         holds = False  # whether the step may hold messages back
@@ -91,7 +95,7 @@ class Worker:
         while True:
             batch: list[Any] = []
             results: list[Any] = []
-            ticket = inbox.get(batch, limit, not holds)
+            ticket = inbox.get(batch, limit, not holds, linger_s)
             if batch:
                 self._call(results, step, batch)
                 holds = drain is not None

@@ -32,10 +32,18 @@ class Writer(Protocol):
     Attributes:
         labels: the classes of its label maps; None: it has none.
         things: the classes of its objects; None: it has none; empty: those of the network, as they are.
+        scored: its objects carry scores, so that unlikely ones belong in it too.
+        numbered: it takes the classes and category ids of a data set.
     """
 
     labels: ClassVar[Classes | None]
-    things: ClassVar[Classes | None]
+    scored: ClassVar[bool]
+    numbered: ClassVar[bool]
+
+    @property
+    def things(self) -> Classes | None:
+        """See above."""
+        ...
 
     def add(self, prediction: Prediction) -> None:
         """Take one image's. SinkError: it cannot be written."""
@@ -69,6 +77,11 @@ def exclusive(found: Instances, size_hw: tuple[int, int]) -> NDArray[np.int32]:
         x0, y0, x1, y1 = found.crops_px[i].tolist()
         owner[y0:y1, x0:x1][found.mask(i) != 0] = i + 1
     return owner
+
+
+def digits(number: float) -> float:
+    """With nine digits: as many as tell all float32 apart, so that no two scores become one."""
+    return float(f"{number:.9g}")
 
 
 def folder(path: Path) -> Path:

@@ -13,12 +13,18 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
-from pipeline.classes import COLOUR_BY_NAME, DRIVING
-from pipeline.formats.base import Prediction, exclusive, folder, write_bytes, write_png
-from pipeline.types import Classes
-
-_NAMES = ("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")  # categories 1 to 8
-BDD_THINGS = Classes(_NAMES, tuple(COLOUR_BY_NAME[name] for name in _NAMES))
+from pipeline.classes import DRIVING
+from pipeline.datasets.bdd100k import TRAIN_IDS
+from pipeline.datasets.bdd100k_labels import DRIVABLE, bitmask_objects
+from pipeline.datasets.bdd100k_labels import THINGS as BDD_THINGS
+from pipeline.datasets.bdd100k_road import DRIVABLE_IDS
+from pipeline.datasets.json_file import read_json
+from pipeline.datasets.objects import Marked
+from pipeline.datasets.pairs import files
+from pipeline.errors import DataError
+from pipeline.formats.base import Prediction, digits, exclusive, folder, write_bytes, write_png
+from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
+from pipeline.types import Classes, Instances
 
 
 class Bdd100kWriter:
@@ -26,6 +32,8 @@ class Bdd100kWriter:
 
     labels: ClassVar[Classes | None] = DRIVING
     things: ClassVar[Classes | None] = BDD_THINGS
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._out = folder(out)
@@ -47,10 +55,7 @@ class Bdd100kWriter:
         bitmask[..., 0], bitmask[..., 3], bitmask[..., 2] = owner >> 8, owner & 255, categories[owner]
         self._made[self._out / "ins_seg"] = None
         write_png(self._out / "ins_seg" / "bitmasks" / f"{name}.png", bitmask)
-        labels = [
-            {"id": str(i + 1), "index": i + 1, "score": round(float(score), 6)}
-            for i, score in enumerate(found.scores)
-        ]
+        labels = [{"id": str(i + 1), "index": i + 1, "score": digits(score)} for i, score in enumerate(found.scores)]
         self._frames.append({"name": f"{name}.jpg", "labels": labels})
 
     def close(self) -> list[Path]:
@@ -58,3 +63,97 @@ class Bdd100kWriter:
         if self._frames:
             write_bytes(self._out / "ins_seg" / "scores.json", msgspec.json.encode(self._frames))
         return list(self._made)
+
+
+class _Label(msgspec.Struct, frozen=True):
+    index: int
+    score: float
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    name: str
+    labels: list[_Label] | None = None
+
+
+class _Frames(msgspec.Struct, frozen=True):
+    frames: list[_Frame]
+
+
+class Bdd100kReader(Reading):
+    """Label maps, or bitmasks with a JSON of scores, by anybody.
+
+    Args:
+        path: the folder of the PNGs, or one around it, as Bdd100kWriter makes it.
+        benchmark: its task: sem_seg, drivable or ins_seg.
+
+    Raises:
+        DataError: no such folder; bitmasks without one JSON of scores.
+    """
+
+    missing = NOTHING
+
+    def __init__(self, path: Path, benchmark: Benchmark) -> None:
+        super().__init__()
+        self._bitmasks = benchmark.task == "ins_seg"
+        inner = [f"{benchmark.task}/bitmasks", "bitmasks", f"{benchmark.task}/masks", "masks", benchmark.task, "."]
+        folder = next((path / name for name in inner if (path / name).is_dir()), path)
+        self._files = {Path(name).name: file for name, file in files(folder, (".png",), deep=True).items()}
+        self._rest = set(self._files)
+        if not self._files:
+            raise DataError(f"{folder} has no predictions", hint="they are PNGs, called as their images")
+        self.things = BDD_THINGS if self._bitmasks else None
+        classes, self._ids = (DRIVABLE, DRIVABLE_IDS) if benchmark.task == "drivable" else (DRIVING, TRAIN_IDS)
+        self.labels = None if self._bitmasks else classes
+        self._scores = self._read_scores(folder) if self._bitmasks else {}
+
+    def find(self, asked: Asked) -> Prediction | None:
+        """What the PNG of an image holds."""
+        name = Path(asked.name).name
+        path = self._files.get(name)
+        self._rest.discard(name)
+        if path is None:
+            return None
+        if not self._bitmasks:
+            labels = self._labels(path, self._ids, asked.size_hw)
+            return Prediction(asked.name, asked.index, asked.size_hw, labels)
+        objects = self._whole(path.name, self._objects, path, name, asked.size_hw)
+        return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
+
+    def unasked(self) -> list[str]:
+        """See Reader."""
+        return sorted(f"{name}.png" for name in self._rest)
+
+    def _objects(self, path: Path, name: str, size_hw: tuple[int, int]) -> Instances:
+        bitmask_hw, there = bitmask_objects(path, len(BDD_THINGS))
+        if bitmask_hw != size_hw:
+            raise wrong_size(path, bitmask_hw, size_hw)
+        by_number = {one.number: one for one in there}
+        scores = self._scores.get(name, {})
+        if lone := by_number.keys() - scores.keys():
+            self._leave(path.name, f"{len(lone)} objects have no score, such as {min(lone)}: they do not count")
+        counted = [(by_number[number], score) for number, score in scores.items() if number in by_number]
+        marked = [Marked(one.category - 1, one.segment.mask, one.segment.crop_px, one.number) for one, _ in counted]
+        return found(marked, [score for _, score in counted], BDD_THINGS)
+
+    def _read_scores(self, folder: Path) -> dict[str, dict[int, float]]:
+        """Image -> number of an object -> score."""
+        places = [folder, *folder.parents][:2]
+        there = [path for place in places for path in sorted(place.glob("*.json"))]
+        if len(there) != 1:
+            raise DataError(
+                f"{folder}: {len(there)} JSON files beside the bitmasks, one of scores was expected",
+                hint="a list of frames: name, and labels with index and score",
+            )
+        what = read_json(there[0], list[_Frame] | _Frames, "frames with labels of index and score")  # type: ignore[arg-type]
+        table: dict[str, dict[int, float]] = {}
+        for frame in what.frames if isinstance(what, _Frames) else what:
+            name, scores = Path(frame.name).stem, dict[int, float]()
+            if name in table:
+                self._leave(there[0].name, f"{frame.name} is there twice: the first counts")
+                continue
+            for label in frame.labels or ():
+                if label.index in scores:
+                    self._leave(there[0].name, f"{frame.name}: object {label.index} is there twice: the first counts")
+                scores.setdefault(label.index, label.score)
+            table[name] = scores
+        return table

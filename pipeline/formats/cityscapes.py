@@ -7,38 +7,21 @@ name (evalPixelLevelSemanticLabeling.py, evalInstanceLevelSemanticLabeling.py).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
-
-from pipeline.classes import DRIVING, LABEL_IDS, THINGS
-from pipeline.formats.base import InFolders, Prediction, write_bytes, write_png
-from pipeline.types import Classes
-
-CITY_THINGS = Classes(tuple(DRIVING.names[i] for i in THINGS), tuple(DRIVING.colours[i] for i in THINGS))
-THING_LABEL_IDS = tuple(LABEL_IDS[i] for i in THINGS)
-LABEL_ID_OF = np.zeros(256, np.uint8)  # 0 is `unlabeled`
-LABEL_ID_OF[: len(LABEL_IDS)] = LABEL_IDS
+from pipeline.formats.mask_lists import MaskLists, MaskListWriter
 
 
-class CityscapesWriter(InFolders):
+class CityscapesWriter(MaskListWriter):
     """Label maps and objects as Cityscapes' server and scripts take them."""
 
-    labels: ClassVar[Classes | None] = DRIVING
-    things: ClassVar[Classes | None] = CITY_THINGS
+    labels_at, list_at, mask_at = (
+        "labels/{name}_pred.png",
+        "instances/{name}_pred.txt",
+        "instances/masks/{name}_{i:03}.png",
+    )
 
-    def add(self, prediction: Prediction) -> None:
-        """Write one image's files; the scripts look for the last part of its name."""
-        name = Path(prediction.name).name
-        if prediction.labels is not None:
-            write_png(self._folder("labels") / f"{name}_pred.png", LABEL_ID_OF[prediction.labels])
-        found = prediction.instances
-        if found is None:
-            return
-        where, lines = self._folder("instances"), []
-        for i in range(len(found)):
-            mask = Path("masks") / f"{name}_{i:03}.png"
-            write_png(where / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
-            lines.append(f"{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
-        write_bytes(where / f"{name}_pred.txt", "".join(lines).encode())
+
+class CityscapesReader(MaskLists):
+    """Label maps and objects by anybody: files anywhere in a folder whose names begin with that of an image."""
+
+    note = "AP is by COCO's protocol: cityscapesScripts leaves out objects under 100 pixels and weighs ignored ground"
+    exact = False

@@ -15,8 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.davis import THINGS
+from pipeline.datasets.objects import Marked, segments
+from pipeline.datasets.pairs import files
+from pipeline.errors import DataError
 from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
-from pipeline.types import Classes
+from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
+from pipeline.types import VOID, Classes
 
 
 class DavisWriter:
@@ -24,6 +29,8 @@ class DavisWriter:
 
     labels: ClassVar[Classes | None] = None
     things: ClassVar[Classes | None] = Classes((), ())
+    scored: ClassVar[bool] = False
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._out = folder(out)
@@ -70,3 +77,33 @@ def voc_palette() -> NDArray[np.uint8]:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+class DavisReader(Reading):
+    """Frames by anybody, in folders of sequences."""
+
+    things = THINGS
+    note = "every object has the score 1: AP says how well frames are found, not objects followed (J and F do)"
+
+    def __init__(self, path: Path, benchmark: Benchmark) -> None:
+        super().__init__()
+        self._files = files(path, (".png",), deep=True)
+        self._rest = set(self._files)
+        if not self._files:
+            raise DataError(f"{path} has no predictions", hint="folders of sequences, with PNGs such as 00000.png")
+
+    def find(self, asked: Asked) -> Prediction | None:
+        """What the picture of a frame `sequence/00003` holds; number 255 is no object."""
+        path = self._files.get(asked.name)
+        self._rest.discard(asked.name)
+        if path is None:
+            return None
+        numbers = self._whole(asked.name, read_sized, path, asked.size_hw, palette=None)
+        there = [] if numbers is None else [one for one in segments(numbers) if one.number != VOID]
+        marked = [Marked(0, one.mask, one.crop_px, one.number) for one in there]
+        objects = found(marked, [1.0] * len(marked), THINGS)
+        return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
+
+    def unasked(self) -> list[str]:
+        """See Reader."""
+        return sorted(f"{name}.png" for name in self._rest)

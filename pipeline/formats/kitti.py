@@ -6,34 +6,20 @@ score` for each object, and those masks in `pred_img/`, as the development kit d
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
-
-from pipeline.classes import DRIVING
-from pipeline.formats.base import InFolders, Prediction, folder, write_bytes, write_png
-from pipeline.formats.cityscapes import CITY_THINGS, LABEL_ID_OF, THING_LABEL_IDS
-from pipeline.types import Classes
+from pipeline.formats.mask_lists import MaskLists, MaskListWriter
 
 
-class KittiWriter(InFolders):
+class KittiWriter(MaskListWriter):
     """Label maps and objects as KITTI's server takes them."""
 
-    labels: ClassVar[Classes | None] = DRIVING
-    things: ClassVar[Classes | None] = CITY_THINGS
+    labels_at, list_at, mask_at = (
+        "semantic/{name}.png",
+        "instance/pred_list/{name}.txt",
+        "instance/pred_img/{name}_{i:03}.png",
+    )
 
-    def add(self, prediction: Prediction) -> None:
-        """Write one image's files."""
-        name = Path(prediction.name).name
-        if prediction.labels is not None:
-            write_png(self._folder("semantic") / f"{name}.png", LABEL_ID_OF[prediction.labels])
-        found = prediction.instances
-        if found is None:
-            return
-        where, lines = self._folder("instance"), []
-        for i in range(len(found)):
-            mask = f"{name}_{i:03}.png"
-            write_png(where / "pred_img" / mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
-            lines.append(f"../pred_img/{mask} {THING_LABEL_IDS[found.class_ids[i]]} {found.scores[i]:.6f}\n")
-        write_bytes(folder(where / "pred_list") / f"{name}.txt", "".join(lines).encode())
+
+class KittiReader(MaskLists):
+    """Label maps and objects by anybody: files anywhere in a folder that are called as their image."""
+
+    note = "AP is by COCO's protocol: KITTI's kit is that of Cityscapes, which leaves out objects under 100 pixels"

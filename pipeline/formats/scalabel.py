@@ -11,9 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from pipeline.formats.base import Prediction, folder, write_bytes
+from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabel, ScalabelLabels, frame_labels, read_files
+from pipeline.errors import DataError
+from pipeline.formats.base import Prediction, digits, folder, write_bytes
+from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.rle import encode_instances
-from pipeline.types import Classes
+from pipeline.types import Classes, Instances
 
 
 class ScalabelWriter:
@@ -21,6 +24,8 @@ class ScalabelWriter:
 
     labels: ClassVar[Classes | None] = None
     things: ClassVar[Classes | None] = Classes((), ())
+    scored: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
         self._file = folder(out) / "frames.json"
@@ -40,12 +45,12 @@ class ScalabelWriter:
         if (found := prediction.instances) is not None:
             self._names |= dict.fromkeys(found.classes.names)
             for i, counts in enumerate(encode_instances(found, prediction.size_hw)):
-                x0, y0, x1, y1 = (round(float(edge), 2) for edge in found.boxes_xyxy[i])
+                x0, y0, x1, y1 = found.boxes_xyxy[i].tolist()
                 label = {
                     "id": str(i),
                     "category": found.classes.names[found.class_ids[i]],
-                    "score": round(float(found.scores[i]), 6),
-                    "box2d": {"x1": x0, "y1": y0, "x2": round(x1 - 1, 2), "y2": round(y1 - 1, 2)},
+                    "score": digits(found.scores[i]),
+                    "box2d": {"x1": digits(x0), "y1": digits(y0), "x2": digits(x1 - 1), "y2": digits(y1 - 1)},
                     "rle": {"counts": counts, "size": [height, width]},
                 }
                 frame["labels"].append(label)
@@ -56,3 +61,61 @@ class ScalabelWriter:
         config = msgspec.json.encode({"categories": [{"name": name} for name in self._names]})
         write_bytes(self._file, b'{"frames":[' + b",\n".join(self._frames) + b'],"config":' + config + b"}")
         return [self._file]
+
+
+class ScalabelReader(Reading):
+    """Frames by anybody: boxes, run lengths or polygons, with scores.
+
+    Args:
+        path: a JSON, or a folder of them.
+        benchmark: the truth's classes; its task, if it is one of BDD100K.
+
+    Raises:
+        DataError: no such file, or something else in it.
+    """
+
+    missing = NOTHING
+
+    def __init__(self, path: Path, benchmark: Benchmark) -> None:
+        super().__init__()
+        assert benchmark.things is not None
+        self.things: Classes = benchmark.things
+        self._reader = ScalabelLabels(self.things, bdd=bool(benchmark.task), masks_only=False)
+        self._frames: dict[str, tuple[str, ScalabelFrame]] = {}
+        for file, what in read_files(path):
+            for frame in what.frames:
+                if frame.key in self._frames:
+                    self._leave(file.name, f"{frame.key} is there twice: the first counts")
+                self._frames.setdefault(frame.key, (file.name, frame))
+        first = next((one for _, frame in self._frames.values() for one in self._said(frame)), None)
+        if first is not None and first.box2d is not None:
+            self.sized_by = "box"
+        self.kinds = ("box",) if first is not None and not (first.rle or first.poly2d) else ("box", "mask")
+
+    def find(self, asked: Asked) -> Prediction | None:
+        """The labels of a frame."""
+        key = asked.name if asked.name in self._frames else Path(asked.name).name  # without its film
+        if key not in self._frames:
+            return None
+        file, frame = self._frames.pop(key)
+        objects = self._whole(file, self._objects, frame, asked.size_hw)
+        return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
+
+    def unasked(self) -> list[str]:
+        """See Reader."""
+        return list(self._frames)
+
+    def _said(self, frame: ScalabelFrame) -> list[ScalabelLabel]:
+        try:
+            return frame_labels(frame, frame.key)
+        except DataError:
+            return []  # it is named when its image is asked for
+
+    def _objects(self, frame: ScalabelFrame, size_hw: tuple[int, int]) -> Instances:
+        if frame.size is not None and (frame.size.height, frame.size.width) != size_hw:
+            raise wrong_size(Path(frame.key), (frame.size.height, frame.size.width), size_hw)
+        marked, scores = [], []
+        for label, one in self._reader.marked(frame, size_hw, frame.key):
+            marked.append(one)
+            scores.append(1.0 if label.score is None else label.score)
+        return found(marked, scores, self.things)

@@ -37,6 +37,11 @@ class Decoder(Protocol):
         """
         ...
 
+    @property
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """Which classes are kept, (classes,), where a GPU may decode the same; None: only this decoder can."""
+        ...
+
 
 class Replaceable:
     """A decoder that another one may take the place of while frames come; each frame is read by one of them.

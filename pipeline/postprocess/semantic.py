@@ -79,7 +79,7 @@ class Semantic:
         count = len(card.classes)
         if count > VOID:
             raise ModelError(f"{card.name}: {count} classes, expected at most {VOID}")
-        chosen = chosen_classes(card.classes, config.classes)
+        self.chosen = chosen = chosen_classes(card.classes, config.classes)
         self._all = bool(chosen.all())
         self._table = np.full(256, VOID, np.uint8)  # what becomes of a label: classes not asked for are VOID
         self._table[:count] = np.where(chosen, np.arange(count), VOID)

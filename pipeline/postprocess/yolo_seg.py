@@ -52,6 +52,11 @@ class YoloSeg:
         self._says_final = _says_final(card.details)
         _find_outputs(card.name, [output.shape for output in card.outputs])
 
+    @property
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """Which classes are kept; None where the network has suppressed by itself, which only this decoder reads."""
+        return None if self._says_final else self._chosen
+
     def decode(self, inferred: Inferred) -> Instances:
         """Objects in source pixels, best first; rows with anything that is not a finite number are left out."""
         outputs = inferred.outputs

@@ -1,11 +1,11 @@
-"""Records as JSON Lines: one line a frame."""
+"""Records as JSON Lines: one line a frame, and one for each time in which the source was away."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from pipeline.records import encode_record
+from pipeline.records import encode_gap, encode_record
 from pipeline.sinks.outputs import PartFile, unwritable
 from pipeline.types import Picture
 
@@ -38,7 +38,8 @@ class JsonlSink:
         Raises:
             SinkError: the disk is full or gone; the lines before are kept.
         """
-        line = memoryview(encode_record(picture.scene, self._timing))
+        gaps = b"".join(map(encode_gap, picture.scene.gaps))
+        line = memoryview(gaps + encode_record(picture.scene, self._timing))
         size = len(line)
         try:
             while line:

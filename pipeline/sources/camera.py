@@ -10,7 +10,7 @@ from pathlib import Path
 
 from av.container import InputContainer
 
-from pipeline.errors import SourceError
+from pipeline.errors import RefusedError, SourceError
 from pipeline.sources import SourceOptions
 from pipeline.sources.container import ContainerSource, Request
 from pipeline.sources.deadline import within
@@ -46,7 +46,7 @@ class Camera(ContainerSource):
             return
         if not self._device.exists():
             found = ", ".join(str(path) for path in sorted(Path("/dev").glob("video*"))) or "none"
-            raise SourceError(f"there is no camera {self._name}", hint=f"cameras of this machine: {found}")
+            raise RefusedError(f"there is no camera {self._name}", hint=f"cameras of this machine: {found}")
         if not os.access(self._device, os.R_OK | os.W_OK):
             raise self._forbidden()
 
@@ -66,14 +66,14 @@ class Camera(ContainerSource):
                 raise TimeoutError
 
     def _forbidden(self) -> SourceError:
-        return SourceError(
+        return RefusedError(
             f"camera {self._name} may not be used by this user",
             hint="add the user to the group `video` and log in again",
         )
 
     def _not_opened(self, error: Exception) -> SourceError:
         if self._device is None:
-            return SourceError(
+            return RefusedError(
                 f"{self._name} is no chain of filters that FFmpeg understands",
                 hint="for instance lavfi:testsrc=size=640x480:rate=30",
             )

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from pipeline.errors import SourceError
+from pipeline.errors import RefusedError, SourceError
 from pipeline.sources import SourceOptions
 from pipeline.sources.clock import Clock
 from pipeline.sources.planes import PlaneReader
@@ -129,12 +129,14 @@ class ContainerSource:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             what = "only sound" if container.streams.audio else "neither pictures nor sound"
-            raise SourceError(f"{self._name} has no video in it, {what}", hint="give one with video")
+            raise RefusedError(f"{self._name} has no video in it, {what}", hint="give one with video")
         best = container.streams.best("video")
         stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
         context = stream.codec_context
         if context is None:
-            raise SourceError(f"{self._name} is coded in a way that nothing here decodes", hint="convert it to H.264")
+            raise RefusedError(
+                f"{self._name} is coded in a way that nothing here decodes", hint="convert it to H.264"
+            )
         large = context.width * context.height > ONE_THREAD_PX
         context.thread_count = min(4, len(os.sched_getaffinity(0))) if large else 1
         context.thread_type = "SLICE" if self.live else "AUTO"  # frame threads hold pictures back

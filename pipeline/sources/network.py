@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 import av
 
-from pipeline.errors import SourceError
+from pipeline.errors import RefusedError, SourceError
 from pipeline.sources import SourceOptions
 from pipeline.sources.container import ContainerSource, Request
 from pipeline.sources.deadline import within
@@ -36,6 +36,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 RECORDED_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"))
 SHORT_S = 2.0  # a recording that ends so much before its length was cut off
 SECRET = re.compile(r"((?:pass\w*|pwd|token|key|auth|secret|sig\w*|user\w*)=)[^&;/?#]*", re.IGNORECASE)
+REFUSALS = (av.error.HTTPClientError, av.error.ProtocolNotFoundError)  # 4xx: asking again changes nothing
 HIDDEN = r"\1***"
 
 
@@ -63,19 +64,21 @@ class Network(ContainerSource):
     def _check(self) -> None:
         if self._scheme not in SCHEMES:
             known = ", ".join(SCHEMES)
-            raise SourceError(f"{self._name}: {self._scheme}:// is no way to get video", hint=f"known: {known}")
+            raise RefusedError(f"{self._name}: {self._scheme}:// is no way to get video", hint=f"known: {known}")
         try:
             host = urlsplit(self._spec).hostname
         except ValueError:
-            raise SourceError(f"{self._name} is no valid address", hint="as in rtsp://host:554/path") from None
+            raise RefusedError(f"{self._name} is no valid address", hint="as in rtsp://host:554/path") from None
         if not host or (self._scheme in ("http", "https") and getproxies()):
             return  # listens only, or leaves the name to the proxy
         try:
             within(self._options.open_timeout_s, lambda: socket.getaddrinfo(host, None))
         except TimeoutError:
             raise SourceError(f"{self._name}: the name service does not answer", hint="is the network up?") from None
-        except (OSError, UnicodeError):
-            raise SourceError(f"{self._name}: there is no host {host}", hint="check the address") from None
+        except (OSError, UnicodeError) as error:
+            away = getattr(error, "errno", None) == socket.EAI_AGAIN  # the network is down, or starts only now
+            kind = SourceError if away else RefusedError
+            raise kind(f"{self._name}: there is no host {host}", hint="check the address") from None
 
     def _not_opened(self, error: Exception) -> SourceError:
         why, hint = _why(error)
@@ -93,7 +96,7 @@ class Network(ContainerSource):
             hint = "as in rtsp://user:password@host/path; write @ as %40"
         if isinstance(error, av.error.ProtocolNotFoundError):
             why, hint = f"cannot be read: this FFmpeg was built without {self._scheme}", "use another protocol"
-        return SourceError(f"{self._name} {why}", hint=hint)
+        return (RefusedError if isinstance(error, REFUSALS) else SourceError)(f"{self._name} {why}", hint=hint)
 
     def _lost(
         self, failure: Exception | None, last_s: Fraction | None, length_s: Fraction | None
@@ -111,7 +114,8 @@ class Network(ContainerSource):
         else:
             why = _why(failure)[0]
         when = "before its first picture" if last_s is None else f"after {float(last_s):.1f} s"
-        return SourceError(f"{self._name} was lost {when}: {why}", hint="is it still on the network?")
+        kind = RefusedError if isinstance(failure, REFUSALS) else SourceError
+        return kind(f"{self._name} was lost {when}: {why}", hint="is it still on the network?")
 
 
 def masked(address: str) -> str:

@@ -13,6 +13,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from pipeline.sources.sender import taken_s
+
 Pictures = Iterator[tuple[av.VideoFrame, float]]
 
 BROKEN_READS = 64  # so many in a row without a packet are the end of what is damaged
@@ -24,7 +26,8 @@ class Reading:
 
     Args:
         container, stream: open, ready to decode.
-        live: pictures are stamped by the arrival of their packets; those of a recording when they are decoded.
+        live: pictures are stamped by when they were taken, or else by the arrival of their packets; those of a
+            recording when they are decoded.
         silence_s: live streams: the longest time without a picture, although data come; seconds.
         wait: called before each read; raises where nothing will come.
     """
@@ -51,13 +54,14 @@ class Reading:
             av.FFmpegError: reading failed.
             TimeoutError: a live stream sends data but no picture.
         """
-        heard_s = time.monotonic()
+        heard_s, last_s = time.monotonic(), 0.0
         for packet, arrived_s in self._packets():
             for picture in () if packet is None else self._decode(packet):
                 heard_s = arrived_s
                 if self._live:
                     came_s = picture.opaque
-                    yield picture, came_s if isinstance(came_s, float) else arrived_s
+                    last_s = max(last_s, came_s if isinstance(came_s, float) else arrived_s)
+                    yield picture, last_s
                 else:
                     yield picture, time.monotonic()
             if self._live and arrived_s - heard_s > self._silence_s:
@@ -103,7 +107,7 @@ class Reading:
                         return
                     broken, arrived_s = 0, time.monotonic()
                     if packet.stream_index == index:
-                        packet.opaque = arrived_s if self._live else None
+                        packet.opaque = taken_s(packet, arrived_s) if self._live else None
                         yield packet, arrived_s
                     else:
                         yield None, arrived_s

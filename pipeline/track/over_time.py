@@ -46,7 +46,7 @@ class OverTime:
 
 def film_of(frame: Frame) -> Hashable:
     """The source of a frame, and of a data set's its film: the folder in its name."""
-    return getattr(frame, "source", 0), frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
+    return frame.source, frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
 
 
 def wanted(config: TrackConfig) -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engines.device import open_device
 from engines.device.base import Device, DeviceBuffer, Stream
 from engines.device.recorded import Step
-from engines.kernels.detecting import DetectRules
+from engines.frame_task import DetectRules
 from engines.kernels.launch import Kernels
 from engines.kernels.preparing import FrameLayout
 from engines.kernels.way import Launch, Way
@@ -51,6 +51,7 @@ class Repeats:
     recorded: list[NDArray[Any]]
     outputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = field(init=False)
     said: list[DeviceBuffer] = field(init=False)
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         self.outputs = [(array.shape, array.dtype) for array in self.recorded]

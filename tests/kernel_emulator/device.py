@@ -103,6 +103,8 @@ class HostDevice:
         nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return self.alloc(nbytes).bytes.view(dtype).reshape(tuple(shape))
 
+    def unpin(self, array: NDArray[Any]) -> None: ...
+
     def upload(self, buffer: HostBuffer, array: NDArray[Any], stream: HostStream, offset: int = 0) -> None:
         assert array.flags.c_contiguous
         buffer.bytes[offset : offset + array.nbytes] = array.reshape(-1).view(np.uint8)

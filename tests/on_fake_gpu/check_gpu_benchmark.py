@@ -18,17 +18,21 @@ import onnxruntime
 import part_device
 import part_kernels
 import part_onnxruntime
+import part_run
 import part_way
 import pytest
 import table
 import tiny_models
 from fake_driver import FakeCuda
 from kernel_emulator.build import host_kernels
+from kernel_emulator.cache import fill_cache
 from kernel_emulator.check_way import Repeats
+from late_session import cpu_as_cuda
 from networks import Net, sized
 from report import Report
 from steps import OrtMaker
 
+from engines.backends import frames as gpu_frames
 from engines.backends import onnxruntime_cuda
 from engines.backends.base import Backend, Options
 from engines.backends.onnxruntime_cuda import open_on_device
@@ -161,6 +165,30 @@ def test_the_way_is_recorded_where_the_network_can_be(
     told = {"name": "x", "dry": False, "began": "now", "commit": "", "seconds": 1.0, "parts": {"way": report.told}}
     text = table.markdown(told)
     assert text.count("| colours | still | 2 |") == 3
+
+
+def test_a_run_is_measured_both_ways(
+    cuda: FakeCuda, nets: Sequence[Net], images: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu_as_cuda(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(gpu_frames, "_FOOTAGE_HW", FRAME_HW)
+    fill_cache(tmp_path, host_kernels())
+
+    def open_backend(net: Net, options: Options) -> tuple[Card, Any]:
+        return net.card, open_on_device(onnxruntime, net.card, options, open_device(), "CPUExecutionProvider", "cpu")
+
+    report = Report("run", tmp_path / "run.json", 60, dry=False)
+    part_run.rows(report, nets, {"cpu": open_backend}, [part_run.as_yuv(image) for image in images], 0.01, 4)
+    assert rows_of(report, "failed") == []
+    assert [row["taken"] for row in report.told["rows"]] == ["frames", "tensors"] * 2
+    assert [row["agree"] for row in report.told["rows"]] == [1.0] * 4
+    stages = [set(row["stages_ms"]) for row in report.told["rows"]]
+    assert stages == [{"capture", "infer"}, {"capture", "preprocess", "infer", "postprocess"}] * 2
+    told = {"name": "x", "dry": False, "began": "now", "commit": "", "seconds": 1.0, "parts": {"run": report.told}}
+    text = table.markdown(told)
+    assert text.count("| colours | cpu | frames |") == 1
+    assert text.count("| - / - |") >= 4
 
 
 def test_a_network_that_cannot_be_opened_is_a_row(

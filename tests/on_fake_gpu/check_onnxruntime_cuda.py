@@ -5,8 +5,6 @@ What is proved: buffers, bindings, order, shapes, errors and life cycle. What is
 
 from __future__ import annotations
 
-import ctypes
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,16 @@ import pytest
 import tiny_models
 from fake_driver import FakeCuda
 from fake_plans import means, noise, prepared
+from late_session import cpu_as_cuda
 from onnx import TensorProto, helper
 
-from engines.backends import onnxruntime_cuda
+from engines.backends import onnxruntime_bound
 from engines.backends.base import Backend, Options
 from engines.backends.onnxruntime_cuda import open_on_device
-from engines.backends.onnxruntime_session import open_session
 from engines.card import read_card
 from engines.device import open_device
 from pipeline.errors import BackendError
 from pipeline.types import Card
-
-CUDA = ctypes.CDLL("libcuda.so.1")
 
 
 @pytest.fixture
@@ -36,34 +32,9 @@ def card(tmp_path: Path) -> Card:
     return fake_plans.semantic(tmp_path)
 
 
-class LateSession:
-    """Runs in the stream that it was given, when the stream comes to it, as CUDA's sessions do."""
-
-    def __init__(self, session: Any, stream: int) -> None:
-        self._session, self._stream = session, stream
-        self._kept: list[Any] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-    def run_with_iobinding(self, binding: Any, options: Any = None) -> None:
-        if options is None:  # waits for its end
-            self._session.run_with_iobinding(binding)
-            return
-        assert options.get_run_config_entry("disable_synchronize_execution_providers") == "1"
-        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: self._session.run_with_iobinding(binding))
-        self._kept.append(function)
-        if status := CUDA.cuLaunchHostFunc(ctypes.c_void_p(self._stream), function, None):
-            raise RuntimeError(f"CUDA failure {status}: of the driver in host memory ; GPU=0")
-
-
 @pytest.fixture(autouse=True)
 def _the_cpu_is_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_late(ort: Any, card: Card, settings: Any, providers: list[Any]) -> LateSession:
-        return LateSession(open_session(ort, card, settings, providers), int(providers[0][1]["user_compute_stream"]))
-
-    monkeypatch.setattr(onnxruntime_cuda, "open_session", open_late)
-    monkeypatch.setattr(onnxruntime_cuda, "left_to_cpu", lambda events: Counter())
+    cpu_as_cuda(monkeypatch)
 
 
 def opened(card: Card, **options: Any) -> Backend:
@@ -119,13 +90,13 @@ def test_a_gpu_that_goes_away_is_known_by_its_number() -> None:
     def fails(text: str) -> None:
         raise RuntimeError(text)
 
-    with pytest.raises(onnxruntime_cuda.DeviceLostError, match="CUDA failure 700"):
-        onnxruntime_cuda.told_by(
+    with pytest.raises(onnxruntime_bound.DeviceLostError, match="CUDA failure 700"):
+        onnxruntime_bound.told_by(
             lambda: fails("CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; expr=...")
         )
     with pytest.raises(BackendError) as caught:
-        onnxruntime_cuda.told_by(lambda: fails("CUDA failure 2: out of memory ; GPU=0"))
-    assert not isinstance(caught.value, onnxruntime_cuda.DeviceLostError)
+        onnxruntime_bound.told_by(lambda: fails("CUDA failure 2: out of memory ; GPU=0"))
+    assert not isinstance(caught.value, onnxruntime_bound.DeviceLostError)
 
 
 @pytest.mark.parametrize("status", [1, 719])

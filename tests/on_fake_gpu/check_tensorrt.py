@@ -16,7 +16,7 @@ from fake_plans import fixed, means, noise, prepared
 from onnx import TensorProto, helper
 
 from engines.backends.base import Backend, Options
-from engines.backends.slots import SlotBackend
+from engines.backends.slot_backend import SlotBackend
 from engines.backends.tensorrt import SLOTS
 from engines.plans import manifest_path
 from engines.select import opener

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("fake_driver")
+pytest.register_assert_rewrite("fake_driver", "frame_runs")
 from fake_driver import FakeCuda  # noqa: E402
+
+from pipeline.types import Card  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,25 @@ def cuda(library: FakeCuda) -> Iterator[FakeCuda]:
     library.reset()
     yield library
     library.assert_clean()
+
+
+@pytest.fixture(scope="module")
+def host_kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    import frame_runs
+
+    with frame_runs.host_kernels(tmp_path_factory.mktemp("cache")):
+        yield
+
+
+@pytest.fixture
+def semantic(tmp_path: Path, host_kernels: None) -> Card:
+    import frame_runs
+
+    return frame_runs.semantic_card(tmp_path)
+
+
+@pytest.fixture
+def objects(tmp_path: Path, host_kernels: None) -> Card:
+    import frame_runs
+
+    return frame_runs.objects_card(tmp_path)

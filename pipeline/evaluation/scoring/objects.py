@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.objects import no_objects
 from pipeline.evaluation.mapping import Mapping
 from pipeline.evaluation.scoring.labels import LabelScore
 from pipeline.evaluation.scoring.numbers import number
@@ -20,9 +22,24 @@ from pipeline.metrics.matching import Rules
 from pipeline.types import VOID, Classes, Instances, Truth
 
 SHOWN_SCORE = 0.25  # what is painted, drawn and counted object by object; `run` shows as much by default
-KINDS: tuple[Kind, Kind] = ("box", "mask")
+KINDS: tuple[Kind, ...] = ("box", "mask")
 GROUND = "no object"
 _RECALL = [round(0.01 * step, 2) for step in range(101)]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedBy:
+    """What of found objects can be compared, and how large they are.
+
+    pycocotools takes a found object for as large as its box where results hold boxes (COCO.loadRes), also when masks
+    are compared; BDD100K's package for as large as its mask.
+    """
+
+    kinds: tuple[Kind, ...] = KINDS
+    sized_by: Kind | None = None  # None: as the rules have it, for results with boxes and masks
+
+
+COMPARED_BY = ComparedBy()
 
 
 class ObjectScore:
@@ -34,6 +51,7 @@ class ObjectScore:
         mapping: between the network's classes and `data`, or those of the label map.
         labels: classes of the label map; None: there is none, and true objects are painted instead.
         rules: who matches what.
+        compared_by: see there.
 
     Raises:
         UserError: pycocotools is not installed.
@@ -46,6 +64,7 @@ class ObjectScore:
         mapping: Mapping,
         labels: Classes | None,
         rules: Rules = "coco",
+        compared_by: ComparedBy = COMPARED_BY,
     ) -> None:
         self.mapping = mapping
         self._rules = rules
@@ -56,7 +75,9 @@ class ObjectScore:
         }
         self._tables: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._has_labels = labels is not None
-        kinds = () if data is None else KINDS
+        kinds = () if data is None else compared_by.kinds
+        self._sized_by: Kind = compared_by.sized_by or ("box" if rules == "coco" else "mask")
+        self._has_masks = "mask" in compared_by.kinds
         self._precision = {kind: AveragePrecision(kind, len(mapping.classes), SHOWN_SCORE, rules) for kind in kinds}
         self._ground = len(mapping.classes)
         whole = (*mapping.classes, GROUND)
@@ -73,7 +94,7 @@ class ObjectScore:
             The frame's F1 score of masks at IoU 0.5 with SHOWN_SCORE; without objects in truth its mean IoU.
         """
         objects = true_objects(truth)
-        found = _nothing() if found is None else found
+        found = no_objects(Classes((), ())) if found is None else found
         quality = self._paint(truth, found, frame_hw)
         self._founds += len(found)
         self._count_unmapped("predicted", found, self._found_to)
@@ -87,7 +108,7 @@ class ObjectScore:
         matches = Matches(0, 0, 0)
         for kind, precision in self._precision.items():
             true = regions(kind, objects.instances, to, frame_hw, objects)
-            matches = precision.add(true, regions(kind, found, self._found_to, frame_hw))
+            matches = precision.add(true, regions(kind, found, self._found_to, frame_hw, sized_by=self._sized_by))
         self._hits += matches.hits
         self._false += matches.false
         self._missed += matches.missed
@@ -95,6 +116,8 @@ class ObjectScore:
 
     def _paint(self, truth: Truth, found: Instances, frame_hw: tuple[int, int]) -> float:
         objects = true_objects(truth)
+        if not self._has_masks:
+            return math.nan
         if self._has_labels and truth.labels is not None:
             to = self.true_classes(truth.labels.classes)
             table = np.full(256, VOID, np.uint8)
@@ -169,15 +192,3 @@ class ObjectScore:
             "classes": per_class,
             "precision_recall": {"IoU": 0.5, "recall": _RECALL, "classes": curves},
         }
-
-
-def _nothing() -> Instances:
-    return Instances(
-        boxes_xyxy=np.empty((0, 4), np.float32),
-        scores=np.empty(0, np.float32),
-        class_ids=np.empty(0, np.int32),
-        crops_px=np.empty((0, 4), np.int32),
-        arena=np.empty(0, np.uint8),
-        offset=np.zeros(1, np.int64),
-        classes=Classes((), ()),
-    )

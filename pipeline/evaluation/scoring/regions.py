@@ -52,6 +52,7 @@ def regions(
     to: Sequence[int],
     frame_hw: tuple[int, int],
     truth: TrueObjects | None = None,
+    sized_by: Kind = "mask",
 ) -> Regions:
     """The objects of compared classes.
 
@@ -62,6 +63,7 @@ def regions(
         frame_hw: of the picture, pixels.
         truth: says crowd, ignore and area of true objects. A class id below 0 is a region where no object of any
             class is scored.
+        sized_by: a found object is as large as its box, or as its mask.
     """
     class_ids = np.array([*to, VOID], np.int32)[instances.class_ids]
     rows = np.flatnonzero(class_ids != VOID)
@@ -76,7 +78,6 @@ def regions(
         boxes = instances.boxes_xyxy[rows].astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         shapes: Sequence[object] = boxes.tolist()
-        areas = boxes[:, 2] * boxes[:, 3]
     else:
         size = list(frame_hw)
         corners = instances.crops_px[:, :2].tolist()
@@ -84,12 +85,19 @@ def regions(
             {"size": size, "counts": encode_crop(instances.mask(row), tuple(corners[row]), frame_hw)}
             for row in rows.tolist()
         ]
-        areas = mask_areas(instances)[rows] if truth is None else np.empty(0)
     return Regions(
         class_ids=class_ids,
         shapes=shapes,
-        area_px=areas if truth is None else truth.area_px[rows],
+        area_px=_found_areas(instances, sized_by)[rows] if truth is None else truth.area_px[rows],
         scores=instances.scores[rows].astype(np.float64),
         crowd=None if truth is None else truth.crowd[rows] | (instances.class_ids[rows] < 0),
         ignore=None if truth is None else truth.ignore[rows],
     )
+
+
+def _found_areas(instances: Instances, sized_by: Kind) -> NDArray[np.float64]:
+    if sized_by == "mask":
+        return mask_areas(instances)
+    x0, y0, x1, y1 = instances.boxes_xyxy.astype(np.float64).T
+    areas: NDArray[np.float64] = (x1 - x0) * (y1 - y0)
+    return areas

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.errors import ConfigError, DataError, ModelError
 from pipeline.evaluation.mapping import Mapping, find_mapping
 from pipeline.evaluation.scoring.labels import LabelScore
-from pipeline.evaluation.scoring.objects import ObjectScore
+from pipeline.evaluation.scoring.objects import COMPARED_BY, ComparedBy, ObjectScore
 from pipeline.evaluation.scoring.panoptic import PanopticScore
 from pipeline.metrics.matching import Rules
-from pipeline.types import Card, Classes, Scene, Truth
+from pipeline.types import Classes, Scene, Truth
+
+
+class Finder(Protocol):
+    """What found something: the card of a network, or files of predictions."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """semantic: label maps; else objects."""
+        ...
+
+    @property
+    def classes(self) -> Classes:
+        """What class ids mean."""
+        ...
 
 
 class Scores:
@@ -75,13 +94,14 @@ class Scores:
 
 
 def open_scores(
-    cards: Sequence[Card],
+    cards: Sequence[Finder],
     labels: Classes | None,
     objects: Classes | None,
     mappings: Sequence[str] = (),
     not_in_mean: Sequence[str] = (),
     boundaries: bool = False,
     rules: Rules = "coco",
+    compared_by: ComparedBy = COMPARED_BY,
 ) -> Scores:
     """The scores that fit.
 
@@ -93,6 +113,7 @@ def open_scores(
             none if it has the data set's classes. None: the networks and the data have the same classes.
         not_in_mean, boundaries: see LabelScore.
         rules: whose, where data sets have their own.
+        compared_by: what of found objects can be compared.
 
     Raises:
         ModelError: nothing that the networks find is marked in the data set.
@@ -115,7 +136,7 @@ def open_scores(
                 notes.append(f"{card.name} finds objects; the data set marks none")
                 continue
             mapping = _mapping(mappings, card, compared, len(cards) > 1)
-            object_score = ObjectScore(objects, card.classes, mapping, labels, rules)
+            object_score = ObjectScore(objects, card.classes, mapping, labels, rules, compared_by)
             if objects is None:
                 notes.append(f"{card.name} finds objects; the data set only labels pixels: no average precision")
     if label_score is None and object_score is None:
@@ -126,7 +147,7 @@ def open_scores(
     return Scores(label_score, object_score, panoptic, notes)
 
 
-def _mapping(names: Sequence[str], card: Card, data: Classes, several: bool) -> Mapping:
+def _mapping(names: Sequence[str], card: Finder, data: Classes, several: bool) -> Mapping:
     """The one table for the one network; of several networks each takes what fits it, and none if it needs none."""
     found = card.classes.names
     if several:

@@ -1,0 +1,131 @@
+"""Score files of predictions, made by anybody, against the official truth: as an evaluation scores a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets import LeftOut
+from pipeline.errors import DataError
+from pipeline.evaluation.scoring import Scores, open_scores
+from pipeline.evaluation.scoring.objects import ComparedBy
+from pipeline.evaluation.truths import Truths, TruthWanted, open_truths
+from pipeline.formats import open_reader
+from pipeline.formats.base import Prediction
+from pipeline.formats.reading import Asked, Benchmark, Reader
+from pipeline.image import Image
+from pipeline.types import Classes, Frame, Labels, Scene, Truth
+
+Watch = Callable[[int, int], None]  # images done, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Files of predictions as what found something."""
+
+    name: str
+    family: str
+    classes: Classes
+
+
+def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries: bool = False) -> dict[str, Any]:
+    """The scores that predictions and truth have in common, and what was left out of them.
+
+    What is wrong in the truth takes its image out. What is wrong in a prediction is left out of it: the image is
+    scored with what is whole, so that a broken prediction never does better than none. An image without a prediction
+    counts as one where nothing was found.
+
+    Args:
+        format_name: a key of FORMATS.
+        wanted: where predictions and truth are. Strict: anything wrong or missing is an error.
+        watch: is told of every image.
+        boundaries: compare the borders of label maps too, which takes far longer.
+
+    Returns:
+        for JSON, as an evaluation reports its accuracy: shares 0..1, None where there is nothing to measure.
+
+    Raises:
+        UserError: no such format, nothing to read, not one whole image; in strict mode the first that is wrong.
+    """
+    truths = open_truths(format_name, wanted)
+    benchmark = Benchmark(truths.object_classes, truths.category_ids, truths.task)
+    reader = open_reader(format_name, wanted.predictions, benchmark)
+    scores = _scores(wanted.predictions, truths, reader, boundaries)
+    left_out, missing = list(truths.left_out), []
+    images = 0
+    _first_wrong(wanted.strict, reader.left_out)
+    for index, name in enumerate(truths.names):
+        try:
+            truth = truths.truth(index)
+        except DataError as error:
+            if wanted.strict:
+                raise
+            left_out.append(LeftOut(name, error.message))
+            so_far = len(reader.left_out)
+            reader.find(Asked(name, index, (0, 0)))  # so that it is not called a prediction without truth
+            del reader.left_out[so_far:]
+            continue
+        assert truth.labels is not None
+        height, width = truth.labels.map.shape
+        found = reader.find(Asked(name, index, (height, width), truth.image_id))
+        _first_wrong(wanted.strict, reader.left_out)
+        if found is None:
+            missing.append(name)
+            if wanted.strict:
+                raise DataError(f"{name} has no prediction: {reader.missing}", hint="predict every image")
+        scores.add(truth, None if found is None else _scene(found, truth))
+        images += 1
+        watch(index + 1, len(truths.names))
+    left_out += reader.left_out
+    left_out += [LeftOut(name, "a prediction for an image that has no truth") for name in reader.unasked()]
+    _first_wrong(wanted.strict, left_out)
+    if not images:
+        raise DataError(f"{wanted.path}: not one image could be scored: {left_out[0].reason}", hint="mend the truth")
+    return {
+        "predictions": str(wanted.predictions),
+        "format": format_name,
+        "dataset": {"name": truths.name, "split": "", "terms": ""},
+        "images": images,
+        "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
+        "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
+        **scores.report(),
+        "note": reader.note if reader.things is not None else "",
+    }
+
+
+def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool) -> Scores:
+    finders = [
+        _Files(predictions.name, family, classes)
+        for family, classes in (("semantic", reader.labels), ("objects", reader.things))
+        if classes is not None
+    ]
+    return open_scores(
+        finders,
+        truths.classes,
+        truths.object_classes,
+        not_in_mean=truths.not_in_mean,
+        boundaries=boundaries,
+        rules="bdd100k" if truths.name.startswith("bdd100k") else "coco",
+        compared_by=ComparedBy(reader.kinds, reader.sized_by),
+    )
+
+
+def _first_wrong(strict: bool, left_out: list[LeftOut]) -> None:
+    if strict and left_out:
+        raise DataError(f"{left_out[0].name}: {left_out[0].reason}", hint="or leave it out (not strict)")
+
+
+def _scene(found: Prediction, truth: Truth) -> Scene:
+    """As a run would have given it, without a picture."""
+    picture = Image((np.broadcast_to(np.uint8(0), (*found.size_hw, 3)),), "bgr24")
+    frame = Frame(found.index, found.index, Fraction(1), 0.0, picture, truth)
+    labels = None if found.labels is None else Labels(found.labels, _LABELS)
+    return Scene(frame, found.instances, labels)
+
+
+_LABELS = Classes((), ())  # scores know them from the reader

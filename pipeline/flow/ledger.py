@@ -1,0 +1,30 @@
+"""How many messages came from each source, and how many of them were lost, by cause."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+
+class Ledger:
+    """Counts of one source; from any thread."""
+
+    def __init__(self) -> None:
+        self.captured = 0  # written by the thread that reads the source
+        self._lock = threading.Lock()
+        self._drops: Counter[str] = Counter()
+
+    def capture(self) -> None:
+        """One more came."""
+        self.captured += 1
+
+    def drop(self, cause: str, count: int = 1) -> None:
+        """So many were lost."""
+        with self._lock:
+            self._drops[cause] += count
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Lost so far, by cause; a copy."""
+        with self._lock:
+            return dict(self._drops)

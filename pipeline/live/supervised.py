@@ -1,0 +1,233 @@
+"""A source with a state: it is opened again when it was lost, and its frames go on counting."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+
+from pipeline.config import ReconnectConfig
+from pipeline.errors import RefusedError, SourceError
+from pipeline.live.backoff import patience, waits_s
+from pipeline.live.state import SourceState, State
+from pipeline.types import Frame, Gap, Source, SourceInfo
+
+KEPT = 1000  # changes and gaps that nobody has asked for yet
+
+
+class Supervised:
+    """A source around a source; see pipeline.types.Source and live.state.Stateful.
+
+    Frames count on over a reconnection, and so do their times: the first frame behind a gap is as much later than the
+    last one before it as it was captured later. Nothing is made up in between: a gap is told, see `gaps_before`. What
+    comes back may have another size or codec; frames say their size, `info` follows.
+
+    Args:
+        make: a new source, not yet open; called for each attempt.
+        rules: how it is opened again; None: an error ends it.
+        stalled_s: without a frame for so long it counts as stalled; None: never, as for recordings.
+
+    Attributes:
+        stopping: while it is set, nothing is waited for and nothing opened again. Give it a flow's.
+    """
+
+    def __init__(
+        self, make: Callable[[], Source], rules: ReconnectConfig | None = None, stalled_s: float | None = None
+    ) -> None:
+        self._make, self._rules, self._stalled_s = make, rules, stalled_s
+        self.stopping = threading.Event()
+        self._source = make()
+        self.live = self._source.live
+        self._info = self._source.info
+        self._opened: Iterator[Frame] | None = None
+        self._failure: SourceError | None = None  # of the first attempt, until the frames are asked for
+        self._running: Generator[Frame] | None = None
+        self._undecodable = 0  # in connections that are over
+        self._dice = random.Random(None if rules is None else rules.seed)
+        self._changes: deque[SourceState] = deque(maxlen=KEPT)
+        self._gap_log: deque[tuple[int, Gap]] = deque(maxlen=KEPT)  # index of the first frame behind it
+        self._gaps = self._attempt = self._count = 0
+        self._waits: Iterator[float] | None = None  # since the last frame
+        self._came_s: float | None = None  # when the last frame came, time.monotonic()
+        self._lost_reason = ""  # of the first failure since the last frame; those that follow are its consequences
+        self._state = self._told = SourceState("connecting", time.monotonic())
+        # Of the last frame, to go on from:
+        self._index, self._pts, self._captured_s, self._time_base, self._shift = -1, 0, 0.0, Fraction(1), 0
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known so far; of the connection before, until the next one has given a frame."""
+        latest = self._source.info
+        if latest.size_hw is not None or self._info.size_hw is None:
+            self._info = latest
+        return self._info
+
+    @property
+    def undecodable(self) -> int:
+        """Packets that did not decode so far, over all connections."""
+        return self._undecodable + getattr(self._source, "undecodable", 0)
+
+    @property
+    def frames(self) -> int:
+        """How many frames came so far."""
+        return self._count
+
+    @property
+    def state(self) -> SourceState:
+        """At this moment; from any thread."""
+        state, came_s = self._state, self._came_s
+        if state.state != "live" or self._stalled_s is None or came_s is None:
+            return state
+        stalled_s = max(self._stalled_s, 3 / (self._info.fps or 25))
+        if time.monotonic() - came_s <= stalled_s:
+            return state
+        why = f"{self._info.name}: nothing came for {stalled_s:g} s"
+        return SourceState("stalled", came_s + stalled_s, 0, why, state.gaps)
+
+    def changes(self) -> list[SourceState]:
+        """The states it came into since the last call, each once; for one thread."""
+        new = []
+        with suppress(IndexError):
+            while True:
+                new.append(self._changes.popleft())
+        now = self.state
+        if now.state != (new[-1] if new else self._told).state:
+            new.append(now)
+        if new:
+            self._told = new[-1]
+        return new
+
+    def gaps_before(self, index: int) -> tuple[Gap, ...]:
+        """The gaps before a frame that were not asked for yet; for one thread, with growing indices."""
+        found = []
+        while self._gap_log and self._gap_log[0][0] <= index:
+            found.append(self._gap_log.popleft()[1])
+        return tuple(found)
+
+    def __enter__(self) -> Iterator[Frame]:
+        """Open it, once; where that fails and may mend itself, the iterator tries again.
+
+        Raises:
+            SourceError: here or from the iterator, where it is given up.
+        """
+        try:
+            self._open()
+        except SourceError as error:
+            self._failure = error
+            if not self._may_mend(error):
+                self._change("ended", error.message)
+                raise
+        self._running = self._frames()
+        return self._running
+
+    def __exit__(self, *error: object) -> None:
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+        self._close()
+        if self._state.state != "ended":
+            self._change("ended")
+
+    # What follows runs in the thread that reads.
+
+    def _frames(self) -> Generator[Frame]:
+        while True:
+            failure, self._failure = self._failure, None
+            try:
+                if failure is None:
+                    if self._opened is None:
+                        self._open()
+                    assert self._opened is not None
+                    for frame in self._opened:
+                        yield self._arrived(frame)
+            except SourceError as error:
+                failure = error
+            self._close()
+            if failure is None or self.stopping.is_set():
+                self._change("ended", "" if failure is None else failure.message)
+                return
+            if not self._may_mend(failure):
+                self._change("ended", failure.message)
+                raise self._given_up(failure)
+            self._lost_reason = self._lost_reason or failure.message
+            self._change("lost", failure.message)
+            if self.stopping.wait(self._wait_s()):
+                self._change("ended", failure.message)
+                return
+
+    def _open(self) -> None:
+        self._attempt += 1
+        self._change("connecting", self._state.reason)
+        if self._attempt > 1 or self._count:
+            self._undecodable += getattr(self._source, "undecodable", 0)
+            self._source = self._make()
+        self._opened = self._source.__enter__()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened = None
+            self._source.__exit__(None, None, None)
+
+    def _arrived(self, frame: Frame) -> Frame:
+        """The frame in its place among all that came."""
+        fresh = self._state.state != "live"
+        if fresh and self._count:
+            away_s = max(0.0, frame.captured_s - self._captured_s)
+            gap = Gap(float(self._pts * self._time_base), away_s, self._lost_reason)
+            self._gap_log.append((self._index + 1, gap))
+            self._gaps += 1
+            self._shift = self._pts + max(1, round(away_s / self._time_base)) - self._ticks(frame)
+        if self._gaps:
+            pts = max(self._ticks(frame) + self._shift, self._pts + 1)
+            frame = replace(frame, index=self._index + 1, pts=pts, time_base=self._time_base)
+        self._index, self._pts, self._captured_s = frame.index, frame.pts, frame.captured_s
+        self._time_base = frame.time_base
+        self._count += 1
+        self._came_s = time.monotonic()
+        if fresh:
+            self._attempt, self._waits, self._lost_reason = 0, None, ""
+            self._change("live", self._news())
+        return frame
+
+    def _ticks(self, frame: Frame) -> int:
+        if frame.time_base == self._time_base:
+            return frame.pts
+        return round(frame.pts * frame.time_base / self._time_base)
+
+    def _news(self) -> str:
+        """What is other than before, in a sentence; empty: nothing."""
+        before, now = self._info, self._source.info
+        self._info = now
+        changed = before.size_hw != now.size_hw or before.codec != now.codec
+        if self._count == 1 or not changed or before.size_hw is None:
+            return ""
+        return f"{now.name} came back as {_shape(now)}, it was {_shape(before)}"
+
+    def _may_mend(self, error: SourceError) -> bool:
+        most = patience(self._rules, isinstance(error, RefusedError), self._count > 0)
+        return most is None or self._attempt < most
+
+    def _wait_s(self) -> float:
+        if self._waits is None:
+            assert self._rules is not None  # without rules nothing may mend
+            self._waits = waits_s(self._rules, self._dice)
+        return next(self._waits)
+
+    def _given_up(self, error: SourceError) -> SourceError:
+        if self._attempt < 2:
+            return error
+        return type(error)(f"{error.message}; given up after {self._attempt} attempts", hint=error.hint)
+
+    def _change(self, state: State, reason: str = "") -> None:
+        self._state = SourceState(state, time.monotonic(), self._attempt, reason, self._gaps)
+        self._changes.append(self._state)
+
+
+def _shape(info: SourceInfo) -> str:
+    height, width = info.size_hw or (0, 0)
+    return f"{width}x{height} {info.codec}".rstrip()

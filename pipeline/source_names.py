@@ -1,0 +1,72 @@
+"""A short name for each source of a run, and what the outputs of each are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from pipeline.config import OutputConfig
+from pipeline.errors import SinkError
+from pipeline.sources import ADDRESS
+from pipeline.sources.network import masked
+
+PLACE = "{source}"
+OWN = ("save", "json", "trace", "masks", "pictures")  # outputs that each source has for itself
+
+
+def short_names(specs: Sequence[str]) -> list[str]:
+    """One for each source, fit for a file's name: a clip's own without its ending, an address's host and path.
+
+    Names that come twice are numbered: `drive`, `drive-2`. A password is in none.
+    """
+    names: list[str] = []
+    for spec in specs:
+        plain = name = _short(spec)
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{plain}-{number}"
+        names.append(name)
+    return names
+
+
+def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
+    """The outputs of one source: `{source}` in a path becomes its name.
+
+    Args:
+        out: as configured, for all sources.
+        name: of the source, see short_names.
+        sources: how many the run has.
+
+    Raises:
+        SinkError: several sources would be written to the same path.
+    """
+    own = {}
+    for key in OWN:
+        path = getattr(out, key)
+        if path is None:
+            continue
+        if sources > 1 and PLACE not in path:
+            whole = Path(path)
+            raise SinkError(
+                f"{path} is asked for by {sources} sources",
+                hint=f"put {PLACE} where the name of each belongs, as in {whole.stem}-{PLACE}{whole.suffix}",
+            )
+        own[key] = path.replace(PLACE, name)
+    return msgspec.structs.replace(out, **own)
+
+
+def _short(spec: str) -> str:
+    if ADDRESS.match(spec):
+        address = masked(spec).partition("://")[2].removeprefix("***@")
+        text = re.split(r"[?#]", address)[0]
+    elif spec.isdecimal():
+        text = f"camera{spec}"
+    elif re.match(r"(demo|lavfi):", spec):
+        text = re.split(r"[=,]", spec)[0] if spec.startswith("lavfi") else "demo"
+    else:
+        text = Path(spec).stem
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-._") or "source"

@@ -1,0 +1,87 @@
+"""One source of a run: what it is written to, what its numbers are, whether it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import OutputConfig
+from pipeline.errors import UserError
+from pipeline.evaluation.truth_score import TruthScore
+from pipeline.flow import Ledger
+from pipeline.live.supervised import Supervised
+from pipeline.outputs import sinks
+from pipeline.report import source_report
+from pipeline.timing import Summary
+from pipeline.trace import Trace
+from pipeline.types import Picture, Sink
+
+
+@dataclass
+class SourceRun:
+    """What a run keeps of each of its sources. The caller's thread writes, but for `failure`."""
+
+    spec: str
+    name: str  # short, see source_names
+    source: Supervised
+    out: OutputConfig  # with the source's own paths
+    summary: Summary = field(default_factory=Summary)
+    score: TruthScore = field(default_factory=TruthScore)
+    opened: list[Sink] = field(default_factory=list)
+    trace: Trace | None = None
+    failure: UserError | None = None  # why it was given up; written by the thread that reads it
+    ledger: Ledger = field(default_factory=Ledger)  # frames that came and frames lost; the flow's, once there is one
+    age_s: float | None = None  # of the last frame when it was done, seconds
+
+    def outputs(self, start_s: float) -> list[tuple[str, Callable[[], Sink]]]:
+        """Name and opener of each sink."""
+        return sinks(self.out, self.spec, self.source, start_s, self.opened)
+
+    def has_failed(self) -> bool:
+        """Whether it was given up."""
+        return self.failure is not None
+
+    @property
+    def files(self) -> tuple[list[str], list[str]]:
+        """Paths of the files, and of the folders, that it writes."""
+        out = self.out
+        files, folders = (out.save, out.json, out.trace), (out.masks, out.pictures)
+        return [name for name in files if name], [name for name in folders if name]
+
+    def add(self, picture: Picture, done_s: float) -> None:
+        """A frame of this source came out at `done_s`, time.monotonic()."""
+        frame = picture.scene.frame
+        self.age_s = done_s - frame.captured_s
+        self.summary.add(frame, done_s)
+        self.score.add(picture)
+        if self.trace is not None:
+            self.trace.add(frame, done_s, self.ledger.drops)
+
+    def open_trace(self) -> Trace | None:
+        """The trace, where one is wanted; to be closed by who asked."""
+        if self.out.trace:
+            self.trace = Trace(Path(self.out.trace))
+        return self.trace
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of its outputs should know."""
+        return [note for sink in self.opened for note in getattr(sink, "notes", ())]
+
+    def report(self) -> dict[str, Any]:
+        """For the summary of a run of several sources."""
+        state = self.source.state
+        what = {
+            "source": self.name,
+            **source_report(self.source.info, self.source.undecodable),
+            "state": state.state,
+            "gaps": state.gaps,
+            "error": None if self.failure is None else self.failure.message,
+            "captured": self.ledger.captured,
+            **self.summary.as_dict(self.ledger.drops),
+        }
+        if (truth := self.score.report()) is not None:
+            what["truth"] = truth
+        return what

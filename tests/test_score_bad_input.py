@@ -1,0 +1,250 @@
+"""What is wrong in predictions or truth is named with file and reason, and never scores better than nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import benchmarks_on_disk as on_disk
+import cv2
+import numpy as np
+import pytest
+from benchmarks_on_disk import CAR, SIDE, put, run_lengths, squares
+from command import dashmask
+from label_files import png
+
+pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
+
+IDS = np.array([7, 23, 26], np.uint8)
+
+
+def city(root: Path) -> tuple[Path, Path, str]:
+    """Good label maps for Cityscapes: predictions, truth, format."""
+    on_disk.cityscapes(root / "data")
+    for index in range(5):
+        put(root / f"out/bonn_{index:06}_000019_pred.png", IDS[squares(index)[1]])
+    return root / "out", root / "data/gtFine/val", "cityscapes"
+
+
+def bitmasks(root: Path) -> tuple[Path, Path, str]:
+    """Good bitmasks for BDD100K."""
+    on_disk.bdd100k(root / "data")
+    truth = root / "data/labels/ins_seg/bitmasks/val"
+    frames = []
+    for path in sorted(truth.iterdir()):
+        put(root / "out/ins_seg/bitmasks" / path.name, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        frames.append({"name": f"{path.stem}.jpg", "labels": [{"index": n, "score": 0.5} for n in (1, 2)]})
+    (root / "out/ins_seg/scores.json").write_text(json.dumps(frames))
+    return root / "out", truth, "bdd100k"
+
+
+def coco(root: Path) -> tuple[Path, Path, str]:
+    """Good rows for COCO."""
+    (root / "data").mkdir()
+    on_disk.coco(root / "data")
+    rows = [car(image_id) for image_id in range(7, 12)]
+    (root / "results.json").write_text(json.dumps(rows))
+    return root / "results.json", root / "data/annotations/instances_val2017.json", "coco"
+
+
+def car(image_id: int) -> dict[str, Any]:
+    masks = {"segmentation": {"size": [SIDE, SIDE], "counts": run_lengths(CAR)}}
+    return {"image_id": image_id, "category_id": 90, "score": 0.5, **masks}
+
+
+def mots(root: Path) -> tuple[Path, Path, str]:
+    """Good lines for MOTS."""
+    on_disk.mots(root / "data")
+    lines = [f"{frame} 1001 1 {SIDE} {SIDE} {run_lengths(CAR)}" for frame in range(5)]
+    (root / "out").mkdir()
+    (root / "out/0002.txt").write_text("\n".join(lines) + "\n")
+    return root / "out", root / "data", "mots"
+
+
+def add_row(**other: object) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        rows = json.loads((root / "results.json").read_text())
+        (root / "results.json").write_text(json.dumps([*rows, car(7) | other]))
+
+    return change
+
+
+def add_line(line: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        with (root / "out/0002.txt").open("a") as file:
+            file.write(line + "\n")
+
+    return change
+
+
+def annotated(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def changed(root: Path) -> None:
+        path = root / "data/annotations/instances_val2017.json"
+        what = json.loads(path.read_text())
+        change(what)
+        path.write_text(json.dumps(what))
+
+    return changed
+
+
+def cut(path: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).write_bytes((root / path).read_bytes()[:-20]) and None
+
+
+def frames(change: Callable[[list[Any]], object]) -> Callable[[Path], None]:
+    def changed(root: Path) -> None:
+        path = root / "out/ins_seg/scores.json"
+        what = json.loads(path.read_text())
+        change(what)
+        path.write_text(json.dumps(what))
+
+    return changed
+
+
+class Case(NamedTuple):
+    """What is broken, and the words that say so."""
+
+    good: Callable[[Path], tuple[Path, Path, str]]
+    broken: Callable[[Path], object]
+    says: tuple[str, ...]
+
+
+PRED = "out/bonn_000001_000019_pred.png"
+TRUE = "data/gtFine/val/bonn/bonn_000001_000019_gtFine_labelIds.png"
+TWO_IN_ONE = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 1, 1], np.uint8)  # B, G, R, A
+TWO_IN_ONE[:9, :, 2] = 3
+SMALL = np.full((8, 8), 7, np.uint8)
+PALETTE = bytes(range(256)) * 3
+CASES = {
+    "a truncated prediction": Case(city, cut(PRED), ("000001_000019_pred.png", "cut off")),
+    "a truncated label": Case(city, cut(TRUE), ("000001_000019_gtFine_labelIds.png", "cut off")),
+    "a prediction of another size": Case(city, lambda r: put(r / PRED, SMALL), ("_pred.png is 8x8", "64x64")),
+    "a palette": Case(
+        city, lambda r: png(r / PRED, IDS[squares(1)[1]], colour_type=3, palette=PALETTE), ("_pred.png", "palette")
+    ),
+    "colours": Case(city, lambda r: put(r / PRED, squares(1)[0]), ("_pred.png", "3 channels")),
+    "an unknown class in a label map": Case(
+        city, lambda r: put(r / PRED, np.full((SIDE, SIDE), 77, np.uint8)), ("_pred.png", "unknown class 77")
+    ),
+    "a missing prediction": Case(city, lambda r: (r / PRED).unlink(), ("bonn_000001_000019", "refuses")),
+    "a missing label": Case(city, lambda r: (r / TRUE).unlink(), ("bonn_000001_000019_pred.png", "no truth")),
+    "two predictions for an image": Case(
+        city, lambda r: put(r / "out/bonn_000001_000019_other.png", IDS[squares(1)[1]]), ("_other.png", "both for it")
+    ),
+    "an unknown class in a list": Case(
+        city,
+        lambda r: (r / "out/bonn_000001_000019.txt").write_text("m.png 99 0.5\n"),
+        ("bonn_000001_000019.txt", "line 1", "unknown class 99"),
+    ),
+    "a mask that is not there": Case(
+        city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("m.png 26 0.5\n"), ("m.png", "cannot be read")
+    ),
+    "a line of something else": Case(
+        city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("26 m.png\n"), ("line 1", "mask, label id")
+    ),
+    "an instance of two categories": Case(
+        bitmasks,
+        lambda r: put(r / "out/ins_seg/bitmasks/0001.png", TWO_IN_ONE),
+        ("0001.png", "more than one category"),
+    ),
+    "an object without a score": Case(bitmasks, frames(lambda f: f[1]["labels"].pop()), ("0001.png", "no score")),
+    "an object with two scores": Case(
+        bitmasks,
+        frames(lambda f: f[1]["labels"].append({"index": 1, "score": 1})),
+        ("scores.json", "object 1"),
+    ),
+    "a row of an unknown category": Case(coco, add_row(category_id=4), ("row 5", "unknown category 4")),
+    "a row of an unknown image": Case(coco, add_row(image_id=4), ("image 4", "no truth")),
+    "a row without a score": Case(coco, add_row(score=None), ("results.json", "row 5", "score")),
+    "a row of another size": Case(
+        coco, add_row(segmentation={"size": [9, 9], "counts": "9"}), ("results.json", "row 5", "9x9")
+    ),
+    "broken run lengths": Case(
+        coco, add_row(segmentation={"size": [SIDE, SIDE], "counts": "9"}), ("results.json", "row 5", "run lengths")
+    ),
+    "an annotation id twice": Case(
+        coco, annotated(lambda w: w["annotations"][1].update(id=1)), ("000000000000.jpg", "annotation id 1", "twice")
+    ),
+    "an annotation of an unknown category": Case(
+        coco,
+        annotated(lambda w: w["annotations"][0].update(category_id=5)),
+        ("000000000000.jpg", "unknown category 5"),
+    ),
+    "masks that overlap": Case(
+        mots, add_line(f"1 1002 1 {SIDE} {SIDE} {run_lengths(CAR)}"), ("0002.txt", "frame 1", "overlaps")
+    ),
+    "an id twice in a frame": Case(
+        mots, add_line(f"1 1001 1 {SIDE} {SIDE} {run_lengths(CAR)}"), ("0002.txt", "line 6", "twice")
+    ),
+    "a class that MOTS does not have": Case(
+        mots, add_line(f"1 3001 3 {SIDE} {SIDE} {run_lengths(CAR)}"), ("0002.txt", "line 6", "unknown class 3")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_is_named_left_out_and_ends_it_where_strict(name: str, tmp_path: Path) -> None:
+    good, broken, says = CASES[name]
+    predictions, truth, kind = good(tmp_path)
+    words = ("score", predictions, truth, "--format", kind, "--json", tmp_path / "o.json")
+    assert dashmask(*words, "--strict").code == 0
+    whole = json.loads((tmp_path / "o.json").read_text())
+    broken(tmp_path)
+    said = dashmask(*words)
+    assert said.code == 0, said.err
+    what = json.loads((tmp_path / "o.json").read_text())
+    count = what["left_out"]["count"] + what["missing"]["count"]
+    assert count >= 1
+    assert f"{what['left_out']['count']} left out" in said.out
+    for word in says:
+        assert word in said.out, said.out
+    if what["images"] == whole["images"]:
+        assert best(what) <= best(whole)
+    said = dashmask(*words, "--strict")
+    assert said.code == 2
+    assert said.err.count("error: ") == 1
+    for word in says:
+        assert word in said.err, said.err
+
+
+def best(what: dict[str, Any]) -> float:
+    figure = what["mask"]["AP50"] if "mask" in what else what["mIoU"]
+    return float(figure)
+
+
+@pytest.mark.parametrize(
+    ("good", "path", "content", "says"),
+    [
+        (coco, "results.json", '[{"image_id": 7,', "broken JSON"),
+        (coco, "results.json", '{"frames": []}', "expected `array`"),
+        (coco, "data/annotations/instances_val2017.json", '{"images": [', "broken JSON"),
+        (bitmasks, "out/ins_seg/scores.json", "[", "broken JSON"),
+    ],
+)
+def test_broken_json_is_one_sentence(
+    good: Callable[[Path], tuple[Path, Path, str]], path: str, content: str, says: str, tmp_path: Path
+) -> None:
+    predictions, truth, kind = good(tmp_path)
+    (tmp_path / path).write_text(content)
+    said = dashmask("score", predictions, truth, "--format", kind)
+    assert said.code == 2
+    assert Path(path).name in said.err
+    assert says in said.err
+    assert said.err.count("error: ") == 1
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    predictions, truth, _ = city(tmp_path)
+    for words, says in (
+        ((predictions, truth, "--format", "citiscapes"), "did you mean cityscapes"),
+        ((predictions, tmp_path / "no", "--format", "cityscapes"), "is not there"),
+        ((tmp_path / "no", truth, "--format", "cityscapes"), "is not there"),
+        ((predictions, tmp_path / "out", "--format", "cityscapes"), "no image to score"),
+        ((predictions, tmp_path / "out", "--format", "bdd100k"), "--task"),
+        ((predictions, truth, "--format", "cityscapes", "--json", tmp_path / "no/o.json"), "folder is not there"),
+    ):
+        said = dashmask("score", *words)
+        assert said.code == 2
+        assert says in said.err, said.err

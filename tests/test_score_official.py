@@ -1,0 +1,144 @@
+"""`dashmask score` says what the official tools say of the same files."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import benchmarks_on_disk as on_disk
+import cv2
+import numpy as np
+import pytest
+from benchmarks_on_disk import SIDE, run_lengths
+from command import dashmask
+from references import run_reference
+from test_metrics_bdd100k import INSTANCES, SEGMENTATION, bitmask, scattered, seen, written
+from test_metrics_cityscapes import OFFICIAL
+
+from pipeline.classes import DRIVING
+from pipeline.metrics.instance import STATS
+
+pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
+
+
+def scored(folder: Path, *words: object) -> dict[str, Any]:
+    said = dashmask("score", *words, "--json", folder / "o.json")
+    assert said.code == 0, said.err
+    what: dict[str, Any] = json.loads((folder / "o.json").read_text())
+    return what
+
+
+@pytest.mark.parametrize(("kind", "name"), [("box", "bbox"), ("mask", "segm")])
+def test_the_official_reference_evaluation_of_coco_scored_as_files(
+    kind: str, name: str, shared: Path, tmp_path: Path
+) -> None:
+    folder = shared / "data/eval-coco"
+    expected = json.loads((folder / "expected.json").read_text())[name]
+    truth = folder / "faster_coco_eval/dataset/cocoapi/instances_val2014_100.json"
+    what = scored(tmp_path, folder / expected["dt"], truth, "--format", "coco")
+    assert [what[kind][stat] for stat in STATS] == pytest.approx(expected["stats"], abs=1e-6)
+    assert (what["images"], what["left_out"]["count"]) == (100, 0)
+
+
+@pytest.mark.parametrize("holds", ["boxes", "masks", "both"])
+def test_coco_results_of_every_kind_are_scored_as_pycocotools_scores_them(holds: str, tmp_path: Path) -> None:
+    on_disk.coco(tmp_path, 12)
+    random = np.random.default_rng(len(holds))
+    rows = []
+    for image_id in range(7, 17):  # two images without a row
+        for _ in range(random.integers(1, 6)):
+            x0, y0 = random.integers(0, 30, 2).tolist()
+            width, height = random.integers(4, 33, 2).tolist()
+            row = {"image_id": image_id, "category_id": int(random.choice([3, 90])), "score": float(random.random())}
+            if holds != "masks":
+                row["bbox"] = [x0 + 0.25, y0, width - 0.5, height]
+            if holds != "boxes":
+                counts = run_lengths((x0, y0, x0 + width, y0 + height // 2))
+                row["segmentation"] = {"size": [SIDE, SIDE], "counts": counts}
+            rows.append(row)
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    truth = tmp_path / "annotations/instances_val2017.json"
+    what = scored(tmp_path, tmp_path / "r.json", truth, "--format", "coco")
+    for kind, name in (("box", "bbox"), ("mask", "segm")):
+        if kind == "mask" and holds == "boxes":
+            assert "mask" not in what
+            continue
+        expected = pycocotools(truth, tmp_path / "r.json", name)
+        ours = [-1 if what[kind][stat] is None else what[kind][stat] for stat in STATS]
+        assert ours == pytest.approx(expected, abs=1e-12), kind
+
+
+def pycocotools(truth: Path, results: Path, kind: str) -> list[float]:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        data = COCO(str(truth))
+        said = COCOeval(data, data.loadRes(str(results)), kind)
+        for step in (said.evaluate, said.accumulate, said.summarize):
+            step()
+    stats: list[float] = said.stats.tolist()
+    return stats
+
+
+def test_label_maps_of_anybody_are_scored_as_cityscapes_scripts_score_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    for folder in ("gt", "out/deep", "truth", "found"):
+        (tmp_path / folder).mkdir(parents=True)
+    for index in range(4):
+        truth = np.kron(random.integers(0, 34, (12, 20)), np.ones((9, 9))).astype(np.uint8)
+        found = np.roll(truth, random.integers(-5, 5, 2), (0, 1))
+        wrong = random.random(truth.shape) < 0.2
+        found[wrong] = random.choice([0, 7, 24, 26, 29], int(wrong.sum()))
+        name = f"bonn_{index:06}_000019"
+        for path, picture in (
+            (f"gt/{name}_gtFine_labelIds.png", truth),
+            (f"out/deep/{name}_leftImg8bit_mynet.png", found),
+            (f"truth/{index}.png", truth),
+            (f"found/{index}.png", found),
+        ):
+            cv2.imwrite(str(tmp_path / path), picture)
+    said = run_reference("cityscapes", OFFICIAL, tmp_path / "found", tmp_path / "truth")
+    what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "cityscapes")
+    ours = {name: what["classes"][name]["IoU"] for name in DRIVING.names}
+    assert ours == pytest.approx({name: said["classes"][name] for name in DRIVING.names}, abs=1e-12)
+    assert what["mIoU"] == pytest.approx(said["mean"], abs=1e-12)
+
+
+def test_label_maps_are_scored_as_the_bdd100k_package_scores_them_and_a_missing_one_as_a_miss(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    truths = [np.kron(random.choice([0, 1, 8, 13, 255], (6, 9)), np.ones((9, 9))).astype(np.uint8) for _ in range(4)]
+    founds = [np.where(random.random(t.shape) < 0.3, random.choice([0, 8, 13]), t).astype(np.uint8) for t in truths]
+    written(tmp_path / "gt", list(truths))
+    written(tmp_path / "out/sem_seg", [*founds[:3], None])
+    said = run_reference("bdd100k", SEGMENTATION, "sem_seg", tmp_path / "gt", tmp_path / "out/sem_seg")
+    what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k")
+    assert what["missing"]["images"] == ["003"]
+    ours = what["bdd100k"]
+    assert ours["mIoU"] * 100 == pytest.approx(said["IoU"][-1]["AVERAGE"], abs=1e-9)
+    assert ours["mAcc"] * 100 == pytest.approx(said["Acc"][-1]["AVERAGE"], abs=1e-9)
+    assert [ours["fIoU"] * 100, ours["pAcc"] * 100] == pytest.approx([said["fIoU"], said["pAcc"]], abs=1e-9)
+
+
+def test_bitmasks_are_scored_as_the_bdd100k_package_scores_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(12)
+    truths = [scattered(random, [1, 3, 8], [0, 0, 0, 1, 2, 3]) for _ in range(6)]
+    founds = [seen(random, truth) for truth in truths]
+    written(tmp_path / "gt", [bitmask(one) for one in truths])
+    written(tmp_path / "out/bitmasks", [bitmask(one) for one in founds])
+    frames = [
+        {
+            "name": f"{index:03}.jpg",
+            "labels": [{"index": number, "score": one[3]} for number, one in enumerate(found, 1)],
+        }
+        for index, found in enumerate(founds)
+    ]
+    (tmp_path / "out/scores.json").write_text(json.dumps(frames))
+    found = (tmp_path / "out/bitmasks", tmp_path / "out/scores.json")
+    said = run_reference("bdd100k", INSTANCES, tmp_path / "gt", *found)
+    what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k", "--task", "ins_seg")
+    for name in ("AP", "AP50", "AP75", "APs", "APm", "AR1", "AR10", "AR100", "ARs", "ARm"):
+        assert said[name] == pytest.approx(what["mask"][name] * 100, abs=1e-9), name
