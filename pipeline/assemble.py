@@ -10,15 +10,17 @@ from itertools import groupby
 from typing import Any
 
 from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
+from engines.backends.restart import interrupt
 from pipeline.capture import capture
 from pipeline.capture import open_configured as open_configured
 from pipeline.config import Config
-from pipeline.flow import Flow, Pool, Stage
+from pipeline.flow import Flow, Stage
 from pipeline.lanes import Lane, by_source, sink_stages
 from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
 from pipeline.timing import timed
+from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
@@ -79,7 +81,8 @@ def build_lanes(
     whole = all(takes_frames(backend) for backend in backends)
     renders = [lane.render for lane in lanes if lane.render is not None]
     scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)], frame_of)
-    finish = scene if renders else lambda message: Picture(scene(message), None)
+    track = OverTime(config.track, lambda: nets[-1].decoder.conf) if wanted(config.track) else None
+    finish = scene if renders or track else _bare(scene)
     infer = Stage(
         "infer",
         _opened(lambda: timed("infer", _Infer(backends, finish if whole else None), frame_of)),
@@ -87,6 +90,7 @@ def build_lanes(
         batch=batch if len(lanes) == 1 else together,
         capacity=config.flow.capacity,
         linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
+        rescue=lambda: interrupt(backends),
     )
     if whole:
         stages = [infer]
@@ -94,6 +98,8 @@ def build_lanes(
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
         prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
         stages = [prepare, infer, _stage("postprocess", _each(finish))]
+    if track is not None:
+        stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
         stages.append(_stage("render", _each(by_source(renders, frame_of))))
     stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
@@ -195,7 +201,7 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
     """For each lane one for each network: they keep what fits the size of the frames before."""
     yield [net.preprocessor for net in nets]
     for _ in range(1, lanes):
-        yield [Preprocessor(net.card.input, Pool) for net in nets]
+        yield [net.preprocessor.another() for net in nets]
 
 
 def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
@@ -222,10 +228,16 @@ def _scenes(
                 instances = found
             else:
                 labels = found
-        frame = frame_of(message)
-        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index))
+        frame, first = frame_of(message), message[0]
+        rung = first.prepared.rung if isinstance(first, Inferred) else ""
+        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index), rung)
 
     return scene
+
+
+def _bare(scene: Callable[[Any], Scene]) -> Callable[[Any], Picture]:
+    """A scene that nobody draws."""
+    return lambda message: Picture(scene(message), None)
 
 
 Opener = Callable[[], AbstractContextManager[Any]]
