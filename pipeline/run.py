@@ -15,12 +15,12 @@ from pipeline.assemble import build_lanes
 from pipeline.capture import open_supervised
 from pipeline.config import Config
 from pipeline.errors import SourceError, UserError
-from pipeline.evaluation.truth_score import TruthScore
 from pipeline.flow import Pool, drain_on_interrupt
 from pipeline.lanes import Lane
 from pipeline.networks import Network, networks
 from pipeline.outputs import all_names
 from pipeline.report import backend_notes, report, write_report
+from pipeline.run_page import RunPage
 from pipeline.source_names import outputs_for, short_names
 from pipeline.source_run import SourceRun
 from pipeline.status_line import StatusLine
@@ -88,11 +88,14 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
         loading = loader.submit(networks, config)
         closing.callback(_close, loading)
         outputs = [one.outputs(config.source.start_s) for one in runs]
+        page = closing.enter_context(RunPage(config, runs)) if config.web.address else None
+        if page is not None:
+            outputs = [[*sinks, page.sink(number)] for number, sinks in enumerate(outputs)]
         windows = [_window(one.source.info.name) for one in runs] if out.show else []
         for window in windows:
             closing.callback(window.close)
-        pictured = out.save or out.pictures or windows
-        draws = [_renderer(config, one.source.live, one.score) for one in runs] if pictured else []
+        always = bool(out.save or out.pictures or windows)
+        draws = [_renderer(config, one, always, page) for one in runs] if always or page else []
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
@@ -112,6 +115,9 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
         for one, ledger in zip(runs, flow.ledgers, strict=True):
             one.ledger = ledger
         watch.started(runs[0].source, nets)
+        if page is not None:
+            page.start(nets)
+            watch.noted([f"watch at {page.url}"])
         closing.callback(lambda: watch.noted([*_notes(runs), *backend_notes(nets)]))
         whole, first_frame_s = (runs[0].summary if len(runs) == 1 else Summary()), None
         watched = len(runs) > 1 or runs[0].source.live
@@ -132,6 +138,8 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
                     watch.sources(runs)
                 else:
                     watch.frame(whole, one.source.info)
+                if page is not None:
+                    page.add(picture, done_s)
                 if windows and not windows[frame.source].show(picture):
                     flow.end()
         if watched:
@@ -195,15 +203,29 @@ def _close(loading: Future[tuple[Network, ...]]) -> None:
 
 
 def _renderer(
-    config: Config, live: bool, score: TruthScore
+    config: Config, one: SourceRun, always: bool, page: RunPage | None
 ) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
-    """Import what draws now, and make it once the networks are known."""
+    """Import what draws now, and make it once the networks are known.
+
+    Args:
+        one: whose scenes are drawn.
+        always: every frame is drawn; else those that the page waits for.
+        page: says what it waits for, and which classes it does not show.
+    """
     from pipeline.render import Renderer, check_names
 
-    renderer, status = Renderer(config.render, Pool), StatusLine(live, score)
+    renderer, status = Renderer(config.render, Pool), StatusLine(one.source.live, one.score)
+
+    def drawn(scene: Scene) -> Picture:
+        line = status.line(scene) if config.render.status else None
+        if page is None:
+            return renderer.render(scene, line)
+        if not (always or page.wanted(scene.frame.source)):
+            return Picture(scene, None)
+        return renderer.render(scene, line, page.hidden)
 
     def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
         check_names(config.render, all_names([net.card.classes for net in nets]))
-        return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
+        return drawn
 
     return ready

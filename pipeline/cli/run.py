@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import Given, configured, listed
+from pipeline.cli.web_option import Recordings, Web
 
 Sources = Annotated[
     list[str],
@@ -41,6 +42,9 @@ def run(
         str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
     ] = None,
     pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.")
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
     ] = None,
@@ -60,6 +64,8 @@ def run(
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
+    web: Web = None,
+    recordings: Recordings = None,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
 ) -> None:
     """Segment every frame of a source, or of several at once.
@@ -83,9 +89,12 @@ def run(
             "output.masks": masks,
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
+            "output.mqtt": mqtt,
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,
+            "web.address": web,
+            "web.recordings": recordings,
             "output.timing": False if no_timing else None,
         },
     )
