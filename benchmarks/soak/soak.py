@@ -202,7 +202,7 @@ def _keep(part: str, found: dict[str, Any], path: Path | None, note: str) -> Non
         return
     whole = json.loads(path.read_text()) if path.exists() else {}
     whole |= {
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
         "note": note,
         part: found,
     }
