@@ -204,12 +204,13 @@ def test_an_api_alone_has_metrics_health_and_a_description(api: Running) -> None
     assert api.ask("/docs").body.startswith(b"<!doctype html>")
 
 
+@pytest.mark.timeout(240)
 def test_no_request_that_its_description_allows_or_forbids_breaks_it(api: Running, tmp_path: Path) -> None:
     pytest.importorskip("schemathesis", reason="not installed: the extra `dev`")
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    words = ["run", f"{api.url}openapi.json", "--max-examples", "12", "--seed", "1", "--checks", checks, "--no-color"]
+    words = ["run", f"{api.url}openapi.json", "--max-examples", "6", "--seed", "1", "--checks", checks, "--no-color"]
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=110,
+        [sys.executable, "-m", "schemathesis.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=230,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,7 +112,7 @@ def test_the_page_says_that_the_run_has_ended(page: Page, models: tuple[Path, Pa
         page.open(short.url)
         page.until("document.querySelector('#picture img')?.naturalWidth > 0")
         assert page.run("document.querySelector('#record').disabled")  # no folder was given
-        os.kill(short.child.pid, signal.SIGINT)
+        short.interrupt()
         page.until("document.querySelector('#state').dataset.state === 'away'")
         assert "ended" in page.run("document.querySelector('#veil').textContent")
 

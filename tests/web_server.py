@@ -42,6 +42,13 @@ class Running:
         assert place.port is not None
         self.host, self.port = place.hostname, place.port
         self.said: list[str] = []
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """Ctrl-C, once: a second one would kill it."""
+        if not self._interrupted:
+            self._interrupted = True
+            os.kill(self.child.pid, signal.SIGINT)
 
     def ask(
         self, path: str, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
@@ -81,7 +88,7 @@ def served(*words: object) -> Iterator[Running]:
         running.said = said
         killer.cancel()
         yield running
-        os.kill(child.pid, signal.SIGINT)
+        running.interrupt()
         code = child.wait(PATIENCE_S)
         assert code == 0, f"{code}: " + "".join(said)
         reader.join(5)
