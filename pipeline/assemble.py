@@ -35,6 +35,7 @@ def build(
     dropped: Callable[[], Mapping[str, int]],
     render: Callable[[Scene], Picture] | None = None,
     sinks: Sequence[tuple[str, Callable[[], Sink]]] = (),
+    in_flight: int | None = None,
 ) -> Flow[Picture]:
     """The flow of one source through the networks to pictures and sinks; see build_lanes.
 
@@ -45,8 +46,10 @@ def build(
         dropped: frames lost so far, by cause; asked once a frame.
         render: draws a scene, in a thread of its own; None: pictures stay empty.
         sinks: name and opener of each; each has a thread and is opened at its first picture.
+        in_flight: most frames under way behind the source; None: one more than the workers.
     """
-    return build_lanes(config, [Lane(source, render, sinks)], nets, dropped=lambda number: dropped())
+    lane = Lane(source, render, sinks)
+    return build_lanes(config, [lane], nets, dropped=lambda number: dropped(), in_flight=in_flight)
 
 
 def build_lanes(
@@ -56,6 +59,7 @@ def build_lanes(
     *,
     dropped: Callable[[int], Mapping[str, int]],
     source_failed: Callable[[int, Exception], bool] = lambda number, error: False,
+    in_flight: int | None = None,
 ) -> Flow[Picture]:
     """The flow of one or several sources through the same networks; each with its own drawing and outputs.
 
@@ -68,6 +72,7 @@ def build_lanes(
         nets: at least one; all see every frame.
         dropped: frames of a source lost so far, by cause; asked once a frame.
         source_failed: see Flow.
+        in_flight: most frames under way behind the sources; None: one more than are worked on at once.
     """
     backends = [net.selection.backend for net in nets]
     workers = min(backend.workers for backend in backends)
@@ -104,7 +109,7 @@ def build_lanes(
         readers if len(lanes) > 1 else readers[0],
         stages,
         live=lives if len(lanes) > 1 else lives[0],
-        in_flight=workers * together + 1,
+        in_flight=in_flight or workers * together + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
         join_timeout_s=JOIN_S + (config.source.open_timeout_s + config.source.read_timeout_s if any(lives) else 0),

@@ -110,6 +110,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     masks: str | None = None  # a folder of PNG masks
     pictures: str | None = None  # a folder of PNG pictures
     summary: str | None = None  # JSON: counts, rates and percentiles of the run
+    mqtt: str | None = None  # mqtt://HOST/TOPIC, one record a message
     trace: str | None = None  # JSON for Perfetto: each frame's way through the threads
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records
@@ -117,6 +118,28 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     codec: str = "libx264"
     crf: Annotated[int, msgspec.Meta(ge=0, le=51)] | None = None  # quality, less is better; None: as is cheapest
     preset: str | None = None  # of the encoder
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The page of a run."""
+
+    address: str | None = None  # HOST:PORT; None: no page
+    token: str | None = None  # who asks must know it; None: needed outside this machine only, and made there
+    recordings: str | None = None  # a folder that the page may record into; None: it may not
+    width: Annotated[int, msgspec.Meta(ge=64, le=7680)] = 854  # of the live picture at most, pixels
+    fps: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # live pictures a second, at most
+    quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the live picture's JPEG
+    stalled_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # a source without a frame for so long counts as stalled
+
+
+class ApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one `POST /segment` may ask for."""
+
+    max_mb: Annotated[float, msgspec.Meta(gt=0)] = 32.0  # of an upload, 10^6 bytes
+    max_megapixels: Annotated[float, msgspec.Meta(gt=0)] = 25.0  # of a picture, 10^6
+    max_frames: Count = 300  # of a clip
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # to upload, and as long again to segment
+    waiting: Annotated[int, msgspec.Meta(ge=0)] = 4  # requests that may wait for the one at work
 
 
 class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -162,4 +185,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     output: OutputConfig = OutputConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     flow: FlowConfig = FlowConfig()
+    web: WebConfig = WebConfig()
+    api: ApiConfig = ApiConfig()
     budget: BudgetConfig = BudgetConfig()

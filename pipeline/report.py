@@ -41,7 +41,7 @@ def report(
     return {
         "dashmask": __version__,
         "source": source_report(info, undecodable),
-        "models": [_model(net) for net in nets],
+        "models": [model_report(net) for net in nets],
         **summary.as_dict(dropped),
         "first_frame_s": first_frame_s,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
@@ -67,7 +67,8 @@ def backend_notes(nets: Sequence[Network]) -> list[str]:
     return [note for net in nets for note in getattr(net.selection.backend, "notes", ())]
 
 
-def _model(net: Network) -> dict[str, Any]:
+def model_report(net: Network) -> dict[str, Any]:
+    """What a network is, and what runs it."""
     backend = net.selection.backend
     return {
         "name": net.card.name,

@@ -15,18 +15,18 @@ from typing import Any, Protocol
 from pipeline.assemble import build_lanes
 from pipeline.capture import open_supervised
 from pipeline.config import Config
+from pipeline.drawing import Drawing
 from pipeline.errors import SourceError, UserError
 from pipeline.evidence import Evidence
-from pipeline.flow import Pool, drain_on_interrupt, on_signal
+from pipeline.flow import drain_on_interrupt, on_signal
 from pipeline.ladder import Ladder, open_ladder
 from pipeline.lanes import Lane
 from pipeline.networks import Network, networks
-from pipeline.outputs import all_names
 from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
+from pipeline.run_page import RunPage
 from pipeline.source_names import outputs_for, short_names
 from pipeline.source_run import SourceRun
-from pipeline.status_line import StatusLine
 from pipeline.timing import Summary
 from pipeline.types import Picture, Scene, Source, SourceInfo
 
@@ -109,11 +109,14 @@ def run(
             + evidence.sinks(one.source, one.opened, one.name if len(runs) > 1 else "")
             for one in runs
         ]
+        page = closing.enter_context(RunPage(config, runs)) if config.web.address else None
+        if page is not None:
+            outputs = [[*sinks, page.sink(number)] for number, sinks in enumerate(outputs)]
         windows = [_window(one.source.info.name) for one in runs] if out.show else []
         for window in windows:
             closing.callback(window.close)
-        pictured = out.save or out.pictures or windows or evidence.draws
-        draws = [Drawing(config, StatusLine(one.source.live, one.score)) for one in runs] if pictured else []
+        always = bool(out.save or out.pictures or windows or evidence.draws)
+        draws = [Drawing(config, one, always, page) for one in runs] if always or page else []
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
@@ -136,6 +139,9 @@ def run(
         for one, ledger in zip(runs, flow.ledgers, strict=True):
             one.ledger = ledger
         watch.started(runs[0].source, nets)
+        if page is not None:
+            page.start(nets)
+            watch.noted([f"watch at {page.url}"])
         closing.callback(lambda: watch.noted([*_notes(runs), *backend_notes(nets)]))
         whole, first_frame_s = (runs[0].summary if len(runs) == 1 else Summary()), None
         watched = len(runs) > 1 or runs[0].source.live
@@ -160,6 +166,8 @@ def run(
                     watch.sources(runs)
                 else:
                     watch.frame(whole, one.source.info)
+                if page is not None:
+                    page.add(picture, done_s)
                 if windows and not windows[frame.source].show(picture):
                     flow.end()
         if watched:
@@ -230,21 +238,3 @@ def _close(loading: Future[tuple[tuple[Network, ...], Ladder | None]]) -> None:
     if loading.exception() is None:
         for net in loading.result()[0]:
             net.selection.backend.close()
-
-
-class Drawing:
-    """What draws the pictures of one source: imported now, ready once the networks are known."""
-
-    def __init__(self, config: Config, status: StatusLine) -> None:
-        from pipeline.render import Renderer
-
-        self._config, self._status = config.render, status
-        self._renderer = Renderer(config.render, Pool)
-        self.use = self._renderer.use
-
-    def ready(self, nets: Sequence[Network]) -> Callable[[Scene], Picture]:
-        """The step of the run's thread; ConfigError where the render section names a class that is none."""
-        from pipeline.render import check_names
-
-        check_names(self._config, all_names([net.card.classes for net in nets]))
-        return lambda scene: self._renderer.render(scene, self._status.line(scene))

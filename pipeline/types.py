@@ -144,6 +144,7 @@ class Stamps:
     """
 
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
+    device: dict[str, tuple[float, float]] = field(default_factory=dict)  # the same for what a GPU did, by its name
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Given, configured
+from pipeline.cli.options import CPUs, Given, GPUs, RayAddress, configured
 
 
 @configured("model", "backend", "require", "unverified", "imgsz", "frames", "fps")
@@ -58,6 +58,13 @@ def eval(
     replay: Annotated[
         str | None, typer.Option(metavar="FILE.jsonl", help="Score recorded results and times; no network runs.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where it runs: ray spreads the images over a cluster.")
+    ] = "local",
+    ray_address: RayAddress = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Ray: how many, each with its networks.")] = None,
+    cpus: CPUs = None,
+    gpus: GPUs = 0.0,
 ) -> None:
     """Score networks on labelled images: IoU, box and mask AP, panoptic quality, with their speed beside it.
 
@@ -68,6 +75,7 @@ def eval(
     import cv2
     from rich.console import Console
 
+    from pipeline.cli.eval_cluster import check_engine, evaluated
     from pipeline.cli.eval_film import film_lines, film_table, open_film, refuse_with_replay, replayed
     from pipeline.cli.eval_table import lines, tables
     from pipeline.cli.progress import Progress, say
@@ -75,6 +83,7 @@ def eval(
     from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
     from pipeline.evaluation.labelled import Wanted, open_labelled
     from pipeline.evaluation.report import Worst, check_folder, write_page
+    from pipeline.replay.engines import Crew
     from pipeline.report import write_report
 
     whole = given.config(DEFAULTS)
@@ -82,7 +91,13 @@ def eval(
     folder = check_folder(report) if report is not None else None
     worst = Worst() if folder is not None else None
     cv2.setNumThreads(1)  # the stages are the threads
-    data = open_labelled(Wanted(dataset, root, split, strict, settings(option or ())), whole)
+    wanted = Wanted(dataset, root, split, strict, settings(option or ()))
+    of_time = {"--streaming": streaming, "--what-if": what_if, "--record-times": record_times, "--replay": replay}
+    crew = Crew(workers, ray_address, cpus, gpus)
+    if check_engine(engine, crew, {**of_time, "--report": report}):
+        evaluated(wanted, whole, crew, mapping or (), boundary, output)
+        return
+    data = open_labelled(wanted, whole)
     if replay is not None:
         refuse_with_replay({"--streaming": streaming, "--record-times": record_times, "--report": report})
         replayed(data, whole, replay, what_if, mapping or (), boundary, output)

@@ -76,17 +76,26 @@ def _panoptic(what: Mapping[str, Any]) -> Table:
 
 def lines(what: Mapping[str, Any]) -> list[str]:
     """What the tables do not say: which images, how fast, what was not scored."""
-    data, left_out, network, age = what["dataset"], what["left_out"], what["stages_ms"]["infer"], what["age_ms"]
+    data, left_out = what["dataset"], what["left_out"]
     return [
         f"{data['name']} {data['split']}".rstrip() + f": {what['images']} images, {left_out['count']} left out; "
         f"data for: {data['terms']}",
         *left_out_lines(left_out),
         *scored_lines(what),
+        _speed(what),
+    ]
+
+
+def _speed(what: Mapping[str, Any]) -> str:
+    if "workers" in what:  # on a cluster
+        return f"{what['fps']:.1f} frames/s by {len(what['workers'])} workers, their start included"
+    network, age = what["stages_ms"]["infer"], what["age_ms"]
+    return (
         f"{what['fps'] or 0:.1f} frames/s, reading the images and their labels included; network "
         f"{_ms(network)}, from image to result {_ms(age)}"
         + (f", p90 {age['p90']:.1f} ms" if age["p90"] is not None else "")
-        + (f", p99 {age['p99']:.1f} ms" if age["p99"] is not None else ""),
-    ]
+        + (f", p99 {age['p99']:.1f} ms" if age["p99"] is not None else "")
+    )
 
 
 def left_out_lines(left_out: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,11 @@ import typer
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+RayAddress = Annotated[
+    str | None, typer.Option(metavar="ADDR", help="Of a Ray cluster, or auto. Default: this machine alone.")
+]
+CPUs = Annotated[float | None, typer.Option(metavar="N", help="Ray: cores that a worker takes, such as 2 or 0.5.")]
+GPUs = Annotated[float, typer.Option(metavar="N", help="Ray: GPUs that a worker takes, such as 0.25.")]
 IMGSZ = Annotated[int | None, typer.Option(metavar="PX", help="Long side of the network's input.")]
 ConfigFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="YAML configuration, or the name of a preset.")

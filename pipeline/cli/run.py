@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import Given, configured, listed, milliseconds
+from pipeline.cli.web_option import Recordings, Web
 
 Sources = Annotated[
     list[str],
@@ -44,6 +45,9 @@ def run(
         str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
     ] = None,
     pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.")
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
     ] = None,
@@ -76,6 +80,8 @@ def run(
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
+    web: Web = None,
+    recordings: Recordings = None,
     log: Annotated[str, typer.Option(metavar="text|json", help="How the run talks, on stderr.")] = "text",
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
 ) -> None:
@@ -108,9 +114,12 @@ def run(
             "output.masks": masks,
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
+            "output.mqtt": mqtt,
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,
+            "web.address": web,
+            "web.recordings": recordings,
             "output.timing": False if no_timing else None,
         },
     )

@@ -28,19 +28,27 @@ class DatasetSource:
         dataset: the samples.
         strict: a sample that cannot be read is an error; else it is left out, and its index is missing.
         fps: of the film that the images are; None: as the data set says, else 10.
+        part: only the samples from the first of these numbers up to the second; None: all.
     """
 
     live = False
 
-    def __init__(self, dataset: Dataset, strict: bool = False, fps: float | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        strict: bool = False,
+        fps: float | None = None,
+        part: tuple[int, int] | None = None,
+    ) -> None:
         self.left_out: list[LeftOut] = list(dataset.left_out)
         self.undecodable = 0  # of those left out: samples that could not be read
         self._dataset = dataset
         self._strict = strict
+        self._range = range(*(part or (0, len(dataset))))
         known = fps or getattr(dataset, "fps", None)
         self.timed = known is not None  # else the times are made up
         self._fps = Fraction(known or _FPS).limit_denominator(1001)
-        self._info = SourceInfo(dataset.name, fps=float(self._fps), frames=len(dataset))
+        self._info = SourceInfo(dataset.name, fps=float(self._fps), frames=len(self._range))
 
     @property
     def info(self) -> SourceInfo:
@@ -55,7 +63,7 @@ class DatasetSource:
         pass
 
     def _frames(self) -> Iterator[Frame]:
-        for index in range(len(self._dataset)):
+        for index in self._range:
             try:
                 sample = self._dataset[index]
             except DataError as error:
@@ -107,6 +115,7 @@ class Wanted:
     split: str = "val"
     strict: bool = False  # anything broken or missing is an error
     options: Mapping[str, Any] = field(default_factory=dict)  # of the data set's class
+    part: tuple[int, int] | None = None  # only the images from the first of these numbers up to the second
 
 
 def open_labelled(wanted: Wanted, config: Config) -> Labelled:
@@ -125,7 +134,7 @@ def open_labelled(wanted: Wanted, config: Config) -> Labelled:
     if wanted.root is None:
         raise DataError(f"where is {name}?", hint="add --root DIR, the folder that its layout begins in")
     dataset = open_dataset(name, wanted.root, wanted.split, strict=wanted.strict, **wanted.options)
-    source = DatasetSource(dataset, wanted.strict, config.source.fps)
+    source = DatasetSource(dataset, wanted.strict, config.source.fps, wanted.part)
     return Labelled(
         name,
         wanted.split,

@@ -6,15 +6,22 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Protocol
 
-from pipeline.flow.flow import Flow
+
+class Endable(Protocol):
+    """A flow, or several."""
+
+    def end(self) -> None:
+        """See Flow.end; legal in a signal handler."""
+        ...
+
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def drain_on_interrupt(flow: Flow[Any]) -> Iterator[None]:
+def drain_on_interrupt(flow: Endable) -> Iterator[None]:
     """Inside this block Ctrl-C or SIGTERM ends the flow and lets what is under way come out; a second one kills.
 
     The second one is left to the system, which needs no Python for it: it works whatever this thread hangs in, and

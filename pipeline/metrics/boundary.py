@@ -62,6 +62,11 @@ class BoundaryIoU:
             self._both[class_id] += cv2.countNonZero(cv2.bitwise_and(true, said))
             self._either[class_id] += cv2.countNonZero(cv2.bitwise_or(true, said))
 
+    def merge(self, other: BoundaryIoU) -> None:
+        """Add what another one of the same classes has counted; the order of merging does not matter."""
+        self._both += other._both
+        self._either += other._either
+
     def scores(self) -> NDArray[np.float64]:
         """(n,) 0..1, NaN for a class without a border in truth or found."""
         shares = np.full(len(self._both), np.nan)

@@ -72,6 +72,12 @@ class _Tally:
         self.bits.frombytes(np.ascontiguousarray(bits.transpose(2, 0, 1)).tobytes())
         self.truths = [old + new for old, new in zip(self.truths, one.truths, strict=True)]
 
+    def merge(self, later: _Tally) -> None:
+        self.scores += later.scores
+        self.ranks += later.ranks
+        self.bits += later.bits
+        self.truths = [old + new for old, new in zip(self.truths, later.truths, strict=True)]
+
 
 class AveragePrecision:
     """Counts image by image; images without a found object count too, and images may come in any order.
@@ -107,6 +113,11 @@ class AveragePrecision:
             false += int(np.count_nonzero(counts)) - here
             missed += max(0, one.truths[0] - here)
         return Matches(hits, false, missed)
+
+    def merge(self, later: AveragePrecision) -> None:
+        """Add what another one of the same classes has counted on images that come after all of these."""
+        for mine, theirs in zip(self._tallies, later._tallies, strict=True):
+            mine.merge(theirs)
 
     def scores(self) -> InstanceScores:
         """Accumulate and summarise what was counted so far."""

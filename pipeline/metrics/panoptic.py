@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.metrics.exact import ExactSums
 from pipeline.types import Panoptic
 
 # coco:    pixels that nobody marked are no part of a found segment; a found one is forgiven if more than half of it
@@ -59,7 +60,7 @@ class PanopticQuality:
     def __init__(self, things: Sequence[bool], rules: Rules = "coco") -> None:
         self._things = np.array(things, np.bool_)
         self._rules = rules
-        self._iou = np.zeros(len(things))
+        self._iou = ExactSums(len(things))
         self._counts = np.zeros((3, len(things)), np.int64)  # matched, false, missed
 
     def add(self, truth: Panoptic, found: Panoptic | None) -> None:
@@ -88,7 +89,7 @@ class PanopticQuality:
         unsure = self._unsure(shared, truth, found)
         false = ~match.any(0) & ~found.crowd & (found_px > 0) & ~(unsure > found_px / 2)
         missed = ~match.any(1) & ~truth.crowd & (true_px > 0)
-        np.add.at(self._iou, truth.class_ids, np.where(match, iou, 0).sum(1))
+        self._iou.add_at(truth.class_ids.tolist(), np.where(match, iou, 0).sum(1).tolist())
         np.add.at(self._counts[0], truth.class_ids, match.any(1))
         np.add.at(self._counts[1], found.class_ids, false)
         np.add.at(self._counts[2], truth.class_ids, missed)
@@ -104,16 +105,22 @@ class PanopticQuality:
             unsure += np.where(found.class_ids == class_id, shared[row + 1, 1:], 0)
         return unsure
 
+    def merge(self, other: PanopticQuality) -> None:
+        """Add what another one of the same classes has counted; the order of merging does not matter."""
+        self._iou.merge(other._iou)
+        self._counts += other._counts
+
     def scores(self) -> PanopticScores:
         """The measures of what was counted so far."""
         matched, false, missed = self._counts
+        overlap = self._iou.values()
         half = matched + false / 2 + missed / 2
         seen = half > 0
         pq, rq = np.full(len(half), np.nan), np.full(len(half), np.nan)
-        np.divide(self._iou, half, out=pq, where=seen)
+        np.divide(overlap, half, out=pq, where=seen)
         np.divide(matched, half, out=rq, where=seen)
         sq = np.where(seen, 0.0, np.nan)
-        np.divide(self._iou, matched, out=sq, where=matched > 0)
+        np.divide(overlap, matched, out=sq, where=matched > 0)
 
         def mean(chosen: NDArray[np.bool_]) -> Quality:
             counted = chosen & seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import cv2
@@ -13,6 +13,7 @@ from pipeline.config import RenderConfig
 from pipeline.image import Image, Matrix, PixelFormat
 from pipeline.render.canvas import Canvas, Palette
 from pipeline.render.check import check_config, ground_colour
+from pipeline.render.chosen import without
 from pipeline.render.cutout import kept_alpha, put_ground
 from pipeline.render.labels import LabelPainter
 from pipeline.render.masks import MaskPainter
@@ -78,12 +79,13 @@ class Renderer:
         check_config(config)
         self._next = config
 
-    def render(self, scene: Scene, status: str | None = None) -> Picture:
+    def render(self, scene: Scene, status: str | None = None, hidden: Collection[str] = ()) -> Picture:
         """Draw a scene.
 
         Args:
             scene: its frame's planes are read only.
             status: the line at the lower left; None: none.
+            hidden: classes that are not drawn. What is blurred or cut out stays so.
         """
         if self._next is not self._config:
             self._config, self._look = self._next, None
@@ -110,7 +112,8 @@ class Renderer:
         if config.cutout:
             put_ground(canvas, kept_alpha(scene, config.cutout), ground_colour(config.ground) or _BLACK)
         else:
-            look.draw(canvas, scene, self._legend.update(scene) if config.legend else [], status)
+            shown = without(scene, hidden) if hidden else scene
+            look.draw(canvas, shown, self._legend.update(shown, hidden) if config.legend else [], status)
         return Picture(scene, Image(planes, source.format, source.matrix, source.full_range), lease)
 
     def _look_for(self, source: Image) -> _Look:

@@ -63,6 +63,12 @@ class LabelScore:
         self.counted.merge(one)
         return self._folded(one).scores(self._not_in_mean).mean_iou
 
+    def merge(self, other: LabelScore) -> None:
+        """Add what another one of the same classes has counted; the order of merging does not matter."""
+        self.counted.merge(other.counted)
+        if self._boundaries is not None and other._boundaries is not None:
+            self._boundaries.merge(other._boundaries)
+
     @property
     def confusion(self) -> ConfusionMatrix:
         """Over the compared classes."""

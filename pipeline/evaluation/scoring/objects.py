@@ -141,6 +141,16 @@ class ObjectScore:
             ids = [class_id for class_id in instances.class_ids.tolist() if class_id >= 0 and to[class_id] == VOID]
             self._unmapped[side].update(names[class_id] for class_id in ids)
 
+    def merge(self, later: ObjectScore) -> None:
+        """Add what another one of the same classes has counted on frames that come after all of these."""
+        self.painted.merge(later.painted)
+        for kind, precision in self._precision.items():
+            precision.merge(later._precision[kind])
+        for count in ("_hits", "_false", "_missed", "_truths", "_crowds", "_ignored", "_founds"):
+            setattr(self, count, getattr(self, count) + getattr(later, count))
+        for side, counter in self._unmapped.items():
+            counter.update(later._unmapped[side])
+
     def report(self) -> dict[str, Any]:
         """Shares 0..1, None where there is nothing to measure."""
         painted = self.painted.report()

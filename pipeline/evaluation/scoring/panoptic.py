@@ -97,6 +97,10 @@ class PanopticScore:
                 here[inside] = len(class_ids)
         return Panoptic(segments, np.array(class_ids, np.int32), np.array(crowd, np.bool_), self._classes)
 
+    def merge(self, other: PanopticScore) -> None:
+        """Add what another one of the same classes has counted; the order of merging does not matter."""
+        self._quality.merge(other._quality)
+
     def report(self) -> dict[str, Any]:
         """Shares 0..1, None where there is nothing to measure."""
         scores = self._quality.scores()

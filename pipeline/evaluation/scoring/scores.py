@@ -78,6 +78,18 @@ class Scores:
         said = [score for score in scores if not math.isnan(score)]
         return sum(said) / len(said) if said else math.nan
 
+    def merge(self, later: Scores) -> None:
+        """Add what another one for the same networks and data has counted on frames that come after all of these.
+
+        The figures are then, to the last digit, those of one that has seen all the frames.
+        """
+        if self.labels is not None and later.labels is not None:
+            self.labels.merge(later.labels)
+        if self.objects is not None and later.objects is not None:
+            self.objects.merge(later.objects)
+        if self.panoptic is not None and later.panoptic is not None:
+            self.panoptic.merge(later.panoptic)
+
     def report(self) -> dict[str, Any]:
         """For JSON. Mean IoU is that of the network that labels pixels; else that of the painted masks."""
         objects = {} if self.objects is None else self.objects.report()
