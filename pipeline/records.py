@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -138,18 +138,26 @@ class Record:
     timing: Mapping[str, Any] | None
 
 
+_Side = Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # pixels
+_MOST_PX = 1 << 28  # of a picture: a broken line does not take all memory
+
+
 class _Rle(msgspec.Struct):
-    size: tuple[int, int]
+    size: tuple[_Side, _Side]
     counts: str
+
+    def __post_init__(self) -> None:
+        if self.size[0] * self.size[1] > _MOST_PX:
+            raise ValueError(f"a picture of {self.size[1]}x{self.size[0]} is larger than any that is written")
 
 
 class _Instance(msgspec.Struct):
     name: str = msgspec.field(name="class")
-    class_id: int
+    class_id: Annotated[int, msgspec.Meta(le=65_535)]
     score: float
     box_xyxy: tuple[float, float, float, float]
     rle: _Rle
-    track: int = 0
+    track: Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)] = 0
 
 
 class _Record(msgspec.Struct):

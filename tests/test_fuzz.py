@@ -27,7 +27,8 @@ from pipeline.datasets.coco import Coco
 from pipeline.datasets.scalabel import Scalabel
 from pipeline.errors import UserError
 from pipeline.record_lines import read_lines
-from pipeline.records import read_records
+from pipeline.records import read_record, read_records
+from pipeline.rle import encode_crop
 
 EXAMPLES = int(os.environ.get("DASHMASK_FUZZ", "40"))
 fuzzed = settings(
@@ -41,23 +42,24 @@ WRONG = st.one_of(
     st.booleans(),
     st.sampled_from([0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 10**12, 0.5, -0.5, 1e300, float("nan"), float("inf")]),
     st.text(max_size=6),
-    st.sampled_from(["", "../x", "\x00", "0" * 400, "zz9", "1e9999", "é"]),
+    st.sampled_from(["", "../x", "\x00", "0" * 400, "x" * 5000, "zz9", "1e9999", "é"]),
     st.lists(st.integers(-3, 40), max_size=5),
     st.just({}),
     st.just([[]]),
     st.just([[1.0, 2.0, 3.0]]),
 ).map(copy.deepcopy)
 
+MASK = encode_crop(np.ones((3, 4), np.bool_), (2, 1), HW)
 RECORD = {
     "index": 3,
     "pts_s": 0.1,
     "instances": [
         {
             "class": "car", "class_id": 2, "track": 7, "score": 0.9, "box_xyxy": [1.0, 2.0, 8.0, 9.0],
-            "rle": {"size": [12, 16], "counts": "R14n3"},
+            "rle": {"size": [12, 16], "counts": MASK},
         }
     ],
-    "labels": {"road": {"size": [12, 16], "counts": "04l5"}},
+    "labels": {"road": {"size": [12, 16], "counts": MASK}},
     "dropped": {"newest": 2},
     "rung": "80%",
     "timing": {"age_ms": 3.5, "stages_ms": {"infer": 2.0}},
@@ -84,7 +86,7 @@ SCALABEL = {
                 {"id": "1", "category": "car", "attributes": {"crowd": False},
                  "box2d": {"x1": 1, "y1": 2, "x2": 8, "y2": 9},
                  "poly2d": [{"vertices": [[1, 2], [7, 2], [7, 7]], "types": "LLL", "closed": True}]},
-                {"id": 2, "category": "person", "rle": {"size": [12, 16], "counts": "R14n3"}},
+                {"id": 2, "category": "person", "rle": {"size": [12, 16], "counts": MASK}},
             ],
         }
     ],
@@ -167,6 +169,21 @@ def test_records(data: bytes, tmp_path: Path) -> None:
     path.write_bytes(json.dumps(RECORD).encode() + b"\n" + data + b"\n")
     read_or_refused(lambda: list(read_records(path)))
     read_or_refused(lambda: [line.record() for line in read_lines(path)])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": {"road": {"size": [10**6, 10**6], "counts": "04l5"}}},
+        {"labels": {"road": {"size": [65_535, 65_535], "counts": "04l5"}}},
+        {"labels": {"road": {"size": [2**63, 1], "counts": "04l5"}}},
+        {"instances": [{**RECORD["instances"][0], "class_id": 2**40}]},  # type: ignore[index,dict-item]
+        {"instances": [{**RECORD["instances"][0], "track": 2**63}]},  # type: ignore[index,dict-item]
+    ],
+)
+def test_a_record_with_a_huge_number_is_refused_before_any_memory_is_taken(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        read_record(json.dumps({**RECORD, **wrong}))
 
 
 @given(data=bytes_of(COCO))

@@ -13,6 +13,7 @@ from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.coco_file import CocoFile, CocoImage
 from pipeline.datasets.coco_places import find_annotations, find_images
 from pipeline.datasets.decoding import read_image, size_hw
+from pipeline.datasets.json_file import is_there
 from pipeline.datasets.objects import NO_CLASSES, nothing_said
 from pipeline.errors import DataError
 
@@ -54,9 +55,7 @@ class Coco:
         self._paths: list[Path] = []
         self.left_out: list[LeftOut] = []
         for image in self._file.images:
-            found = next(
-                (folder / image.file_name for folder in folders if (folder / image.file_name).is_file()), None
-            )
+            found = next((folder / image.file_name for folder in folders if is_there(folder / image.file_name)), None)
             reason = self._file.wrong.get(
                 image.id, None if found is not None else f"the image is not in {folders[0]}"
             )

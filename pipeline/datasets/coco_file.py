@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -22,6 +23,9 @@ from pipeline.types import Classes, TrueObjects
 
 Box = tuple[float, float, float, float]
 _WHAT = "COCO's instances: images, annotations, categories"
+
+
+Whole = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]  # what a number of JSON holds exactly
 
 
 class CocoImage(msgspec.Struct, frozen=True):
@@ -39,12 +43,12 @@ class _Category(msgspec.Struct, frozen=True):
 
 
 class _Rle(msgspec.Struct, frozen=True):
-    counts: str | list[int]
+    counts: str | list[Whole]
     size: tuple[int, int]  # height, width
 
 
 class _Annotation(msgspec.Struct, frozen=True):
-    id: int
+    id: Whole
     image_id: int | str
     category_id: int
     segmentation: msgspec.Raw = msgspec.Raw(b"[]")

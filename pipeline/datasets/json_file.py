@@ -40,3 +40,11 @@ def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str) ->
         raise DataError(f"{where}: {str(error).lower()}", hint=f"it should be {layout}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{where} is broken JSON: {error}", hint=f"fetch it again; it should be {layout}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file of a name that a data set says is there; a name that no file can have is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -17,6 +17,7 @@ from pipeline.classes import colours_for
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.bdd100k_labels import THING_NAMES
 from pipeline.datasets.decoding import read_image, size_hw
+from pipeline.datasets.json_file import is_there
 from pipeline.datasets.objects import NO_CLASSES, nothing_said
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabels, leaves, read_files
 from pipeline.errors import DataError
@@ -86,7 +87,7 @@ class Scalabel:
         for path, what in read:
             for frame in what.frames:
                 name = frame.key
-                image = next((folder / n for n in (name, frame.name) if (folder / n).is_file()), None)
+                image = next((folder / n for n in (name, frame.name) if is_there(folder / n)), None)
                 if image is None or name in seen:
                     reason = "is there twice" if name in seen else f"the image is not in {folder}"
                     if strict:
