@@ -5,7 +5,7 @@ is read, decoded, segmented and scored as any other. Label maps go through an em
 one that is named, such as yolo11n-seg.onnx. Inputs are small: what is measured is memory, not speed.
 
 python benchmarks/eval_memory.py --images 10000 --out benchmarks/results/eval-memory.json
-python benchmarks/eval_memory.py --images 10000 --objects yolo11n-seg.onnx --out ...
+python benchmarks/eval_memory.py --images 10000 --objects yolo11n-seg.onnx --out benchmarks/results/eval-memory.json
 """
 
 from __future__ import annotations
@@ -34,20 +34,19 @@ THINGS = {11: 1, 12: 2, 13: 3, 14: 4, 15: 5, 16: 6, 17: 7, 18: 8}  # trainId -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--objects", metavar="MODEL", help="a network of COCO's classes that finds objects")
-    parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--objects", metavar="MODEL", help="objects instead: a network of COCO's classes")
+    parser.add_argument("--out", type=Path, help="JSON; what it holds of the other part stays")
     wanted = parser.parse_args()
-    parts = {"label maps": ("roadnet-drawn", "bdd100k", ())}
-    if wanted.objects:
-        parts["objects"] = (wanted.objects, "bdd100k-instances", ("coco-on-bdd100k",))
-    found: dict[str, Any] = {"date": date.today().isoformat(), "cpu": cpu_name(), "image": "1280x720", "parts": {}}
+    labels, objects = ("roadnet-drawn", "bdd100k", ()), (wanted.objects, "bdd100k-instances", ("coco-on-bdd100k",))
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder), wanted.images)
-        for name, (model, dataset, mappings) in parts.items():
-            with multiprocessing.get_context("spawn").Pool(1) as pool:  # memory of its own
-                found["parts"][name] = pool.apply(measure, (folder, model, dataset, mappings))
-            print(name, json.dumps(found["parts"][name]))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:  # memory of its own
+            part = pool.apply(measure, (folder, *(objects if wanted.objects else labels)))
+    part = {"date": date.today().isoformat(), "cpu": cpu_name(), "image": "1280x720", **part}
+    print(json.dumps(part))
     if wanted.out:
+        found: dict[str, Any] = json.loads(wanted.out.read_text()) if wanted.out.is_file() else {}
+        found["objects" if wanted.objects else "label maps"] = part
         wanted.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,15 +10,17 @@ from itertools import groupby
 from typing import Any
 
 from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
+from engines.backends.restart import interrupt
 from pipeline.capture import capture
 from pipeline.capture import open_configured as open_configured
 from pipeline.config import Config
-from pipeline.flow import Flow, Pool, Stage
+from pipeline.flow import Flow, Stage
 from pipeline.lanes import Lane, by_source, sink_stages
 from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
 from pipeline.timing import timed
+from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
@@ -33,6 +35,7 @@ def build(
     dropped: Callable[[], Mapping[str, int]],
     render: Callable[[Scene], Picture] | None = None,
     sinks: Sequence[tuple[str, Callable[[], Sink]]] = (),
+    in_flight: int | None = None,
 ) -> Flow[Picture]:
     """The flow of one source through the networks to pictures and sinks; see build_lanes.
 
@@ -43,8 +46,10 @@ def build(
         dropped: frames lost so far, by cause; asked once a frame.
         render: draws a scene, in a thread of its own; None: pictures stay empty.
         sinks: name and opener of each; each has a thread and is opened at its first picture.
+        in_flight: most frames under way behind the source; None: one more than the workers.
     """
-    return build_lanes(config, [Lane(source, render, sinks)], nets, dropped=lambda number: dropped())
+    lane = Lane(source, render, sinks)
+    return build_lanes(config, [lane], nets, dropped=lambda number: dropped(), in_flight=in_flight)
 
 
 def build_lanes(
@@ -54,6 +59,7 @@ def build_lanes(
     *,
     dropped: Callable[[int], Mapping[str, int]],
     source_failed: Callable[[int, Exception], bool] = lambda number, error: False,
+    in_flight: int | None = None,
 ) -> Flow[Picture]:
     """The flow of one or several sources through the same networks; each with its own drawing and outputs.
 
@@ -66,6 +72,7 @@ def build_lanes(
         nets: at least one; all see every frame.
         dropped: frames of a source lost so far, by cause; asked once a frame.
         source_failed: see Flow.
+        in_flight: most frames under way behind the sources; None: one more than are worked on at once.
     """
     backends = [net.selection.backend for net in nets]
     workers = min(backend.workers for backend in backends)
@@ -74,7 +81,8 @@ def build_lanes(
     whole = all(takes_frames(backend) for backend in backends)
     renders = [lane.render for lane in lanes if lane.render is not None]
     scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)], frame_of)
-    finish = scene if renders else lambda message: Picture(scene(message), None)
+    track = OverTime(config.track, lambda: nets[-1].decoder.conf) if wanted(config.track) else None
+    finish = scene if renders or track else _bare(scene)
     infer = Stage(
         "infer",
         _opened(lambda: timed("infer", _Infer(backends, finish if whole else None), frame_of)),
@@ -82,6 +90,7 @@ def build_lanes(
         batch=batch if len(lanes) == 1 else together,
         capacity=config.flow.capacity,
         linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
+        rescue=lambda: interrupt(backends),
     )
     if whole:
         stages = [infer]
@@ -89,6 +98,8 @@ def build_lanes(
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
         prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
         stages = [prepare, infer, _stage("postprocess", _each(finish))]
+    if track is not None:
+        stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
         stages.append(_stage("render", _each(by_source(renders, frame_of))))
     stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
@@ -98,7 +109,7 @@ def build_lanes(
         readers if len(lanes) > 1 else readers[0],
         stages,
         live=lives if len(lanes) > 1 else lives[0],
-        in_flight=workers * together + 1,
+        in_flight=in_flight or workers * together + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
         join_timeout_s=JOIN_S + (config.source.open_timeout_s + config.source.read_timeout_s if any(lives) else 0),
@@ -190,7 +201,7 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
     """For each lane one for each network: they keep what fits the size of the frames before."""
     yield [net.preprocessor for net in nets]
     for _ in range(1, lanes):
-        yield [Preprocessor(net.card.input, Pool) for net in nets]
+        yield [net.preprocessor.another() for net in nets]
 
 
 def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
@@ -217,10 +228,16 @@ def _scenes(
                 instances = found
             else:
                 labels = found
-        frame = frame_of(message)
-        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index))
+        frame, first = frame_of(message), message[0]
+        rung = first.prepared.rung if isinstance(first, Inferred) else ""
+        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index), rung)
 
     return scene
+
+
+def _bare(scene: Callable[[Any], Scene]) -> Callable[[Any], Picture]:
+    """A scene that nobody draws."""
+    return lambda message: Picture(scene(message), None)
 
 
 Opener = Callable[[], AbstractContextManager[Any]]

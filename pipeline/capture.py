@@ -49,10 +49,10 @@ def capture(source: Source, config: Config, number: int = 0) -> Iterator[Iterabl
 
 
 def _timed(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The frames with the time that the source took for each, stamped as `capture`."""
+    """The frames with the time that the source took for each, stamped as `capture` unless it says so itself."""
     began = monotonic()
     for frame in frames:
-        frame.stamps.spans["capture"] = (began, monotonic())
+        frame.stamps.spans.setdefault("capture", (began, monotonic()))
         yield frame
         began = monotonic()
 

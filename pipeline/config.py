@@ -79,11 +79,27 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     boxes: bool = True
     names: bool = True
     scores: bool = True
+    colour_by: Literal["class", "track"] = "class"  # of objects; track: each its own, where they are numbered
     legend: bool = True
     status: bool = True  # the line with fps, frame age and drops
     blur: tuple[str, ...] = ()  # classes made unrecognisable
     cutout: tuple[str, ...] = ()  # classes kept; everything else becomes the ground
     ground: str = "white"  # behind a cut-out: a colour (white, black, green, #rrggbb) or transparent
+
+
+class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one frame tells of the next."""
+
+    objects: bool = False  # number objects over time (ByteTrack)
+    low: Share = (
+        0.1  # objects from this score on may keep a number; under decode.conf they are shown only where they do
+    )
+    keep_frames: Count = 30  # so long a lost object is looked for
+    least_match: Share = 0.2  # least IoU times score of an object and where it was expected
+    smooth: bool = False  # hold labels steady along optical flow
+    smooth_masks: bool = False  # and the masks of numbered objects, which flicker less and fit less: see benchmarks
+    confirm: Annotated[int, msgspec.Meta(ge=2, le=100)] = 2  # frames that must agree before a pixel changes
+    flow_px: Annotated[int, msgspec.Meta(ge=64)] = 320  # long side of the pictures that the flow is computed on
 
 
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +110,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     masks: str | None = None  # a folder of PNG masks
     pictures: str | None = None  # a folder of PNG pictures
     summary: str | None = None  # JSON: counts, rates and percentiles of the run
+    mqtt: str | None = None  # mqtt://HOST/TOPIC, one record a message
     trace: str | None = None  # JSON for Perfetto: each frame's way through the threads
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records
@@ -101,6 +118,50 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     codec: str = "libx264"
     crf: Annotated[int, msgspec.Meta(ge=0, le=51)] | None = None  # quality, less is better; None: as is cheapest
     preset: str | None = None  # of the encoder
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The page of a run."""
+
+    address: str | None = None  # HOST:PORT; None: no page
+    token: str | None = None  # who asks must know it; None: needed outside this machine only, and made there
+    recordings: str | None = None  # a folder that the page may record into; None: it may not
+    width: Annotated[int, msgspec.Meta(ge=64, le=7680)] = 854  # of the live picture at most, pixels
+    fps: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # live pictures a second, at most
+    quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the live picture's JPEG
+    stalled_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # a source without a frame for so long counts as stalled
+
+
+class ApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one `POST /segment` may ask for."""
+
+    max_mb: Annotated[float, msgspec.Meta(gt=0)] = 32.0  # of an upload, 10^6 bytes
+    max_megapixels: Annotated[float, msgspec.Meta(gt=0)] = 25.0  # of a picture, 10^6
+    max_frames: Count = 300  # of a clip
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # to upload, and as long again to segment
+    waiting: Annotated[int, msgspec.Meta(ge=0)] = 4  # requests that may wait for the one at work
+
+
+class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is kept when something happens."""
+
+    folder: str | None = None  # a folder for each event goes in here; None: nothing is kept
+    when: tuple[str, ...] = ()  # --on: conditions, see pipeline.evidence.conditions; SIGUSR1 always is one
+    before_s: Seconds = 5.0  # seconds kept from before it happened
+    after_s: Seconds = 5.0
+    cooldown_s: Seconds = 10.0  # after the end of one event so long nothing begins another
+    picture: Literal["drawn", "source"] = "drawn"
+    limit_mb: Count = 1000  # of all events in the folder, 10^6 bytes: the oldest are removed
+    memory_mb: Count = 64  # of the seconds before, encoded; where that is too little they become fewer
+
+
+class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How old a frame may be when it comes out, and what is given up for it."""
+
+    ms: Annotated[float, msgspec.Meta(gt=0)] | None = None  # 95 of 100 frames shall be younger; None: no budget
+    scales: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] = (1.0, 0.8, 0.65, 0.5)  # of the input's long side
+    backends: tuple[str, ...] = ()  # tried beside the one that is chosen, at every scale
+    climb_after_s: Seconds = 5.0  # so long a better way must look possible before it is tried
 
 
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,6 +180,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     backend: BackendConfig = BackendConfig()
     input: InputConfig = InputConfig()
     decode: DecodeConfig = DecodeConfig()
+    track: TrackConfig = TrackConfig()
     render: RenderConfig = RenderConfig()
     output: OutputConfig = OutputConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     flow: FlowConfig = FlowConfig()
+    web: WebConfig = WebConfig()
+    api: ApiConfig = ApiConfig()
+    budget: BudgetConfig = BudgetConfig()

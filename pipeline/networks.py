@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from engines.backends.base import Backend, Options, Precision
+from engines.backends.restart import Interruptible, RestartingBackend
 from engines.card import find_card
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.frame_task import DetectRules, FrameTask
-from engines.select import Selection, select
+from engines.select import Selection, opener, select
 from engines.verify import gate
 from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
-from pipeline.postprocess import Decoder, decoder
+from pipeline.postprocess import Decoder, Replaceable, decoder
 from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, InputSpec
 
@@ -29,7 +32,7 @@ class Network:
     card: Card
     selection: Selection
     preprocessor: Preprocessor
-    decoder: Decoder
+    decoder: Replaceable
 
     @property
     def network_sizes(self) -> list[tuple[int, int]]:
@@ -37,18 +40,20 @@ class Network:
         return sorted({*self.preprocessor.network_sizes, *getattr(self.selection.backend, "network_sizes", ())})
 
 
-def networks(config: Config) -> tuple[Network, ...]:
+def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
     """Read the cards, choose the backends and load the models; the best embedded one where none is named.
+
+    Args:
+        config: of the run.
+        scale: of the input's long side, where the network leaves it free.
 
     Raises:
         ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
     """
-    cards = [replace(card, input=input_for(card, config.input)) for card in read_cards(config)]
+    cards = [replace(card, input=scaled(input_for(card, config.input), scale)) for card in read_cards(config)]
     made = []
     for card in cards:
-        # `classes` picks objects: beside an instance network a semantic one says all it sees.
-        everything = len(cards) > 1 and card.family == "semantic"
-        rules = msgspec.structs.replace(config.decode, classes=()) if everything else config.decode
+        rules = decode_config(config, card, len(cards))
         preprocessor, decode = Preprocessor(card.input, Pool), decoder(card, rules)
         selection = select(
             card,
@@ -61,14 +66,51 @@ def networks(config: Config) -> tuple[Network, ...]:
             task=frame_task(preprocessor, decode, rules),
             verified=None if config.backend.unverified else gate,
         )
+        selection = replace(selection, backend=_restarting(card, selection.backend))
         if config.backend.unverified and (reason := gate(card, selection.backend)):
             selection = replace(selection, notes=(*selection.notes, f"used unverified: {reason}"))
         if not config.model:
             free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
             notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
             selection = replace(selection, notes=notes)
-        made.append(Network(card, selection, preprocessor, decode))
+        made.append(Network(card, selection, preprocessor, Replaceable(decode, config.decode.conf)))
     return tuple(made)
+
+
+def _restarting(card: Card, running: Backend) -> Backend:
+    """The backend, as one that starts anew where it is stuck and can be stopped."""
+    if not isinstance(running, Interruptible):
+        return running
+    precision: Precision = "bf16" if running.precision == "bf16" else "f32"
+    options = Options(running.workers, running.threads, precision)
+    return RestartingBackend(running, lambda: opener(running.name)(card, options))
+
+
+def decode_config(config: Config, card: Card, networks: int) -> DecodeConfig:
+    """What the decoder of a network is told; where objects are numbered, it looks down to scores that keep a number.
+
+    Args:
+        config: of the run.
+        card: of the network.
+        networks: how many run on the same frames.
+    """
+    decode = config.decode
+    if config.track.objects:
+        decode = msgspec.structs.replace(decode, conf=min(decode.conf, config.track.low))
+    # `classes` picks objects: beside an instance network a semantic one says all it sees.
+    everything = networks > 1 and card.family == "semantic"
+    return msgspec.structs.replace(decode, classes=()) if everything else decode
+
+
+def replaced(nets: Sequence[Network], config: Config) -> None:
+    """Let networks that run decode with other thresholds and classes, from the next frame on.
+
+    Raises:
+        ConfigError: a class that a network does not have; nothing is changed then.
+    """
+    made = [decoder(net.card, decode_config(config, net.card, len(nets))) for net in nets]
+    for net, other in zip(nets, made, strict=True):
+        net.decoder.replace(other, config.decode.conf)
 
 
 def frame_task(preprocessor: Preprocessor, decode: Decoder, config: DecodeConfig) -> FrameTask | None:
@@ -101,6 +143,13 @@ def _file(name: str) -> str | Path:
     if Path(name).exists() or Path(f"{name}.onnx").exists() or not is_ultralytics_name(name):
         return name
     return named_model(name)
+
+
+def scaled(spec: InputSpec, scale: float) -> InputSpec:
+    """The input with a shorter long side, a multiple of the stride; the same where the network fixes its size."""
+    if scale == 1 or None not in spec.size_hw:
+        return spec
+    return replace(spec, long_side=max(1, round(scale * spec.long_side / spec.stride)) * spec.stride)
 
 
 def input_for(card: Card, wanted: InputConfig) -> InputSpec:

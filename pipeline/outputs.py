@@ -18,11 +18,12 @@ def sinks(
     out: OutputConfig, spec: str, source: Source, start_s: float, opened: list[Sink]
 ) -> list[tuple[str, Opener]]:
     """Name and opener of each sink; a sink is added to `opened` when its thread opens it."""
-    wanted: dict[str, tuple[str | None, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told besides
-        "video": (out.save, {"start_s": start_s, "rate": source.info.fps}),
-        "json": (out.json, {"timing": out.timing}),
-        "masks": (out.masks, {"ids": out.mask_ids}),
-        "pictures": (out.pictures, {}),
+    wanted: dict[str, tuple[Path | str | None, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told
+        "video": (_path(out.save), {"start_s": start_s, "rate": source.info.fps}),
+        "json": (_path(out.json), {"timing": out.timing}),
+        "masks": (_path(out.masks), {"ids": out.mask_ids}),
+        "pictures": (_path(out.pictures), {}),
+        "mqtt": (out.mqtt, {"timing": out.timing}),
     }
     if out.save is not None:
         from pipeline.sinks.codecs import VideoConfig
@@ -31,16 +32,20 @@ def sinks(
         video = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
         wanted["video"][1].update(config=video, audio_from=sound)
 
-    def opener(kind: Callable[..., Sink], path: Path, told: dict[str, Any]) -> Sink:
+    def opener(kind: Callable[..., Sink], path: Path | str, told: dict[str, Any]) -> Sink:
         sink = kind(path, **told)
         opened.append(sink)
         return sink
 
     return [
-        (name, partial(opener, sink_class(name), Path(path), told))
+        (name, partial(opener, sink_class(name), path, told))
         for name, (path, told) in wanted.items()
         if path is not None
     ]
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
 
 
 def all_names(classes: Sequence[Classes]) -> list[str]:

@@ -127,6 +127,10 @@ class Preprocessor:
         self._packed = self._yuv = self._chroma = np.empty((0, 0, 3), np.uint8)
         self._planes: list[NDArray[np.uint8]] = []
 
+    def another(self) -> Preprocessor:
+        """One like this, for another thread or other frames."""
+        return Preprocessor(self._spec, self._pool)
+
     def prepare(self, frame: Frame) -> Prepared:
         """Make one frame into a tensor; its buffer is on loan until Prepared.lease is released."""
         letterbox = self._place(frame.image.size_hw)

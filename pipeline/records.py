@@ -11,8 +11,9 @@ A time in which a live source was away stands between the frames around it:
 {"gap":{"from_pts_s":12.4,"seconds":3.1,"reason":"rtsp://camera/1 was lost after 12.4 s: nothing came for 5 s"}}
 
 `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
-pixel has no entry. Run lengths are COCO's. Every measured time sits under `timing`: without it two runs
-over the same footage give the same bytes.
+pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
+lengths are COCO's. With a budget `"rung"` says at which size, and on what, the networks ran. Every measured time sits
+under `timing`: without it, and without a budget, two runs over the same footage give the same bytes.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def record_of(scene: Scene, timing: bool = True) -> dict[str, Any]:
         counts = encode_labels(scene.labels.map, len(names))
         record["labels"] = {names[i]: {"size": size, "counts": text} for i, text in counts.items()}
     record["dropped"] = dict(scene.dropped)
+    if scene.rung:
+        record["rung"] = scene.rung
     if timing:
         spans = dict(frame.stamps.spans)
         record["timing"] = {
@@ -109,15 +112,17 @@ def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]
     scores = np.round(found.scores.astype(np.float64), 4).tolist()
     boxes = np.round(found.boxes_xyxy.astype(np.float64), 2).tolist()
     texts = encode_instances(found, (size[0], size[1]))
+    numbers = [0] * len(ids) if found.track_ids is None else found.track_ids.tolist()
     return [
         {
             "class": found.classes.names[class_id],
             "class_id": class_id,
+            **({"track": number} if number else {}),
             "score": score,
             "box_xyxy": box,
             "rle": {"size": size, "counts": counts},
         }
-        for class_id, score, box, counts in zip(ids, scores, boxes, texts, strict=True)
+        for class_id, number, score, box, counts in zip(ids, numbers, scores, boxes, texts, strict=True)
     ]
 
 
@@ -144,6 +149,7 @@ class _Instance(msgspec.Struct):
     score: float
     box_xyxy: tuple[float, float, float, float]
     rle: _Rle
+    track: int = 0
 
 
 class _Record(msgspec.Struct):
@@ -219,6 +225,7 @@ def _instances(raw: list[_Instance]) -> Instances:
         arena=np.concatenate([*masks, np.zeros(0, np.uint8)]),
         offset=np.cumsum([0, *(mask.size for mask in masks)], dtype=np.int64),
         classes=_classes(tuple(names.get(i, "") for i in range(max(names, default=-1) + 1))),
+        track_ids=np.array([one.track for one in raw], np.int64) if any(one.track for one in raw) else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,16 +15,18 @@ from typing import Any, Protocol
 from pipeline.assemble import build_lanes
 from pipeline.capture import open_supervised
 from pipeline.config import Config
+from pipeline.drawing import Drawing
 from pipeline.errors import SourceError, UserError
-from pipeline.evaluation.truth_score import TruthScore
-from pipeline.flow import Pool, drain_on_interrupt
+from pipeline.evidence import Evidence
+from pipeline.flow import drain_on_interrupt, on_signal
+from pipeline.ladder import Ladder, open_ladder
 from pipeline.lanes import Lane
 from pipeline.networks import Network, networks
-from pipeline.outputs import all_names
+from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
+from pipeline.run_page import RunPage
 from pipeline.source_names import outputs_for, short_names
 from pipeline.source_run import SourceRun
-from pipeline.status_line import StatusLine
 from pipeline.timing import Summary
 from pipeline.types import Picture, Scene, Source, SourceInfo
 
@@ -58,7 +61,13 @@ class Outcome:
     interrupted: bool  # stopped before the source's end; what was under way came out
 
 
-def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s: float | None = None) -> Outcome:
+def run(
+    specs: str | Sequence[str],
+    config: Config,
+    watch: SourcesWatch,
+    began_s: float | None = None,
+    reload: Callable[[], Config] | None = None,
+) -> Outcome:
     """Run to the end of the source, or of all sources, into the outputs of the configuration.
 
     Several sources share the networks. One that fails does not stop the others; its failure is told in the report.
@@ -68,6 +77,7 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
         config: of the run; with several sources the paths of outputs hold `{source}`, see pipeline.source_names.
         watch: is told of the start and of every frame.
         began_s: time.monotonic() when the command began, for the time to the first frame.
+        reload: gives the configuration anew when SIGHUP comes; None: that signal is left as it is.
 
     Raises:
         UserError: anything a user can mend, of several sources where all failed; what was written by then is kept
@@ -79,25 +89,42 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
     out = config.output
     names = [specs] if isinstance(specs, str) else list(specs)
     runs = _runs(names, config)
+    evidence = Evidence(config)
     files = [name for one in runs for name in one.files[0]] + ([out.summary] if out.summary else [])
+    folders = [name for one in runs for name in one.files[1]]
     for one in runs:
-        check_outputs(one.spec, files, [name for other in runs for name in other.files[1]])
+        check_outputs(one.spec, files, folders + ([config.evidence.folder] if config.evidence.folder else []))
     with ExitStack() as closing:
+        reloading = Reloading(config, reload) if reload else None
+        if reloading is not None:
+            closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
+        if evidence.wanted:
+            closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
         # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
         loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
-        loading = loader.submit(networks, config)
+        loading = loader.submit(_load, config)
         closing.callback(_close, loading)
-        outputs = [one.outputs(config.source.start_s) for one in runs]
+        outputs = [
+            one.outputs(config.source.start_s)
+            + evidence.sinks(one.source, one.opened, one.name if len(runs) > 1 else "")
+            for one in runs
+        ]
+        page = closing.enter_context(RunPage(config, runs)) if config.web.address else None
+        if page is not None:
+            outputs = [[*sinks, page.sink(number)] for number, sinks in enumerate(outputs)]
         windows = [_window(one.source.info.name) for one in runs] if out.show else []
         for window in windows:
             closing.callback(window.close)
-        pictured = out.save or out.pictures or windows
-        draws = [_renderer(config, one.source.live, one.score) for one in runs] if pictured else []
+        always = bool(out.save or out.pictures or windows or evidence.draws)
+        draws = [Drawing(config, one, always, page) for one in runs] if always or page else []
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
-        nets = loading.result()
-        renders: list[Callable[[Scene], Picture] | None] = [draw(nets) for draw in draws]
+        nets, ladder = loading.result()
+        evidence.check([net.card for net in nets])
+        if reloading is not None:
+            reloading.ready(nets, [draw.use for draw in draws])
+        renders: list[Callable[[Scene], Picture] | None] = [draw.ready(nets) for draw in draws]
         lanes = [
             Lane(one.source, render, sinks, failed=one.has_failed)
             for one, render, sinks in zip(runs, renders or [None] * len(runs), outputs, strict=True)
@@ -112,11 +139,16 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
         for one, ledger in zip(runs, flow.ledgers, strict=True):
             one.ledger = ledger
         watch.started(runs[0].source, nets)
+        if page is not None:
+            page.start(nets)
+            watch.noted([f"watch at {page.url}"])
         closing.callback(lambda: watch.noted([*_notes(runs), *backend_notes(nets)]))
         whole, first_frame_s = (runs[0].summary if len(runs) == 1 else Summary()), None
         watched = len(runs) > 1 or runs[0].source.live
         with flow, drain_on_interrupt(flow):
             for picture in flow.ticking(TICK_S) if watched else flow:
+                if reloading is not None and (told := reloading.due()):
+                    watch.noted(told)
                 if picture is None:
                     watch.sources(runs)
                     continue
@@ -128,10 +160,14 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
                 one.add(picture, done_s)
                 if whole is not one.summary:
                     whole.add(frame, done_s)
+                if ladder is not None and (step := ladder.add(picture, done_s)):
+                    watch.noted([step])
                 if watched:
                     watch.sources(runs)
                 else:
                     watch.frame(whole, one.source.info)
+                if page is not None:
+                    page.add(picture, done_s)
                 if windows and not windows[frame.source].show(picture):
                     flow.end()
         if watched:
@@ -145,6 +181,8 @@ def run(specs: str | Sequence[str], config: Config, watch: SourcesWatch, began_s
         first_frame_s=first_frame_s,
         notes=_notes(runs),
     )
+    if ladder is not None:
+        what["budget"] = ladder.report()
     if len(runs) > 1:
         del what["source"]
         what["sources"] = [one.report() for one in runs]
@@ -188,22 +226,15 @@ def _window(name: str) -> Any:
     return sink_class("window")(f"dashmask {name}")
 
 
-def _close(loading: Future[tuple[Network, ...]]) -> None:
+def _load(config: Config) -> tuple[tuple[Network, ...], Ladder | None]:
+    """The networks, and where a budget is to be kept, the ladder that they stand on."""
+    if config.budget.ms is None:
+        return networks(config), None
+    ladder = open_ladder(config)
+    return ladder.nets, ladder
+
+
+def _close(loading: Future[tuple[tuple[Network, ...], Ladder | None]]) -> None:
     if loading.exception() is None:
-        for net in loading.result():
+        for net in loading.result()[0]:
             net.selection.backend.close()
-
-
-def _renderer(
-    config: Config, live: bool, score: TruthScore
-) -> Callable[[Sequence[Network]], Callable[[Scene], Picture]]:
-    """Import what draws now, and make it once the networks are known."""
-    from pipeline.render import Renderer, check_names
-
-    renderer, status = Renderer(config.render, Pool), StatusLine(live, score)
-
-    def ready(nets: Sequence[Network]) -> Callable[[Scene], Picture]:
-        check_names(config.render, all_names([net.card.classes for net in nets]))
-        return lambda scene: renderer.render(scene, status.line(scene) if config.render.status else None)
-
-    return ready

@@ -28,6 +28,8 @@ class StatusLine:
             parts.append(f"age {(now_s - scene.frame.captured_s) * 1e3:.0f} ms")
         else:
             parts.append(f"{scene.frame.pts_s:.2f} s")
+        if scene.rung:
+            parts.append(f"at {scene.rung}")
         if dropped := sum(scene.dropped.values()):
             parts.append(f"dropped {dropped}")
         if told := self._score.line():

@@ -116,13 +116,13 @@ class Distribution:
                 found.append(min(middle_s, self.max_s))
         return found
 
-    def percentile_s(self, percent: int) -> float | None:
+    def percentile_s(self, percent: float) -> float | None:
         """The percentile, seconds, between ranks as numpy.percentile does it by default.
 
         None where there are too few samples for it: with fewer than 1 / (1 - p) of them not one
         lies beyond the percentile, and it would only be the maximum under another name.
         """
-        if self.count * (100 - percent) < 100:
+        if round(self.count * (100 - percent), 6) < 100:  # 100 - 99.9 is no round number
             return None
         rank = (self.count - 1) * percent / 100
         low = math.floor(rank)

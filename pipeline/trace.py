@@ -1,14 +1,15 @@
 """Each frame's way through the threads, for Perfetto or chrome://tracing.
 
 The Trace Event Format in its array form ("Trace Event Format", Google 2016): slices `X` for the work of a stage, one
-track a worker; arrows `s t f` from slice to slice of one frame; spans `b e` for a frame's whole way, which overlap;
-marks `i` where frames were dropped. The array may end without its bracket, so a run that was killed leaves a trace
-that opens.
+track a worker, and for what a GPU did; arrows `s t f` from stage to stage of one frame; spans `b e`, which overlap,
+for a frame's whole way and the waits in it; marks `i` where frames were dropped. The array may end without its
+bracket, so a run that was killed leaves a trace that opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,8 @@ import msgspec
 
 from pipeline.errors import SinkError
 from pipeline.types import Frame
+
+Event = dict[str, Any]
 
 _PROCESS = 1
 _FRAMES = 0  # track of what belongs to no stage
@@ -59,10 +62,15 @@ class Trace:
         about = {"frame": frame.index, "pts_s": frame.pts_s}
         whole = {"cat": "frame", "name": f"frame {frame.index}", "id": frame.index, "pid": _PROCESS, "tid": _FRAMES}
         began_s = min([frame.captured_s, *(begin for _, (begin, _) in spans)])
-        events: list[dict[str, Any]] = [
+        events: list[Event] = [
             {**whole, "ph": "b", "ts": self._us(began_s), "args": about},
+            *self._waits(whole, spans),
             {**whole, "ph": "e", "ts": self._us(done_s)},
         ]
+        for name, (begin_s, end_s) in frame.stamps.device.items():
+            track = self._track(name, begin_s, end_s, events)
+            at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
+            events.append({**at, "ph": "X", "cat": "gpu", "name": name, "dur": _us(end_s - begin_s), "args": about})
         for place, (stage, (begin_s, end_s)) in enumerate(spans):
             track = self._track(stage, begin_s, end_s, events)
             at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
@@ -100,7 +108,16 @@ class Trace:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _track(self, stage: str, begin_s: float, end_s: float, events: list[dict[str, Any]]) -> int:
+    def _waits(self, whole: Mapping[str, Any], spans: Sequence[tuple[str, tuple[float, float]]]) -> list[Event]:
+        """Between two stages nobody works on a frame: it waits for the later one to be free."""
+        events: list[Event] = []
+        for (_, (_, free_s)), (stage, (begin_s, _)) in pairwise(spans):
+            if begin_s > free_s:
+                wait = {**whole, "name": f"waits for {stage}"}
+                events += [{**wait, "ph": "b", "ts": self._us(free_s)}, {**wait, "ph": "e", "ts": self._us(begin_s)}]
+        return events
+
+    def _track(self, stage: str, begin_s: float, end_s: float, events: list[Event]) -> int:
         """The first track of the stage that is free then: slices on one track may not overlap."""
         lanes = self._lanes.setdefault(stage, [])
         for place, (track, busy_until_s) in enumerate(lanes):
@@ -114,7 +131,7 @@ class Trace:
         events.append({**order, "args": {"sort_index": 100 * list(self._lanes).index(stage) + len(lanes)}})
         return self._tracks
 
-    def _put(self, events: Iterable[dict[str, Any]]) -> None:
+    def _put(self, events: Iterable[Event]) -> None:
         try:
             self._file.write(b"".join(msgspec.json.encode(event) + b",\n" for event in events))
         except OSError as error:
@@ -132,5 +149,5 @@ def _us(duration_s: float) -> float:
     return round(duration_s * 1e6, 3)
 
 
-def _named(what: str, track: int, name: str) -> dict[str, Any]:
+def _named(what: str, track: int, name: str) -> Event:
     return {"ph": "M", "name": what, "pid": _PROCESS, "tid": track, "args": {"name": name}}

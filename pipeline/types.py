@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -49,9 +49,24 @@ class Instances:
     arena: NDArray[np.uint8]  # (offset[-1],) all masks, row-major, one behind the other
     offset: NDArray[np.int64]  # (n + 1,) where each mask begins in the arena
     classes: Classes
+    track_ids: NDArray[np.int64] | None = None  # (n,) the same object's over time, from 1 on; 0: none yet
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, chosen: NDArray[np.intp]) -> Instances:
+        """The objects with these numbers, in this order; new arrays."""
+        parts = [self.arena[self.offset[i] : self.offset[i + 1]] for i in chosen.tolist()]
+        return replace(
+            self,
+            boxes_xyxy=self.boxes_xyxy[chosen],
+            scores=self.scores[chosen],
+            class_ids=self.class_ids[chosen],
+            crops_px=self.crops_px[chosen],
+            arena=np.concatenate([np.zeros(0, np.uint8), *parts]),
+            offset=np.cumsum([0, *map(len, parts)], dtype=np.int64),
+            track_ids=None if self.track_ids is None else self.track_ids[chosen],
+        )
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """Mask of one object inside its crop, (y1 - y0, x1 - x0), 0 or 255; a view."""
@@ -129,6 +144,7 @@ class Stamps:
     """
 
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
+    device: dict[str, tuple[float, float]] = field(default_factory=dict)  # the same for what a GPU did, by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +186,7 @@ class Prepared:
     tensor: NDArray[Any]  # (1, 3, h, w) or (1, h, w, 3), as the card's InputSpec says
     letterbox: Letterbox
     lease: Lease | None = None  # of the tensor's buffer: who lets go of the message releases it
+    rung: str = ""  # which way to run the network, where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +214,7 @@ class Scene:
     labels: Labels | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames lost so far, by cause
     gaps: tuple[Gap, ...] = ()  # since the scene before: times in which the source was away
+    rung: str = ""  # how the networks ran, where that may change in a run
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,29 +71,6 @@ def test_live_sources_keep_their_own_newest_and_all_is_counted() -> None:
         assert len(mine) + flow.ledgers[source].drops.get("newest", 0) == last + 1
 
 
-def test_a_slow_source_is_not_starved_by_a_fast_one() -> None:
-    def slow() -> Iterator[Item]:
-        for number in range(20):
-            time.sleep(0.005)
-            yield 1, number
-
-    def endless() -> Iterator[Item]:
-        number = 0
-        while not flow.stopping():
-            yield 0, number
-            number += 1
-
-    flow = Flow[Item]([feed(endless()), feed(slow())], [stage("a", same)], live=[False, True], source_of=sourced)
-    seen = 0
-    with flow:
-        for source, number in flow:
-            seen += source
-            if source and number == 19:
-                flow.end()
-    assert seen + flow.ledgers[1].drops.get("newest", 0) == 20
-    assert seen >= 10
-
-
 def test_a_source_that_fails_is_told_and_the_others_go_on() -> None:
     def broken() -> Iterator[Item]:
         yield 1, 0

@@ -11,9 +11,9 @@ import pytest
 from command import dashmask
 from numpy.typing import NDArray
 
-from pipeline.evaluation.stability import grey
 from pipeline.image import Image
-from pipeline.metrics.temporal import DisFlow, TemporalConsistency, followed, shrunk
+from pipeline.metrics.temporal import TemporalConsistency
+from pipeline.optical_flow import DisFlow, followed, grey, shrunk
 from pipeline.types import VOID
 
 HW = (60, 80)
@@ -167,7 +167,7 @@ def test_the_flow_of_a_large_picture_is_that_of_a_small_one() -> None:
     moved = [
         np.ascontiguousarray(image[20:740, 40 - 8 * k : 1320 - 8 * k]) for k in (0, 1) for image in (picture, labels)
     ]
-    assert shrunk(moved[0]).shape == (360, 640)
+    assert shrunk(moved[0], 640).shape == (360, 640)
     counted = TemporalConsistency(4)
     counted.add(moved[0], moved[1])
     assert counted.add(moved[2], moved[3]) < 0.03

@@ -79,6 +79,32 @@ def test_every_frame_is_a_slice_a_stage_on_a_track_a_worker(tmp_path: Path) -> N
     assert arrows == ["s", "t", "f"]
 
 
+def test_the_waits_of_a_frame_lie_inside_its_way(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.json") as trace:
+        trace.add(frame(3, way(3)), 100.200, {})
+    events = events_of(tmp_path / "t.json")
+    check(events)
+    told = [(e["ph"], e["name"], e["ts"]) for e in events if e["ph"] in "be" and e["name"] != "frame 3"]
+    infer, render = "waits for infer", "waits for render"
+    assert [(kind, name) for kind, name, _ in told] == [("b", infer), ("e", infer), ("b", render), ("e", render)]
+    assert [ts for _, _, ts in told] == pytest.approx([2000, 5000, 35000, 36000])
+
+
+def test_what_a_gpu_did_has_tracks_of_its_own(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.json") as trace:
+        for index in range(10):
+            made = frame(index, way(index))
+            begin_s = made.stamps.spans["infer"][0]
+            made.stamps.device["gpu: net"] = begin_s + 0.001, begin_s + 0.025  # two overlap
+            trace.add(made, 100 + 0.020 * index + 0.041, {})
+    events = events_of(tmp_path / "t.json")
+    check(events)
+    slices = [e for e in events if e["ph"] == "X" and e["cat"] == "gpu"]
+    assert [(e["args"]["frame"], e["dur"]) for e in slices] == [(k, pytest.approx(24000)) for k in range(10)]
+    tracks = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert {tracks[e["tid"]] for e in slices} == {"gpu: net", "gpu: net 2"}
+
+
 def test_drops_are_marked_where_they_are_first_known(tmp_path: Path) -> None:
     with Trace(tmp_path / "t.json") as trace:
         for index, dropped in ((0, {}), (3, {"newest": 2}), (4, {"newest": 2}), (6, {"newest": 3})):

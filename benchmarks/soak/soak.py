@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -172,34 +172,41 @@ def left(before: Any, but_children: int = 0) -> dict[str, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="3,000 frames, 30 seconds, 20 damaged files")
-    parser.add_argument("--json", type=Path, help="where the figures go; they are printed as well")
+    parser.add_argument("--only", nargs="+", choices=("live", "corrupt", "full_speed"), help="these parts only")
+    parser.add_argument("--json", type=Path, help="where the figures go, beside those of other parts")
     parser.add_argument("--damage", type=Path, help="the clip whose bytes are flipped; drawn by default")
     parser.add_argument("--note", default="", help="what else the machine did, for the figures")
     asked = parser.parse_args()
     frames, seconds, every_s, seeds = (3_000, 30.0, 6.0, 20) if asked.short else (60_000, 600.0, 20.0, 200)
-    found: dict[str, Any] = {
-        "date": date.today().isoformat(),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-        "note": asked.note,
-    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = fcn(folder / "colours.onnx")
         model.with_suffix(".yaml").write_text(CARD)
         warm = write_clip(folder / "warm.mp4", "libx264", frames=50)
         run(str(warm), config(model, output=OutputConfig(save=str(folder / "warm-out.mp4"))), Watch())  # what stays
-        why = missing()
-        found["live"] = {"skipped": why} if why else live(folder, model, seconds, every_s)
-        print(json.dumps(found["live"], indent=2), file=sys.stderr, flush=True)
         damaged = asked.damage or write_clip(folder / "whole.mp4", "libx264", frames=100, size_hw=(186, 620))
-        found["corrupt"] = {"clip": damaged.name, **corrupt_files(damaged, model, seeds)}
-        print(json.dumps(found["corrupt"], indent=2), file=sys.stderr, flush=True)
-        found["full_speed"] = full_speed(folder, model, frames)
-    text = json.dumps(found, indent=2) + "\n"
-    print(text, end="")
-    if asked.json:
-        asked.json.write_text(text)
+        parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "live": lambda: {"skipped": why} if (why := missing()) else live(folder, model, seconds, every_s),
+            "corrupt": lambda: {"clip": damaged.name, **corrupt_files(damaged, model, seeds)},
+            "full_speed": lambda: full_speed(folder, model, frames),
+        }
+        for part in asked.only or parts:
+            _keep(part, {"date": date.today().isoformat(), **parts[part]()}, asked.json, asked.note)
     return 0
+
+
+def _keep(part: str, found: dict[str, Any], path: Path | None, note: str) -> None:
+    """Print what a part found, and put it beside what the file holds of the others."""
+    print(json.dumps({part: found}, indent=2), flush=True)
+    if path is None:
+        return
+    whole = json.loads(path.read_text()) if path.exists() else {}
+    whole |= {
+        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "note": note,
+        part: found,
+    }
+    path.write_text(json.dumps(whole, indent=2) + "\n")
 
 
 if __name__ == "__main__":

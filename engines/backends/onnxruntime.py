@@ -13,6 +13,7 @@ from engines.backends.onnxruntime_session import (
     runtime_errors,
     sentence,
 )
+from engines.backends.restart import BrokenOffError
 from engines.machine import available_cores
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card, Inferred, Prepared
@@ -33,7 +34,9 @@ class OnnxRuntimeBackend:
         self.name, self.detail, self.workers, self.threads = name, detail, workers, threads
         self._card = card
         self._session = session
+        self._new_options = import_runtime().RunOptions
         self._outputs = [output.name for output in card.outputs]
+        self._runs: set[Any] = set()  # options of those under way: what stops them
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
         """Run the network on each frame, in the calling thread."""
@@ -43,15 +46,26 @@ class OnnxRuntimeBackend:
         if self._session is None:
             raise RuntimeError(f"{self.name} was closed")
         check_input(self._card, prepared)
+        options = self._new_options()
+        self._runs.add(options)
         try:
-            outputs = self._session.run(self._outputs, {self._card.input.name: prepared.tensor})
+            outputs = self._session.run(self._outputs, {self._card.input.name: prepared.tensor}, options)
         except runtime_errors() as error:
+            if options.terminate:
+                raise BrokenOffError(f"{self.name}: a run was broken off") from error
             shape = "x".join(map(str, prepared.tensor.shape))
             raise ModelError(
                 f"{self._card.path.name} does not run on an input of {shape}: {sentence(error)}",
                 hint=f"sides must be multiples of {self._card.input.stride} as its card says; perhaps of more",
             ) from error
+        finally:
+            self._runs.discard(options)
         return Inferred(prepared, tuple(outputs))
+
+    def interrupt(self) -> None:
+        """Break off all runs at their next operator: they raise BrokenOffError."""
+        for options in list(self._runs):
+            options.terminate = True
 
     def close(self) -> None:
         """Let go of the session; arrays that were handed out stay valid."""

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores, usual_hw
+from engines.backends.restart import BrokenOffError
 from engines.machine import available_cores
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card, Inferred, Prepared
@@ -50,6 +51,8 @@ class OpenVinoBackend:
         try:
             return Inferred(prepared, compiled.infer(prepared.tensor))
         except RuntimeError as error:
+            if compiled.interrupted:
+                raise BrokenOffError(f"{self.name}: a run was broken off") from error
             shape = "x".join(map(str, prepared.tensor.shape))
             raise ModelError(
                 f"{self._card.path.name} does not run on an input of {shape}: {_sentence(error)}",
@@ -91,6 +94,11 @@ class OpenVinoBackend:
             raise BackendError(f"OpenVINO runs {runs} on this processor, {self.precision} was asked for")
         return compiled
 
+    def interrupt(self) -> None:
+        """Break off all runs at their next operator: they raise BrokenOffError."""
+        for compiled in list(self._compiled.values()):
+            compiled.interrupt()
+
     def close(self) -> None:
         """Let go of the compiled networks; arrays that were handed out stay valid."""
         with self._lock:
@@ -106,24 +114,37 @@ class _Compiled:
         ports = {name: port for port in model.outputs for name in port.names}
         self._ports = [ports[output.name] for output in card.outputs]
         self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(model.create_infer_request())
+        self._requests = [model.create_infer_request() for _ in range(workers)]
+        for request in self._requests:
+            self._idle.put(request)
+        self.interrupted = False
         self._static = all(port.partial_shape.is_static for port in self._ports)
+
+    def interrupt(self) -> None:
+        """Cancel what the requests are at."""
+        self.interrupted = True
+        for request in self._requests:
+            request.cancel()
 
     def infer(self, tensor: Any) -> tuple[Any, ...]:
         """The outputs in the card's order, in memory of their own."""
         request = self._idle.get()
         try:
             if not self._static:
-                request.infer([tensor], share_inputs=True, share_outputs=True)
+                _run(request, tensor)
                 return tuple(request.get_tensor(port).data.copy() for port in self._ports)
             fresh = [self._ov.Tensor(port.element_type, port.shape) for port in self._ports]
             for port, room in zip(self._ports, fresh, strict=True):
                 request.set_tensor(port, room)
-            request.infer([tensor], share_inputs=True, share_outputs=True)
+            _run(request, tensor)
             return tuple(room.data for room in fresh)
         finally:
             self._idle.put(request)
+
+
+def _run(request: Any, tensor: Any) -> None:
+    request.start_async([tensor], share_inputs=True)  # infer() takes as long, but cannot be cancelled
+    request.wait()
 
 
 def open_openvino(card: Card, options: Options) -> OpenVinoBackend:

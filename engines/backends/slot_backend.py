@@ -51,7 +51,7 @@ class SlotBackend:
         self.why_tensors = ""
         self._card, self._device = card, device
         self._runtime: Runtime | None = runtime
-        self._slots = Slots(device, slots)
+        self._slots = Slots(device, slots, self._stamp)
         self._tensors = TensorJob(card, runtime)
         self._frames: FrameJob | None = None
 
@@ -108,6 +108,10 @@ class SlotBackend:
             raise RuntimeError(f"{self.name} takes tensors here: {self.why_tensors}")
         with self._device.current():
             return self._slots.submit(self._frames, frames)
+
+    def _stamp(self, item: Prepared | Frame, span: tuple[float, float]) -> None:
+        frame = item if isinstance(item, Frame) else item.frame
+        frame.stamps.device[f"gpu: {self._card.name}"] = span
 
     def _check_open(self) -> None:
         if self._runtime is None:

@@ -8,13 +8,14 @@ recorded piece of work. While one slot computes, another one uploads and a third
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from engines.device.base import Device, Stream
 from engines.device.ledger import free_each
+from engines.device.timeline import Timeline
 from pipeline.errors import BackendError
 
 _MOST_WORKS = 4  # that a slot keeps memory for; footage has one shape, a folder of pictures may have many
@@ -71,7 +72,8 @@ class Job(Protocol[Taken, Result]):
 
 class _Slot:
     def __init__(self, device: Device) -> None:
-        self.stream, self.event = device.stream(), device.event()
+        self.stream = device.stream()
+        self.began, self.event = device.event(timed=True), device.event(timed=True)
         self.works: OrderedDict[tuple[Any, Hashable, int], Work[Any, Any]] = OrderedDict()
 
     def work(self, job: Job[Item, Result], key: Hashable, rows: int) -> Work[Item, Result]:
@@ -113,9 +115,13 @@ class SlotTicket(Generic[Item, Result]):
 class Slots:
     """So many slots of a device, which is current whenever one of its methods is called but `finish`."""
 
-    def __init__(self, device: Device, count: int) -> None:
+    def __init__(
+        self, device: Device, count: int, stamp: Callable[[Any, tuple[float, float]], None] = lambda item, span: None
+    ) -> None:
+        """Make them; `stamp` is told of each item when the device worked on it, from its upload to its download."""
         self._device = device
         self._slots = [_Slot(device) for _ in range(count)]
+        self._timeline, self._stamp = Timeline(device), stamp
         self._idle = deque(self._slots)
         self._flying: deque[_Part[Any, Any]] = deque()  # oldest first
         self._open = True
@@ -148,6 +154,8 @@ class Slots:
         try:
             work = slot.work(job, key, len(items))
             work.put(items)
+            self._timeline.refresh(slot.stream)
+            slot.began.record(slot.stream)
             work.start(slot.stream)
             slot.event.record(slot.stream)
         except BaseException:
@@ -180,6 +188,9 @@ class Slots:
     def _wait(self, part: _Part[Any, Any]) -> None:
         try:
             part.slot.event.synchronize()
+            span = self._timeline.span(part.slot.began, part.slot.event)
+            for item in part.items:
+                self._stamp(item, span)
             part.results = part.work.take(part.items)
         except BackendError as error:
             part.error = error  # belongs to that ticket, not to who needed its slot

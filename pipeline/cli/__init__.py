@@ -13,6 +13,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import app
     from pipeline.errors import UserError
+    from pipeline.flow import StallError
 
     try:
         app(obj=began_s)
@@ -22,6 +23,10 @@ def main() -> None:
         if error.hint:
             print(f"  hint: {error.hint}", file=sys.stderr)
         sys.exit(2)
+    except StallError as error:  # nothing that can be mended here: its sentence says all there is to know
+        sys.stdout.flush()
+        print("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.bench import bench
 from pipeline.cli.build import build
 from pipeline.cli.config import config
 from pipeline.cli.data import data
@@ -20,10 +21,12 @@ from pipeline.cli.quantize import quantize
 from pipeline.cli.replay import replay
 from pipeline.cli.run import run
 from pipeline.cli.score import score
+from pipeline.cli.serve import serve
 from pipeline.cli.stability import stability
 from pipeline.cli.train import train
 from pipeline.cli.tune import tune
 from pipeline.cli.verify import verify
+from pipeline.cli.web_option import WebCommand
 
 app = typer.Typer(
     name="dashmask",
@@ -34,12 +37,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, replay, eval, score, diff, stability, export_predictions)
+USE = (run, serve, replay, eval, bench, score, diff, stability, export_predictions)
 KNOW = (doctor, config, tune, build, verify, quantize)
 MAKE = (nets, train, export)
 
 for command in (*USE, *KNOW, *MAKE):
-    app.command()(command)
+    app.command(cls=WebCommand)(command)
 for group in (models, data):
     app.add_typer(group)
 

@@ -40,6 +40,7 @@ def export_predictions(
             "eval`; else 0.25.",
         ),
     ] = None,
+    track: Annotated[bool, typer.Option("--track", help="Number objects over time, for mots.")] = False,
 ) -> None:
     """Write what networks find in a data set or a clip as its benchmark's server and tools take it.
 
@@ -60,7 +61,10 @@ def export_predictions(
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")
-    whole = given.config(DEFAULTS if dataset and writer_kind(write).scored else None, {"decode.conf": conf})
+    whole = given.config(
+        DEFAULTS if dataset and writer_kind(write).scored else None,
+        {"decode.conf": conf, "track.objects": track or None},
+    )
     cv2.setNumThreads(1)
     if dataset:
         data = open_labelled(Wanted(dataset, root, split, options=settings(option or ())), whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -33,6 +34,18 @@ def listed(names: str | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def milliseconds(option: str, text: str | None) -> float | None:
+    """`50ms` or `0.05s` -> 50.0; ConfigError for anything else."""
+    from pipeline.errors import ConfigError
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ms|s)\s*", text)
+    if match is None or not float(match[1]):
+        raise ConfigError(f"{option} {text}: expected a time over 0", hint=f"for instance {option} 50ms")
+    return float(match[1]) * (1e3 if match[2] == "s" else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,7 @@ class Progress:
 
     def started(self, source: Source, nets: Sequence[Network]) -> None:
         """Say what runs, and for every backend that was passed over, why."""
-        for net in nets:
-            say(f"{net.card.name} runs on {net.selection.backend.name}: {net.selection.backend.detail}")
-        tried = [t for net in nets for t in net.selection.tried if not t.ok]
-        for line in dict.fromkeys(f"  not {t.name}: {t.reason}" for t in tried):
-            say(line)
-        for note in dict.fromkeys(note for net in nets for note in net.selection.notes):
-            say(f"note: {note}")
+        say_networks(nets)
         self._next_s = 0.0 if self._terminal else time.monotonic() + PLAIN_EVERY_S
 
     def frame(self, summary: Summary, info: SourceInfo) -> None:
@@ -145,3 +139,14 @@ class Progress:
 def say(line: str) -> None:
     """One line for people, on stderr: stdout is for what was asked for."""
     print(line, file=sys.stderr, flush=True)
+
+
+def say_networks(nets: Sequence[Network]) -> None:
+    """Say what runs, and for every backend that was passed over, why."""
+    for net in nets:
+        say(f"{net.card.name} runs on {net.selection.backend.name}: {net.selection.backend.detail}")
+    tried = [t for net in nets for t in net.selection.tried if not t.ok]
+    for line in dict.fromkeys(f"  not {t.name}: {t.reason}" for t in tried):
+        say(line)
+    for note in dict.fromkeys(note for net in nets for note in net.selection.notes):
+        say(f"note: {note}")

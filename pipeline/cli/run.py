@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Given, configured, listed
+from pipeline.cli.options import Given, configured, listed, milliseconds
+from pipeline.cli.web_option import Recordings, Web
 
 Sources = Annotated[
     list[str],
@@ -41,17 +45,33 @@ def run(
         str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
     ] = None,
     pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.")
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
     ] = None,
     trace: Annotated[
         str | None, typer.Option(metavar="OUT.json", help="Write each frame's way through the threads, for Perfetto.")
     ] = None,
+    evidence: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep the seconds around each --on, and at SIGUSR1, in here.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help='When: "age>200ms", "person area>2%", "truck score>0.8", error.'),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
+    budget: Annotated[
+        str | None, typer.Option(metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.")
+    ] = None,
     every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
     conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
     iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
+    track: Annotated[bool, typer.Option("--track", help="Number objects over time: `car 7`.")] = False,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Hold labels steady along optical flow.")] = False,
+    colour_by: Annotated[str | None, typer.Option(metavar="class|track", help="Colour of objects.")] = None,
     view: Annotated[str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.")] = None,
     blur: Annotated[str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")] = None,
     cutout: Annotated[
@@ -60,16 +80,27 @@ def run(
     ground: Annotated[
         str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
     ] = None,
+    web: Web = None,
+    recordings: Recordings = None,
+    log: Annotated[str, typer.Option(metavar="text|json", help="How the run talks, on stderr.")] = "text",
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
 ) -> None:
     """Segment every frame of a source, or of several at once.
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
+    from pipeline.cli.json_log import JsonLog
     from pipeline.cli.progress import Progress
 
-    whole = given.config(
+    read = partial(
+        given.config,
         keys={
+            "budget.ms": milliseconds("--budget", budget),
+            "evidence.folder": evidence,
+            "evidence.when": tuple(on) if on else None,
+            "track.objects": track or None,
+            "track.smooth": smooth or None,
+            "render.colour_by": colour_by,
             "source.every": every,
             "decode.conf": conf,
             "decode.iou": iou,
@@ -83,17 +114,35 @@ def run(
             "output.masks": masks,
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
+            "output.mqtt": mqtt,
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,
+            "web.address": web,
+            "web.recordings": recordings,
             "output.timing": False if no_timing else None,
         },
     )
-    import cv2
+    with JsonLog() if _wants_json(log) else nullcontext() as lines:
+        whole = read()
+        import cv2
 
-    from pipeline.run import run as execute
+        from pipeline.run import run as execute
 
-    cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
-    with Progress(whole.source.frames) as progress:
-        outcome = execute(sources, whole, progress, context.obj)
-    progress.finish(outcome)
+        cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
+        # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
+        reload = None if sys.stderr.isatty() else read
+        if lines is not None:
+            lines.finish(execute(sources, whole, lines, context.obj, reload))
+            return
+        with Progress(whole.source.frames) as progress:
+            outcome = execute(sources, whole, progress, context.obj, reload)
+        progress.finish(outcome)
+
+
+def _wants_json(log: str) -> bool:
+    from pipeline.errors import ConfigError
+
+    if log not in ("text", "json"):
+        raise ConfigError(f"--log is {log!r}, expected text or json")
+    return log == "json"

@@ -6,7 +6,7 @@ polygons, run lengths as text, or run lengths as numbers; `iscrowd` marks a grou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -132,7 +132,7 @@ class CocoFile:
         return Marked(class_id, mask, crop, one.id, one.iscrowd != 0, one.ignore != 0, one.area, box)
 
 
-def edges(bbox: Box) -> Box:
+def edges(bbox: Sequence[float]) -> Box:
     """x0, y0, x1, y1 of a box that is stored as x, y, width, height."""
     x, y, width, height = bbox
     return x, y, x + width, y + height

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,13 +128,4 @@ def renamed(found: Instances, ids: NDArray[np.uint8], classes: Classes) -> Insta
     """
     new = ids[found.class_ids]
     keep = np.flatnonzero(new != VOID)
-    parts = [found.arena[found.offset[i] : found.offset[i + 1]] for i in keep]
-    return Instances(
-        found.boxes_xyxy[keep],
-        found.scores[keep],
-        new[keep].astype(np.int32),
-        found.crops_px[keep],
-        np.concatenate(parts) if parts else np.zeros(0, np.uint8),
-        np.cumsum([0, *map(len, parts)]).astype(np.int64),
-        classes,
-    )
+    return replace(found.take(keep), class_ids=new[keep].astype(np.int32), classes=classes)

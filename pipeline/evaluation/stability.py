@@ -6,17 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.errors import ModelError
 from pipeline.flow import Flow, drain_on_interrupt
-from pipeline.image import Image
 from pipeline.metrics.temporal import TemporalConsistency
 from pipeline.networks import networks
+from pipeline.optical_flow import grey
 from pipeline.report import report
 from pipeline.timing import Distribution, Summary
 from pipeline.types import Picture
@@ -102,13 +98,6 @@ def stability(spec: str, config: Config, watch: Watch) -> Stability:
         },
         flow.ended_early,
     )
-
-
-def grey(image: Image) -> NDArray[np.uint8]:
-    """The brightness of a picture, (h, w) uint8; a view where it has such a plane."""
-    if image.format in ("yuv420p", "yuv444p", "nv12"):
-        return np.ascontiguousarray(image.planes[0])
-    return np.asarray(cv2.cvtColor(image.bgr(), cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _number(value: float) -> float | None:

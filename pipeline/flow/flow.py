@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from pipeline.flow.channel import Cancelled, Channel
 from pipeline.flow.failure import Failure
-from pipeline.flow.junction import Junction, Place
-from pipeline.flow.ledger import Ledger
-from pipeline.flow.outlet import Outlet
+from pipeline.flow.junction import Place
+from pipeline.flow.ledger import Ledger, drops_of
+from pipeline.flow.line import Line
 from pipeline.flow.pool import Releasable, lease_of
 from pipeline.flow.source import Source, Stopping, read
-from pipeline.flow.stage import Stage, Worker, frames_of
+from pipeline.flow.stage import Stage, frames_of
 from pipeline.flow.watchdog import watch
 
 T = TypeVar("T")
@@ -72,7 +72,6 @@ class Flow(Generic[T]):
         source_of: Callable[[Any], int] | None = None,
         source_failed: Callable[[int, Exception], bool] = lambda number, error: False,
     ) -> None:
-        several = not callable(source)
         sources: Sequence[Source] = [source] if callable(source) else source
         newest = [live] * len(sources) if isinstance(live, bool) else list(live)
         if not sources or len(newest) != len(sources):
@@ -93,43 +92,25 @@ class Flow(Generic[T]):
         self._held: list[T] = []  # what the caller has
         self._closed = threading.Event()
 
-        self._first: Channel | Junction
-        places: Sequence[Channel | Place]
-        if several:
-            self._first = Junction(newest, capacity, self._discard, in_flight)
-            places = self._first.places
-        else:
-            self._first = Channel(1 if newest[0] else capacity, self._discard, newest=newest[0], credits=in_flight)
-            places = [self._first]
-        self._last: Channel | Junction = self._first
-        self._stoppable: list[Channel | Junction | Outlet] = [self._first]
+        self._line = line = Line(newest, stages, capacity, in_flight, self._discard, self._step_failed)
+        self._first, self._last = line.first, line.last
         self._threads = []
-        for number, (one, place) in enumerate(zip(sources, places, strict=True)):
-            name = f"{source_name}-{number}" if several else source_name
+        for number, (one, place) in enumerate(zip(sources, line.places, strict=True)):
+            name = source_name if len(sources) == 1 else f"{source_name}-{number}"
             self._threads.append(self._thread(name, name, partial(self._read, number, one, place)))
-        workers: list[Worker] = []
-        for stage in stages:
-            inbox = self._last
-            self._last = Channel(stage.capacity, self._discard)
-            outlet = Outlet(self._last, stage.workers)
-            self._stoppable += [self._last, outlet]
-            for number in range(stage.workers):
-                workers.append(Worker(stage, inbox, outlet, self._first.give_back, self._step_failed))
-                name = stage.name if stage.workers == 1 else f"{stage.name}-{number}"
-                self._threads.append(self._thread(name, stage.name, workers[-1].run))
+        numbers = chain.from_iterable(range(stage.workers) for stage in stages)
+        for number, worker in zip(numbers, line.workers, strict=True):
+            stage = worker.stage
+            name = stage.name if stage.workers == 1 else f"{stage.name}-{number}"
+            self._threads.append(self._thread(name, stage.name, worker.run))
         if stall_s is not None:
-            dog = partial(watch, workers, stall_s, self._closed, self._fail)
+            dog = partial(watch, line.workers, stall_s, self._closed, self._fail)
             self._threads.append(self._thread("watchdog", "watchdog", dog))
 
     @property
     def drops(self) -> Mapping[str, int]:
         """Messages lost so far, by cause: "newest" (live, too slow), "cancelled", "failed" (with its step)."""
-        if len(self.ledgers) == 1:
-            return self.ledgers[0].drops
-        whole: Counter[str] = Counter()
-        for ledger in self.ledgers:
-            whole.update(ledger.drops)
-        return dict(whole)
+        return drops_of(self.ledgers)
 
     @property
     def ended_early(self) -> bool:
@@ -160,8 +141,7 @@ class Flow(Generic[T]):
         if not self._complete:
             self._cut = True
         # All of them first: whatever happens in a release, everyone wakes.
-        lost = [item for stoppable in self._stoppable for item in stoppable.cancel()]
-        for item in lost:
+        for item in self._line.cancel():
             self._discard(item, "cancelled")
 
     def __enter__(self) -> Flow[T]:
@@ -203,21 +183,15 @@ class Flow(Generic[T]):
             raise RuntimeError("a flow runs inside its `with`")
         self._let_go()
         try:
-            if timeout_s is None:
-                self._last.get(self._held)
-                self._complete = not self._held
-            else:
-                assert isinstance(self._last, Channel)
-                self._last.get(self._held, timeout_s=timeout_s)
-                self._complete = not self._held and self._last.drained()
-                if not self._held and not self._complete:
-                    return True
+            self._last.get(self._held, timeout_s=timeout_s)
+            if self._held or not (timeout_s is None or self._last.drained()):
+                return True
+            self._complete = True
         except Cancelled:
-            pass
-        if not self._held:
-            self._failure.raise_once()
-            return False
-        return True
+            if self._held:
+                return True
+        self._failure.raise_once()
+        return False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,34 +1,67 @@
-"""Ctrl-C: the first one drains a flow, the second one kills the process."""
+"""Signals while a flow runs: Ctrl-C and SIGTERM drain it, a second one kills the process."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Protocol
 
-from pipeline.flow.flow import Flow
+
+class Endable(Protocol):
+    """A flow, or several."""
+
+    def end(self) -> None:
+        """See Flow.end; legal in a signal handler."""
+        ...
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def drain_on_interrupt(flow: Flow[Any]) -> Iterator[None]:
-    """Inside this block Ctrl-C ends the flow and lets what is under way come out; a second one kills the process.
+def drain_on_interrupt(flow: Endable) -> Iterator[None]:
+    """Inside this block Ctrl-C or SIGTERM ends the flow and lets what is under way come out; a second one kills.
 
     The second one is left to the system, which needs no Python for it: it works whatever this thread hangs in, and
-    a shell sees exit code 130. The old handler comes back on leaving. Main thread only.
+    a shell sees exit code 130 or 143. The old handlers come back on leaving. Main thread only.
 
     Raises:
         ValueError: not in the main thread; Python handles signals nowhere else.
     """
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    def stop() -> None:
+        for number in STOPS:
+            signal.signal(number, signal.SIG_DFL)
         flow.end()
 
-    before = signal.signal(signal.SIGINT, handle)
+    with ExitStack() as handled:
+        for number in STOPS:
+            handled.enter_context(on_signal(number, stop))
+        yield
+
+
+@contextmanager
+def on_signal(number: int, act: Callable[[], None]) -> Iterator[None]:
+    """Inside this block a signal calls a function, in the main thread, between any two steps of it.
+
+    The old handler comes back on leaving. Main thread only.
+
+    Args:
+        number: of the signal.
+        act: takes no lock that the main thread may hold.
+
+    Raises:
+        ValueError: not in the main thread.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act()
+
+    before = signal.signal(number, handle)
     try:
         yield
     finally:
         # None: the handler was not set from Python and cannot be put back from here.
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        signal.signal(number, signal.SIG_DFL if before is None else before)

@@ -36,8 +36,16 @@ class Junction:
         self.cancelled = False
         self.first_put_s: float | None = None
 
-    def get(self, into: list[Any], limit: int = 1, wait: bool = True, linger_s: float = 0.0) -> int:
+    def get(
+        self,
+        into: list[Any],
+        limit: int = 1,
+        wait: bool = True,
+        linger_s: float = 0.0,
+        timeout_s: float | None = None,
+    ) -> int:
         """As Channel.get; a frame does not linger here, where a newer one would take its place."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._lock:
             while True:
                 if self.cancelled:
@@ -47,9 +55,12 @@ class Junction:
                     ready = min(ready, self._credits)
                 if ready > 0:
                     return self._take(into, min(ready, limit))
-                if not wait or (not self.waiting() and all(place.ended for place in self.places)):
+                if not wait or self._drained():
                     return -1
-                self.readable.wait()
+                left_s = None if until_s is None else until_s - time.monotonic()
+                if left_s is not None and left_s <= 0:
+                    return -1
+                self.readable.wait(left_s)
 
     def _take(self, into: list[Any], count: int) -> int:
         if self._credits is not None:
@@ -78,6 +89,14 @@ class Junction:
     def waiting(self) -> int:
         """How many messages wait here."""
         return sum(len(place.messages) for place in self.places)
+
+    def drained(self) -> bool:
+        """As Channel.drained."""
+        with self._lock:
+            return self._drained()
+
+    def _drained(self) -> bool:
+        return not self.waiting() and all(place.ended for place in self.places)
 
     def end(self) -> bool:
         """Nothing more comes from any source. Says whether some had not ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 
 
 class Ledger:
@@ -28,3 +29,11 @@ class Ledger:
         """Lost so far, by cause; a copy."""
         with self._lock:
             return dict(self._drops)
+
+
+def drops_of(ledgers: Iterable[Ledger]) -> dict[str, int]:
+    """Lost so far over all sources, by cause."""
+    whole: Counter[str] = Counter()
+    for ledger in ledgers:
+        whole.update(ledger.drops)
+    return dict(whole)

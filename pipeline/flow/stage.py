@@ -33,6 +33,8 @@ class Stage:
         batch: most messages a step is given at once; those that wait are taken.
         linger_s: how long is waited for a batch to fill, once there is a message; seconds.
         capacity: most messages that wait behind this stage.
+        rescue: called by the watchdog, once, where a worker is stuck: tries to make it raise or return, and says what
+            it did, "" where nothing can be done. The worker then has as long again. Legal from any thread; quick.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Stage:
     batch: int = 1
     capacity: int = 2
     linger_s: float = 0.0
+    rescue: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("workers", self.workers), ("batch", self.batch), ("capacity", self.capacity)):
@@ -140,6 +143,8 @@ def frames_of(batch: Sequence[Any]) -> str:
 def _index_of(message: Any) -> int | None:
     """`message.index`, or that of the message it was made from."""
     while message is not None:
+        if isinstance(message, tuple) and message:  # what several networks make of one frame
+            message = message[0]
         index = getattr(message, "index", None)
         if isinstance(index, int):
             return index

@@ -21,9 +21,12 @@ def watch(
 ) -> None:
     """Report the first worker that is inside its stage's own code for longer than `stall_s` seconds.
 
+    Where its stage has a rescue, that is tried once first; all workers of the stage then have as long again.
+
     Waiting for input, for room or for an earlier result is not a stall, and neither is opening before
     any input has come. Sleeps until the next moment at which somebody could be late.
     """
+    rescued: dict[str, tuple[float, str]] = {}  # stage -> when, and what was done
     while not closed.is_set():
         now_s = time.monotonic()
         next_s = now_s + stall_s
@@ -34,10 +37,15 @@ def watch(
                 since_s = max(opening_since_s, came_s)
             if since_s is None:
                 continue
+            name = worker.stage.name
+            if name in rescued:
+                since_s = max(since_s, rescued[name][0])
+            elif since_s + stall_s <= now_s and worker.stage.rescue is not None and (done := worker.stage.rescue()):
+                rescued[name] = now_s, f"; before, {done}"
+                since_s = now_s
             if since_s + stall_s <= now_s:
-                name = worker.stage.name
-                at = frames_of(worker.in_hand)
-                fail(StallError(f"stage {name!r} made no progress for {stall_s:g} s{at}"))
+                at, before = frames_of(worker.in_hand), rescued.get(name, (0.0, ""))[1]
+                fail(StallError(f"stage {name!r} made no progress for {stall_s:g} s{at}{before}"))
                 return
             next_s = min(next_s, since_s + stall_s)
         closed.wait(next_s - now_s)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import msgspec
 
-from pipeline.datasets.coco_file import Box, edges, read_mask
+from pipeline.datasets.coco_file import edges, read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
@@ -90,7 +90,7 @@ class _Row(msgspec.Struct, frozen=True):
     image_id: int | str
     category_id: int
     score: float
-    bbox: Box | None = None
+    bbox: list[float] | None = None  # empty: none
     segmentation: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -117,9 +117,9 @@ class CocoReader(Reading):
         self._file = _results(path)
         rows = self._rows()
         masks = any(bytes(row.segmentation) not in (b"null", b"[]") for _, row in rows)
-        boxes = any(row.bbox is not None for _, row in rows)
+        boxes = any(row.bbox for _, row in rows)
         self.kinds = ("box", "mask") if masks or not boxes else ("box",)
-        self.sized_by = "box" if rows and rows[0][1].bbox is not None else "mask"
+        self.sized_by = "box" if rows and rows[0][1].bbox else "mask"
         self._of_image: dict[int | str, list[tuple[int, _Row]]] = {}
         for place, row in rows:
             self._of_image.setdefault(row.image_id, []).append((place, row))
@@ -161,7 +161,9 @@ class CocoReader(Reading):
             mask, crop = read_mask(row.segmentation, size_hw, where)
         except ValueError as error:
             raise DataError(f"{where}: {error}", hint="write the masks at the image's size") from error
-        box = None if row.bbox is None else edges(row.bbox)
+        if row.bbox and len(row.bbox) != 4:
+            raise DataError(f"{where}: a box of {len(row.bbox)} numbers", hint="x, y, width, height")
+        box = edges(row.bbox) if row.bbox else None
         return Marked(self._class_of[row.category_id], mask, crop, place, box_xyxy=box)
 
 

@@ -1,8 +1,9 @@
 """KITTI MOTS' results: a text file a sequence, `{out}/{sequence}.txt`, a line `frame id class h w rle` an object.
 
 Classes 1 car, 2 pedestrian; id = class * 1000 + number. Masks may not overlap: the best score keeps a pixel
-(Voigtlaender et al. 2019, arXiv 1902.03604; the toolkit mots_tools). Numbers count the objects of a class within a
-frame, best score first: without tracking, one number in two frames does not mean one object.
+(Voigtlaender et al. 2019, arXiv 1902.03604; the toolkit mots_tools). Where objects are numbered over time, a number
+is that of an object, in its class from 0 on as they appear, and those without one are left out. Else numbers count
+the objects of a class within a frame, best score first: one number in two frames does not mean one object.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pipeline.datasets.kitti_mots import THINGS as MOTS_THINGS
 from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
 from pipeline.datasets.objects import Marked, Mask
 from pipeline.datasets.pairs import files
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, wrong_size
 from pipeline.rle import encode_crop
 from pipeline.types import Classes
+
+_STEP = 1000
 
 
 class MotsWriter:
@@ -34,6 +37,7 @@ class MotsWriter:
     def __init__(self, out: Path) -> None:
         self._out = folder(out)
         self._lines: dict[str, list[str]] = {}
+        self._numbers: dict[tuple[str, int], dict[int, int]] = {}  # film and class -> track -> number
 
     def add(self, prediction: Prediction) -> None:
         """Keep one image's lines; its sequence is the folder in its name, `0002/000017`, or `0000`."""
@@ -51,10 +55,28 @@ class MotsWriter:
             own = owner[y0:y1, x0:x1] == i + 1
             if not own.any():
                 continue
-            number = (class_id + 1) * 1000 + numbers[class_id]
-            numbers[class_id] += 1
+            if found.track_ids is None:
+                number = numbers[class_id]
+                numbers[class_id] += 1
+            elif track := int(found.track_ids[i]):
+                number = self._number(name.parent.name, class_id, track)
+            else:
+                continue
+            number += (class_id + 1) * _STEP
             counts = encode_crop(own, (x0, y0), prediction.size_hw)
             lines.append(f"{frame} {number} {class_id + 1} {height} {width} {counts}\n")
+
+    def _number(self, sequence: str, class_id: int, track: int) -> int:
+        """The number in its class of an object that is followed, from 0 on."""
+        known = self._numbers.setdefault((sequence, class_id), {})
+        number = known.setdefault(track, len(known))
+        if number >= _STEP:
+            raise SinkError(
+                f"more than {_STEP} objects of the class {MOTS_THINGS.names[class_id]} in a film, "
+                "for which MOTS has no numbers",
+                hint="export fewer frames, or only surer objects with --conf",
+            )
+        return number
 
     def close(self) -> list[Path]:
         """Write a file a sequence."""

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pipeline.config import ReconnectConfig
 from pipeline.errors import RefusedError, SourceError
 from pipeline.live.backoff import patience, waits_s
+from pipeline.live.memory import reclaim
 from pipeline.live.state import SourceState, State
 from pipeline.types import Frame, Gap, Source, SourceInfo
 
@@ -154,6 +155,8 @@ class Supervised:
             if not self._may_mend(failure):
                 self._change("ended", failure.message)
                 raise self._given_up(failure)
+            if self._attempt == 0:
+                reclaim()
             self._lost_reason = self._lost_reason or failure.message
             self._change("lost", failure.message)
             if self.stopping.wait(self._wait_s()):

@@ -43,6 +43,31 @@ class Decoder(Protocol):
         ...
 
 
+class Replaceable:
+    """A decoder that another one may take the place of while frames come; each frame is read by one of them.
+
+    Args:
+        now: the first.
+        conf: least score of an object that is shown, 0..1; the decoder itself may look further down.
+    """
+
+    def __init__(self, now: Decoder, conf: float) -> None:
+        self._now = now, conf
+
+    @property
+    def conf(self) -> float:
+        """Least score of an object that is shown, 0..1."""
+        return self._now[1]
+
+    def decode(self, inferred: Inferred) -> Instances | Labels:
+        """See Decoder."""
+        return self._now[0].decode(inferred)
+
+    def replace(self, other: Decoder, conf: float) -> None:
+        """Use another one from the next frame on; legal from any thread."""
+        self._now = other, conf
+
+
 def decoder(card: Card, config: DecodeConfig) -> Decoder:
     """The decoder of a model's family.
 

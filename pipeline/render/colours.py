@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import colorsys
 from functools import lru_cache
+
+from pipeline.types import Instances
 
 Rgb = tuple[int, int, int]
 
@@ -28,6 +31,24 @@ def legible(rgb: Rgb) -> Rgb:
     return _mixed(strong, 255.0, max(0.0, (goal - luma(strong)) / (255 - luma(strong))))
 
 
+@lru_cache(maxsize=4096)
+def track_colour(number: int) -> Rgb:
+    """A colour for the object with this number: hues that follow on one another lie a golden angle apart."""
+    hue = number * 0.6180339887498949 % 1
+    lightness = (0.62, 0.5, 0.74)[number % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.85)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def object_colours(found: Instances, by_track: bool) -> list[Rgb]:
+    """The colour of each object, legible: that of its class, or its own where it has a number and `by_track`."""
+    colours = [legible(found.classes.colours[class_id]) for class_id in found.class_ids.tolist()]
+    if by_track and found.track_ids is not None:
+        numbers = found.track_ids.tolist()
+        colours = [track_colour(n) if n else rgb for n, rgb in zip(numbers, colours, strict=True)]
+    return colours
+
+
 def varied(rgb: Rgb, step: int) -> Rgb:
     """A colour moved towards white (step > 0) or black (step < 0); step as level gives it."""
     return _mixed(rgb, 255.0 if step > 0 else 0.0, abs(step) / _LEVELS * _SPAN)
@@ -36,7 +57,7 @@ def varied(rgb: Rgb, step: int) -> Rgb:
 def level(x: float, y: float, frame_hw: tuple[int, int]) -> int:
     """The step of lightness for an object centred at (x, y), so that neighbours of one class part.
 
-    A triangle wave over the frame, four periods across and two down. There are no track ids here, and an object's
+    A triangle wave over the frame, four periods across and two down. Numbers are not always there, and an object's
     rank changes from frame to frame. Its place changes slowly, so its colour neither jumps nor flickers.
     """
     height, width = frame_hw

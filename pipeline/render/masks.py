@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.render.canvas import Canvas
-from pipeline.render.colours import Rgb, legible, level, varied
+from pipeline.render.colours import Rgb, level, object_colours, varied
 from pipeline.types import Instances
 
 U8 = NDArray[np.uint8]
@@ -31,10 +31,11 @@ class MaskPainter:
     Args:
         alpha: weight of the tint, 0..1.
         line_px: width of the outline; 0: none.
+        by_track: objects with a number have a colour of their own.
     """
 
-    def __init__(self, alpha: float, line_px: int) -> None:
-        self._alpha, self._line_px = alpha, line_px
+    def __init__(self, alpha: float, line_px: int, by_track: bool = False) -> None:
+        self._alpha, self._line_px, self._by_track = alpha, line_px, by_track
         self._fill, self._line = _weights(alpha, line_px)
         total = self._fill + self._line
         self._kept = np.rint(255 * (1 - total)).astype(np.uint8)
@@ -51,12 +52,12 @@ class MaskPainter:
             self._memory = [np.empty(frame_hw[0] * frame_hw[1], np.uint8) for _ in range(3)]
         crops = found.crops_px
         areas = (crops[:, 2] - crops[:, 0]) * (crops[:, 3] - crops[:, 1])
-        class_ids = found.class_ids.tolist()
+        colours = object_colours(found, self._by_track)
         boxes = crops.tolist()
         for i in np.argsort(-areas, kind="stable").tolist():
             x0, y0, x1, y1 = boxes[i]
             if x1 > x0 and y1 > y0:
-                rgb = legible(found.classes.colours[class_ids[i]])
+                rgb = colours[i]
                 add = self._adds(canvas, rgb, level((x0 + x1) / 2, (y0 + y1) / 2, frame_hw))
                 self._blend(canvas, found.mask(i), x0, y0, add)
 

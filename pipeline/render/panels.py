@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pipeline.render.canvas import Box, Canvas
 from pipeline.render.colours import DARK, Rgb, legible
@@ -25,8 +25,13 @@ class Legend:
         self._seen: dict[tuple[int, int, str, Rgb], float] = {}  # rank and entry -> pts_s when last seen
         self._now_s = float("-inf")
 
-    def update(self, scene: Scene) -> list[Entry]:
-        """The entries for a scene: what is in it and what was there less than hold_s ago, each name once."""
+    def update(self, scene: Scene, hidden: Collection[str] = ()) -> list[Entry]:
+        """The entries for a scene: what is in it and what was there less than hold_s ago, each name once.
+
+        Args:
+            scene: as it is drawn.
+            hidden: classes that leave the legend at once.
+        """
         now_s = scene.frame.pts_s
         if now_s < self._now_s:  # the source began again
             self._seen.clear()
@@ -42,7 +47,8 @@ class Legend:
         self._seen = {key: at_s for key, at_s in self._seen.items() if now_s - at_s <= self._hold_s}
         by_name: dict[str, Rgb] = {}
         for _, _, name, rgb in sorted(self._seen):
-            by_name.setdefault(name, legible(rgb))
+            if name not in hidden:
+                by_name.setdefault(name, legible(rgb))
         return list(by_name.items())
 
 

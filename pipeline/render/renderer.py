@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import cv2
@@ -13,6 +13,7 @@ from pipeline.config import RenderConfig
 from pipeline.image import Image, Matrix, PixelFormat
 from pipeline.render.canvas import Canvas, Palette
 from pipeline.render.check import check_config, ground_colour
+from pipeline.render.chosen import without
 from pipeline.render.cutout import kept_alpha, put_ground
 from pipeline.render.labels import LabelPainter
 from pipeline.render.masks import MaskPainter
@@ -65,7 +66,7 @@ class Renderer:
 
     def __init__(self, config: RenderConfig, pool_factory: PoolFactory) -> None:
         check_config(config)
-        self._config = config
+        self._config = self._next = config
         self._pool_factory = pool_factory
         self._planar = Planar()
         self._legend = Legend()
@@ -73,13 +74,21 @@ class Renderer:
         if config.names or config.scores or config.legend or config.status:
             Font(16).line("0")  # OpenCV unpacks its font at the first letter, 30 ms: now, not while a frame waits
 
-    def render(self, scene: Scene, status: str | None = None) -> Picture:
+    def use(self, config: RenderConfig) -> None:
+        """Draw as this says from the next scene on; legal from any thread. ConfigError: see check_config."""
+        check_config(config)
+        self._next = config
+
+    def render(self, scene: Scene, status: str | None = None, hidden: Collection[str] = ()) -> Picture:
         """Draw a scene.
 
         Args:
             scene: its frame's planes are read only.
             status: the line at the lower left; None: none.
+            hidden: classes that are not drawn. What is blurred or cut out stays so.
         """
+        if self._next is not self._config:
+            self._config, self._look = self._next, None
         config = self._config
         if config.cutout and ground_colour(config.ground) is None:
             return self._transparent(scene)
@@ -103,7 +112,8 @@ class Renderer:
         if config.cutout:
             put_ground(canvas, kept_alpha(scene, config.cutout), ground_colour(config.ground) or _BLACK)
         else:
-            look.draw(canvas, scene, self._legend.update(scene) if config.legend else [], status)
+            shown = without(scene, hidden) if hidden else scene
+            look.draw(canvas, shown, self._legend.update(shown, hidden) if config.legend else [], status)
         return Picture(scene, Image(planes, source.format, source.matrix, source.full_range), lease)
 
     def _look_for(self, source: Image) -> _Look:
@@ -143,8 +153,9 @@ class _Look:
         font = Font(max(11, round(3.5 + min(size_hw) / 64)))
         alpha = 1.0 if masks else config.alpha
         self._labels = LabelPainter(alpha)
-        self._masks = MaskPainter(alpha, line_px if config.outlines else 0)
-        self._tags = TagPainter(font, line_px if config.boxes else 0, config.names, config.scores)
+        by_track = config.colour_by == "track"
+        self._masks = MaskPainter(alpha, line_px if config.outlines else 0, by_track)
+        self._tags = TagPainter(font, line_px if config.boxes else 0, config.names, config.scores, by_track)
         self._panels = Panels(font, size_hw)
 
     def fits(self, source: Image) -> bool:

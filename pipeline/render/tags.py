@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pipeline.render.canvas import Box, Canvas
-from pipeline.render.colours import ink_on, legible
+from pipeline.render.colours import ink_on, object_colours
 from pipeline.render.text import Coverage, Font
 from pipeline.types import Instances
 
@@ -21,11 +21,13 @@ class TagPainter:
     Args:
         font: of the names.
         line_px: width of a box's line; 0: no boxes.
-        names, scores: what a tag says; neither: no tags.
+        names, scores: what a tag says; neither: no tags. A name has the object's number behind it, where it has one.
+        by_track: objects with a number have a colour of their own.
     """
 
-    def __init__(self, font: Font, line_px: int, names: bool, scores: bool) -> None:
+    def __init__(self, font: Font, line_px: int, names: bool, scores: bool, by_track: bool = False) -> None:
         self._font, self._line_px, self._names, self._scores = font, line_px, names, scores
+        self._by_track = by_track
 
     def paint(self, canvas: Canvas, found: Instances, reserved: Iterable[Box] = ()) -> None:
         """Draw all. The best score is on top and chooses the place of its name first.
@@ -37,17 +39,18 @@ class TagPainter:
         """
         names = found.classes.names
         boxes = [_even_box(box, canvas.size_hw) for box in np.rint(found.boxes_xyxy).astype(int).tolist()]
-        colours = [legible(found.classes.colours[class_id]) for class_id in found.class_ids.tolist()]
+        colours = object_colours(found, self._by_track)
+        numbers = [0] * len(found) if found.track_ids is None else found.track_ids.tolist()
         if self._line_px:
             for box, rgb in zip(reversed(boxes), reversed(colours), strict=True):
                 canvas.outline(box, self._line_px, rgb)
         if not (self._names or self._scores):
             return
         places = Places(canvas.size_hw, boxes, reserved)
-        for box, rgb, class_id, score in zip(
-            boxes, colours, found.class_ids.tolist(), found.scores.tolist(), strict=True
+        for box, rgb, class_id, number, score in zip(
+            boxes, colours, found.class_ids.tolist(), numbers, found.scores.tolist(), strict=True
         ):
-            text = self._text(names[class_id], score)
+            text = self._text(f"{names[class_id]} {number}" if number else names[class_id], score)
             place = places.take(box, text[0].shape[1], text[0].shape[0])
             if place is not None:  # else its colour still says what it is
                 canvas.write(*place, text, ink_on(rgb), rgb)

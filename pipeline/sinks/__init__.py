@@ -11,6 +11,7 @@ __all__ = ["SINKS", "check_outputs", "sink_class"]
 SINKS = {  # name -> module:class; a new sink is one file and one line
     "video": "pipeline.sinks.video:VideoSink",
     "json": "pipeline.sinks.jsonl:JsonlSink",
+    "mqtt": "pipeline.sinks.mqtt:MqttSink",
     "masks": "pipeline.sinks.masks:MaskSink",
     "pictures": "pipeline.sinks.pictures:PictureSink",
     "window": "pipeline.sinks.window:Window",

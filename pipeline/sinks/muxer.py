@@ -23,6 +23,22 @@ _PIECES = {  # options that bring what was encoded to the disk at least every ha
 }
 
 
+def pix_fmt_of(first: Image, codec: str) -> str:
+    """The encoder's pixel format for pictures as this one."""
+    odd = first.size_hw[0] % 2 or first.size_hw[1] % 2
+    return "yuv444p" if odd and codec in EVEN_ONLY else "yuv420p"
+
+
+def set_up(context: Any, first: Image, pix_fmt: str, clock: Fraction, threads: int) -> None:
+    """Tell an encoder that is not open yet what pictures will come."""
+    context.height, context.width = first.size_hw
+    context.pix_fmt = pix_fmt
+    context.time_base = clock
+    context.thread_count = threads
+    context.colorspace = _MATRIX[first.matrix]
+    context.color_range = 2 if first.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+
+
 class Muxer:
     """Encodes frames and interleaves them with the sound.
 
@@ -54,9 +70,7 @@ class Muxer:
         rate: Fraction | None,
         sound: Sound | None,
     ) -> None:
-        height, width = first.size_hw
-        odd = height % 2 or width % 2
-        self.pix_fmt = "yuv444p" if odd and codec in EVEN_ONLY else "yuv420p"
+        self.pix_fmt = pix_fmt_of(first, codec)
         self._sound, self._clock, self._duration = sound, clock, 0
         options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000", "flush_packets": "1"}
         options |= _PIECES.get(container, {})
@@ -67,13 +81,8 @@ class Muxer:
             stream: Any = self._container.add_stream(
                 codec, rate=rate or Fraction(25), options=encoder_options(config, codec)
             )
-            stream.width, stream.height, stream.pix_fmt = width, height, self.pix_fmt
             stream.time_base = clock
-            context = stream.codec_context
-            context.time_base = clock
-            context.thread_count = config.threads
-            context.colorspace = _MATRIX[first.matrix]
-            context.color_range = 2 if first.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+            set_up(stream.codec_context, first, self.pix_fmt, clock, config.threads)
             self._stream = stream
             if sound is not None:
                 sound.add_to(self._container)
@@ -88,6 +97,13 @@ class Muxer:
         if self._sound is not None:
             self._copy_sound(float(ticks * self._clock))
         self._encode(frame)
+
+    def copy(self, data: bytes, ticks: int, decode_ticks: int, duration: int, key: bool) -> None:
+        """Take a packet that another encoder with the same settings made."""
+        packet: Any = av.Packet(data)
+        packet.time_base, packet.stream, packet.is_keyframe = self._clock, self._stream, key
+        packet.pts, packet.dts, packet.duration = ticks, decode_ticks, duration
+        self._container.mux_one(packet)
 
     def close(self, end_s: float | None) -> None:
         """Write what the encoder still holds and the sound until `end_s`; None: as little as possible."""

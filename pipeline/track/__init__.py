@@ -1,5 +1,6 @@
-"""Which object of one frame is which of the next."""
+"""Which object of one frame is which of the next, and what of a frame is only noise."""
 
 from pipeline.track.bytetrack import ByteTrack, TrackOptions
+from pipeline.track.over_time import OverTime
 
-__all__ = ["ByteTrack", "TrackOptions"]
+__all__ = ["ByteTrack", "OverTime", "TrackOptions"]

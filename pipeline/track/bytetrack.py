@@ -50,7 +50,7 @@ class ByteTrack:
     """
 
     def __init__(self, options: TrackOptions | None = None) -> None:
-        self._options = options or TrackOptions()
+        self.options = options or TrackOptions()  # may be others from one frame to the next
         self._tracks: list[_Track] = []
         self._count = 0
         self._index: int | None = None
@@ -66,7 +66,7 @@ class ByteTrack:
             scores: (n,) 0..1.
             class_ids: (n,).
         """
-        options = self._options
+        options = self.options
         first = self._index is None
         self._predict(1 if self._index is None else max(1, index - self._index))
         self._index = index
@@ -116,7 +116,7 @@ class ByteTrack:
                 track.mean[7] = 0  # what is not seen neither grows nor shrinks
         means = np.stack([track.mean for track in known])
         covariances = np.stack([track.covariance for track in known])
-        for _ in range(min(frames, self._options.keep_frames)):
+        for _ in range(min(frames, self.options.keep_frames)):
             means, covariances = kalman.predict(means, covariances)
         for track, mean, covariance in zip(known, means, covariances, strict=True):
             track.mean, track.covariance = mean, covariance
@@ -138,7 +138,7 @@ class ByteTrack:
 
     def _forget(self, index: int) -> None:
         """Drop tracks that were lost too long, and the younger of two that lie on each other."""
-        keep = self._options.keep_frames
+        keep = self.options.keep_frames
         self._tracks = [track for track in self._tracks if index - track.seen <= keep]
         live = [track for track in self._tracks if not track.lost and track.confirmed]
         lost = [track for track in self._tracks if track.lost]

@@ -93,7 +93,7 @@ def test_every_call_may_fail_and_nothing_is_left(
     assert calls["cuLaunchKernel"] > 6
     outcomes = set()
     for name, count in calls.items():
-        for nth in sorted({1, count}):
+        for nth in sorted({1, count} if status == 2 else {count // 2 + 1}):  # one where little depends on when
             cuda.reset(f"{name}:{nth}:{status}")
             error, why = None, ""
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +59,23 @@ def test_frames_come_back_right_and_in_order_with_all_slots_busy(cuda: FakeCuda,
     assert [one.prepared.frame.index for one in done] == list(range(20))
     for one, tensor in zip(done, given, strict=True):
         np.testing.assert_allclose(one.outputs[0], means(tensor), rtol=1e-5)
+
+
+def test_a_frame_is_stamped_with_what_the_gpu_did_for_it(cuda: FakeCuda, card: Card) -> None:
+    fake_plans.plan(card, [fixed(64, 96)])
+    backend = opened(card)
+    began_s = time.monotonic()
+    spans = []
+    for index in range(4):
+        (inferred,) = backend.submit([prepared(noise(64, 96, index), index)]).result()
+        spans.append(inferred.prepared.frame.stamps.device[f"gpu: {card.name}"])
+    ended_s = time.monotonic()
+    backend.close()
+    for begin_s, end_s in spans:
+        assert (
+            began_s <= begin_s <= end_s <= ended_s + 0.001
+        )  # the clock of the driver and ours begin together at 1 ms
+    assert spans == sorted(spans)
 
 
 def test_it_answers_the_bytes_of_onnxruntime(cuda: FakeCuda, card: Card) -> None:
@@ -136,6 +154,7 @@ def test_everything_runs_as_one_graph_from_the_second_time_on(cuda: FakeCuda, ca
         "cuGraphLaunch",
         "cuEventRecord",
         "cuEventSynchronize",
+        "cuEventElapsedTime",
     }
     assert after["cuGraphLaunch"] - before["cuGraphLaunch"] == 5
     backend.close()

@@ -1,0 +1,220 @@
+"""The charts of a benchmark, as PNG. Heavy: matplotlib is imported where it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import ConfigError, SinkError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK, _QUIET, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
+_COLOURS = (
+    "#2563a8",
+    "#d9722e",
+    "#3b8f5a",
+    "#8e5bb0",
+    "#b8323c",
+    "#7a6a4f",
+    "#2aa1b3",
+    "#c7a008",
+    "#5c6b7a",
+    "#d1659b",
+)
+_WIDTH_IN = 10.0
+_STYLE: Any = {
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _QUIET,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "text.color": _INK,
+    "xtick.color": _QUIET,
+    "ytick.color": _INK,
+}
+
+
+def check_plots(name: str) -> Path:
+    """The folder for charts, made; before long work it can still be said that they cannot be drawn.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+        SinkError: the folder cannot be made.
+    """
+    if find_spec("matplotlib") is None:
+        raise ConfigError("--plots needs matplotlib", hint="pip install 'dashmask[eval]'")
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{folder} cannot be made: {error.strerror}", hint="give a folder of yours") from error
+    return folder
+
+
+def draw(folder: Path, report: Mapping[str, Any]) -> list[Path]:
+    """Write stages.png, latency.png and, where a card states an accuracy, accuracy.png.
+
+    Raises:
+        SinkError: the folder cannot be written to.
+    """
+    cases = [case for case in report["cases"] if case["ok"]]
+    if not cases:
+        return []
+    written = []
+    for name, chart in (("stages", stages), ("latency", latency), ("accuracy", accuracy)):
+        figure = chart(cases, report)
+        if figure is None:
+            continue
+        path = folder / f"{name}.png"
+        try:
+            figure.savefig(path, dpi=144)
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be written: {error.strerror}") from error
+        written.append(path)
+    return written
+
+
+def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
+    """A bar a case: the mean time of a frame in each stage, and the wait before it in a lighter shade."""
+    names = list(dict.fromkeys(stage for case in cases for stage in case["stages"]))
+    with _drawn(1.7 + 0.62 * len(cases)) as (figure, axes):
+        longest = 0.0
+        for place, case in enumerate(cases):
+            left = 0.0
+            for stage, times in case["stages"].items():
+                colour = _COLOURS[names.index(stage) % len(_COLOURS)]
+                waited = (times["waiting_ms"] or {}).get("mean") or 0.0
+                worked = times["service_ms"]["mean"] or 0.0
+                axes.barh(place, waited, 0.62, left, color=colour, alpha=0.3, linewidth=0)
+                axes.barh(place, worked, 0.62, left + waited, color=colour, linewidth=0)
+                left += waited + worked
+            axes.text(left, place, f"  {left:.1f} ms" if left < 100 else f"  {left:.0f} ms", va="center", fontsize=9)
+            longest = max(longest, left)
+        for number, stage in enumerate(names):
+            axes.barh(0, 0, color=_COLOURS[number % len(_COLOURS)], label=stage)
+        axes.barh(0, 0, color=_QUIET, alpha=0.3, label="lighter: waiting before it")
+        axes.set_yticks(range(len(cases)), [case["label"] for case in cases])
+        axes.invert_yaxis()
+        axes.set_xlim(0, longest * 1.12 or 1)
+        axes.set_xlabel("time of a frame, ms, mean")
+        axes.set_title(f"Where a frame's time goes: {_subject(report)}{_busy(cases)}")
+        axes.grid(axis="x", color=_GRID, linewidth=0.7)
+        figure.legend(loc="outside lower center", ncols=min(8, len(names) + 1), frameon=False, fontsize=9)
+        return figure
+
+
+def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
+    """The share of frames that took at least so long, over a logarithmic axis, with the percentiles marked."""
+    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
+        fewest = 0.1
+        for number, case in enumerate(cases):
+            histogram, colour = case["age_histogram"], _COLOURS[number % len(_COLOURS)]
+            counts = np.array(histogram["counts"], np.float64)
+            above = (counts[::-1].cumsum()[::-1] / counts.sum()).tolist()
+            axes.step(histogram["edges_ms"], [*above, 0.0], where="post", color=colour, label=case["label"])
+            fewest = min(fewest, 1 / counts.sum())
+        axes.set_yscale("log")
+        axes.set_xscale("log")
+        ticks = [share for share in (1, 0.5, 0.1, 0.01, 0.001, 0.0001) if share >= fewest]
+        axes.set_yticks(ticks, [_share(share) for share in ticks])
+        axes.minorticks_off()
+        axes.set_ylim(fewest * 0.8, 1.25)
+        _plain_log(axes, cases)
+        axes.set_xlabel("age of a frame when it was done, ms")
+        axes.set_ylabel("frames that were older")
+        axes.set_title(f"How late: {_subject(report)}{_busy(cases)}")
+        axes.grid(color=_GRID, linewidth=0.7)
+        _legend(figure, len(cases))
+        return figure
+
+
+def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
+    """Accuracy as each card states it, over the median age; a marker for each set it was measured on."""
+    known = [(case, told) for case in cases if (told := _told(case)) is not None]
+    if not known:
+        return None
+    sets = list(dict.fromkeys(on for _, (_, on) in known))
+    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
+        for case, (value, on) in known:
+            age = case["age_ms"]["p50"] or case["age_ms"]["mean"]
+            colour = _COLOURS[cases.index(case) % len(_COLOURS)]  # as in the other charts
+            label = f"{case['label']}: {value:.3f} on {on}, {age:.1f} ms"
+            axes.scatter(age, value, 110, colour, marker="osD^vP"[sets.index(on) % 6], label=label, alpha=0.85)
+        ages = [case["age_ms"]["p50"] or case["age_ms"]["mean"] for case, _ in known]
+        axes.set_xlim(0, max(ages) * 1.15)
+        values = [value for _, (value, _) in known]
+        axes.set_ylim(max(0.0, min(values) - 0.15), min(1.0, max(values) + 0.15))
+        axes.set_xlabel("age of a frame when it was done, ms, median")
+        axes.set_ylabel("mean IoU, as the card states it")
+        apart = "\neach marker is a data set of its own: accuracies of two are not compared" if len(sets) > 1 else ""
+        axes.set_title(f"Accuracy against latency: {_subject(report)}{apart}{_busy(cases)}")
+        axes.grid(color=_GRID, linewidth=0.7)
+        for case in cases:
+            if _told(case) is None:
+                axes.scatter([], [], 110, _GRID, label=f"{case['label']}: no accuracy on its card")
+        _legend(figure, len(cases))
+        return figure
+
+
+def _legend(figure: Figure, cases: int) -> None:
+    """Below the chart, where it hides nothing."""
+    figure.legend(loc="outside lower center", ncols=min(2, cases), frameon=False, fontsize=9)
+
+
+def _busy(cases: Sequence[Mapping[str, Any]]) -> str:
+    """A line for the title where the machine had other work."""
+    if not any(case["other_load"]["over"] for case in cases):
+        return ""
+    most = max(case["other_load"]["share"] for case in cases)
+    return f"\nmeasured while other work took up to {most * 100:.0f} % of the machine"
+
+
+def _told(case: Mapping[str, Any]) -> tuple[float, str] | None:
+    told = case["networks"][0].get("accuracy") if len(case["networks"]) == 1 else None
+    if not isinstance(told, dict) or not isinstance(told.get("mean_iou"), int | float):
+        return None
+    return float(told["mean_iou"]), str(told.get("val", "a set that the card does not name"))
+
+
+def _subject(report: Mapping[str, Any]) -> str:
+    height, width = report["source"]["size_hw"] or (0, 0)
+    name = Path(str(report["source"]["spec"])).name
+    return f"{report['options']['scenario']}, {name}, {width}x{height}"
+
+
+def _share(share: float) -> str:
+    return f"{share * 100:g} %" + {0.5: "  (p50)", 0.1: "  (p90)", 0.01: "  (p99)", 0.001: "  (p99.9)"}.get(share, "")
+
+
+def _plain_log(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
+    """Round milliseconds on the logarithmic axis: 1, 2, 5, 10 ..."""
+    edges = [edge for case in cases for edge in case["age_histogram"]["edges_ms"]]
+    least, most = min(edges) * 0.9, max(edges) * 1.1
+    ticks = [step * 10.0**power for power in range(-4, 7) for step in (1, 2, 5)]
+    ticks = [tick for tick in ticks if least <= tick <= most]
+    axes.set_xlim(least, most)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
+@contextmanager
+def _drawn(height_in: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one quiet pair of axes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_axisbelow(True)
+        yield figure, axes

@@ -1,0 +1,63 @@
+"""The folder of folders that evidence is kept in, and how much of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from pipeline.sinks.outputs import make_folder
+
+WHY = "why.json"  # what makes a folder one of ours
+
+
+class Shelf:
+    """Makes a folder for each event, and removes the oldest where all together take too much room.
+
+    Only folders that hold a why.json are counted and removed, never anything else that lies there.
+
+    Args:
+        folder: made where it is missing.
+        most_bytes: of all of them together.
+
+    Raises:
+        SinkError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        make_folder(folder)
+        self.folder, self._most_bytes = folder, most_bytes
+        self._removed = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know."""
+        if not self._removed:
+            return []
+        return [f"{self._removed} older pieces of evidence removed: more than {self._most_bytes // 1_000_000} MB"]
+
+    def new(self, name: str) -> Path:
+        """An empty folder whose name begins with the time of day, UTC; OSError where it cannot be made."""
+        now_s = time.time()
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03}Z"
+        for number in range(1, 1000):
+            folder = self.folder / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+        raise FileExistsError(17, "a thousand events in a millisecond", str(self.folder))
+
+    def tidy(self, keep: Path) -> None:
+        """Remove the oldest until the rest fits; `keep` stays, however large it is."""
+        kept = sorted(path.parent for path in self.folder.glob(f"*/{WHY}"))  # their names begin with the time
+        sizes = {folder: sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) for folder in kept}
+        total = sum(sizes.values())
+        for folder in kept:
+            if total <= self._most_bytes:
+                return
+            if folder != keep:
+                shutil.rmtree(folder, ignore_errors=True)
+                self._removed += 1
+                total -= sizes[folder]

@@ -1,0 +1,248 @@
+// The page of a run: what the server tells (/events) becomes what is seen; what is clicked is sent back.
+
+import { cards } from "/page/cards.js";
+import { SPAN } from "/page/plots.js";
+
+const $ = (id) => document.getElementById(id);
+const STATES = { connecting: "Connecting", live: "Live", running: "Running", waiting: "Starting", stalled: "Stalled", lost: "Lost", ended: "Ended", away: "Offline" };
+const THUMBNAIL_MS = 2000;
+
+let told = null; // the newest state
+let chosen = 0; // number of the source that is large
+let online = false;
+const samples = new Map(); // number of a source -> its samples, oldest first
+const figures = cards($("figures"));
+
+// What the server tells
+
+function listen() {
+  const events = new EventSource("/events");
+  events.onmessage = (event) => {
+    const news = JSON.parse(event.data);
+    const again = told !== null && news.number < told.number; // another run answers now
+    if (again) samples.clear();
+    if (!online || again) showPicture();
+    online = true;
+    told = news;
+    for (const sample of news.samples) {
+      for (const [source, figure] of Object.entries(sample.sources)) {
+        const kept = samples.get(source) ?? [];
+        kept.push(figure);
+        samples.set(source, kept.slice(-SPAN));
+      }
+    }
+    show();
+  };
+  const gone = () => {
+    online = false;
+    show();
+  };
+  events.addEventListener("end", gone);
+  events.onerror = gone;
+}
+
+function show() {
+  if (!told) {
+    setState("connecting", "");
+    return;
+  }
+  if (chosen >= told.sources.length) chosen = 0;
+  const source = told.sources[chosen];
+  setState(stateOf(source), source.name);
+  $("models").textContent = told.models.map((model) => `${model.name} · ${model.backend}`).join("   ");
+  $("models").title = told.models.map((model) => `${model.name}: ${model.detail}`).join("\n");
+  document.title = `${STATES[stateOf(source)]} · ${source.name} · dashmask`;
+  const facts = source.size ? [`${source.size[0]} × ${source.size[1]}`] : [];
+  facts.push(`${source.frames.toLocaleString("en")} frames`);
+  if (source.gaps) facts.push(`${source.gaps} gap${source.gaps > 1 ? "s" : ""}`);
+  $("facts").textContent = facts.join("  ·  ");
+  if (source.size) $("screen").style.aspectRatio = `${source.size[0]} / ${source.size[1]}`;
+  showVeil(source);
+  showRecording(source.recording);
+  showClasses(told.classes);
+  showSources();
+  figures.show(samples.get(String(chosen)) ?? [], source, told.every_s);
+}
+
+/** As the server says, in words that fit a recording too. */
+function stateOf(source) {
+  if (!online) return "away";
+  if (source.state !== "live") return source.state;
+  if (!source.frames) return "waiting";
+  return source.live ? "live" : "running";
+}
+
+function setState(state, name) {
+  $("state").dataset.state = state;
+  $("state").textContent = STATES[state] ?? state;
+  $("name").textContent = name;
+}
+
+function showVeil(source) {
+  const words = {
+    connecting: ["Connecting", "No frame has come yet"],
+    waiting: ["Starting", "The first frame is on its way"],
+    stalled: ["No frames are coming", `The last one came ${ago(source.since_s)} ago`],
+    lost: ["The source is lost", source.attempt ? `Attempt ${source.attempt} to connect again` : "Trying to connect again"],
+    ended: ["The source has ended", ""],
+    away: ["The run has ended, or cannot be reached", "This page comes back by itself"],
+  }[stateOf(source)];
+  $("veil").hidden = !words;
+  if (words) {
+    const reason = online && source.reason && source.state !== "stalled" ? source.reason : words[1];
+    $("veil").replaceChildren(make("b", {}, words[0]), make("span", {}, reason));
+  }
+}
+
+function showRecording(recording) {
+  const button = $("record");
+  button.disabled = !recording.allowed || !online;
+  button.title = recording.allowed ? "" : "Start with --recordings DIR to allow it";
+  button.setAttribute("aria-pressed", String(recording.active));
+  button.querySelector("span").textContent = recording.active ? "Stop recording" : "Record";
+  $("rec").hidden = !recording.active || !online;
+  $("rec").textContent = clock(recording.since_s ?? 0);
+  $("rec").title = recording.file ?? "";
+  if (recording.reason && recording.reason !== showRecording.said) say(`Recording ended: ${recording.reason}`);
+  showRecording.said = recording.reason;
+}
+
+function showClasses(classes) {
+  const chips = $("chips");
+  if (chips.childElementCount !== classes.length) {
+    chips.replaceChildren(
+      ...classes.map((one) => {
+        const swatch = make("i");
+        swatch.style.setProperty("--colour", one.colour);
+        const chip = make("button", { type: "button", className: "chip" }, swatch, one.name);
+        chip.setAttribute("role", "switch");
+        chip.onclick = () => toggle(one.name);
+        return chip;
+      }),
+    );
+  }
+  classes.forEach((one, i) => chips.children[i].setAttribute("aria-checked", String(one.shown)));
+  $("all").disabled = classes.every((one) => one.shown);
+}
+
+function showSources() {
+  const list = $("sources");
+  list.hidden = told.sources.length < 2;
+  if (list.hidden) return;
+  if (list.childElementCount !== told.sources.length) {
+    list.replaceChildren(
+      ...told.sources.map((source) => {
+        const button = make("button", { type: "button" }, make("img", { alt: "" }), make("span", {}, source.name), make("span", { className: "pill" }));
+        button.onclick = () => {
+          chosen = source.id;
+          showPicture();
+          show();
+        };
+        return make("li", {}, button);
+      }),
+    );
+    thumbnails();
+  }
+  told.sources.forEach((source, i) => {
+    const button = list.children[i].firstElementChild;
+    button.setAttribute("aria-pressed", String(i === chosen));
+    const pill = button.lastElementChild;
+    pill.dataset.state = stateOf(source);
+    pill.textContent = STATES[stateOf(source)];
+  });
+}
+
+// Pictures
+
+function showPicture() {
+  // A new element each time: removing the old one is what ends its connection.
+  const picture = make("img", { alt: "The live picture" });
+  if (!document.hidden) picture.src = `/sources/${chosen}/stream.mjpg?${Date.now()}`;
+  $("picture").replaceChildren(picture);
+}
+
+function thumbnails() {
+  if (!document.hidden && online) {
+    told.sources.forEach((source, i) => {
+      const picture = document.querySelector(`#sources li:nth-child(${i + 1}) img`);
+      if (source.state === "live") picture.src = `/sources/${source.id}/picture.jpg?${Date.now()}`;
+    });
+  }
+  setTimeout(thumbnails, THUMBNAIL_MS);
+}
+
+// What is clicked
+
+async function send(method, path, body) {
+  try {
+    const answer = await fetch(path, { method, body: JSON.stringify(body) });
+    if (answer.ok) return;
+    const { what, hint } = await answer.json();
+    say(hint ? `${what}: ${hint}` : what);
+  } catch {
+    say("The run cannot be reached");
+  }
+}
+
+function toggle(name) {
+  const hidden = told.classes.filter((one) => (one.name === name ? one.shown : !one.shown)).map((one) => one.name);
+  send("PUT", "/classes", { hidden });
+}
+
+$("all").onclick = () => send("PUT", "/classes", { hidden: [] });
+$("record").onclick = () =>
+  send("POST", `/sources/${chosen}/recording`, { on: !told.sources[chosen].recording.active });
+$("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $("screen").requestFullscreen?.());
+$("snapshot").onclick = async () => {
+  $("snapshot").disabled = true;
+  try {
+    const answer = await fetch(`/sources/${chosen}/snapshot.png`);
+    if (!answer.ok) throw new Error((await answer.json()).what);
+    const name = /filename="(.*)"/.exec(answer.headers.get("content-disposition"))?.[1] ?? "snapshot.png";
+    const link = make("a", { href: URL.createObjectURL(await answer.blob()), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch (error) {
+    say(`No snapshot: ${error.message}`);
+  }
+  $("snapshot").disabled = false;
+};
+
+// Light and dark
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function setTheme() {
+  document.documentElement.dataset.theme = localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light");
+  if (told) show();
+}
+$("theme").onclick = () => {
+  const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem("theme");
+  else localStorage.setItem("theme", next);
+  setTheme();
+};
+dark.onchange = setTheme;
+
+// Small things
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function say(words) {
+  $("toast").textContent = words;
+  $("toast").classList.add("on");
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => $("toast").classList.remove("on"), 6000);
+}
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+const ago = (seconds) => (seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
+
+document.addEventListener("visibilitychange", showPicture); // nobody looks: nothing is drawn for this page
+addEventListener("resize", () => told && show());
+setTheme();
+show();
+listen();

@@ -1,0 +1,70 @@
+"""How a picture moved since the one before, for everything that is carried along."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.optical_flow import DisFlow, Flow, Grey, grey, places, shrunk
+from pipeline.types import Frame
+
+_ALIKE = 24  # levels of brightness that a pixel may differ from the one it came from
+_NO_MAP = None
+
+
+class Motion:
+    """From one frame to the next.
+
+    Args:
+        back: where each pixel of the small picture was in the one before, (h, w, 2), pixels relative to it.
+        alike: (h, w) uint8, 255 where the small picture looks as what the flow brings; 0: something new.
+        size_hw: of the frame, pixels.
+    """
+
+    def __init__(self, back: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
+        self._back, self._alike, self._size_hw = back, alike, size_hw
+
+    @cached_property
+    def map_xy(self) -> Flow:
+        """Where each pixel of the frame was in the one before, (h, w, 2), pixels."""
+        return places(self._back, self._size_hw)
+
+    @cached_property
+    def followed(self) -> NDArray[np.uint8]:
+        """(h, w), 255 where a pixel can be followed, else 0."""
+        height, width = self._size_hw
+        if self._alike.shape == (height, width):
+            return self._alike
+        return np.asarray(cv2.resize(self._alike, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+class Follower:
+    """Computes the motion between frames that follow on one another; not for several threads.
+
+    One flow, backwards. What is newly seen is known by its looks: where the picture before, brought along, differs
+    from this one. That costs half of a flow there and back, which the measures in pipeline.metrics.temporal take.
+
+    Args:
+        long_side_px: of the pictures that the flow is computed on.
+    """
+
+    def __init__(self, long_side_px: int) -> None:
+        self._long_side_px = long_side_px
+        self._flow = DisFlow()
+        self._last: tuple[Grey, tuple[int, int]] | None = None
+
+    def __call__(self, frame: Frame) -> Motion | None:
+        """The motion from the frame before; None for the first one, and where the size changed."""
+        size_hw = frame.image.size_hw
+        small = shrunk(grey(frame.image), self._long_side_px).copy()  # kept longer than the frame's planes
+        last, self._last = self._last, (small, size_hw)
+        if last is None or last[1] != size_hw:
+            return None
+        back = self._flow(small, last[0])
+        brought = cv2.remap(last[0], places(back, small.shape), _NO_MAP, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+        difference = cv2.blur(cv2.absdiff(small, brought), (3, 3))
+        _, alike = cv2.threshold(difference, _ALIKE, 255, cv2.THRESH_BINARY_INV)
+        return Motion(back, np.asarray(alike, np.uint8), size_hw)

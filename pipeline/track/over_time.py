@@ -1,0 +1,54 @@
+"""What a run keeps of the frames before: a memory for each of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from pipeline.config import TrackConfig
+from pipeline.track.objects import Numbering
+from pipeline.track.steady import Steadying
+from pipeline.types import Frame, Scene
+
+
+class OverTime:
+    """Numbers objects and steadies what is shown, as configured; scenes of each source come in their order.
+
+    Args:
+        config: the track section.
+        conf: the least score now of an object that is shown without a number, 0..1.
+        source_of: which source a frame is of; numbers of different sources have nothing to do with each other.
+            None: one source, or the films of a data set.
+    """
+
+    def __init__(
+        self, config: TrackConfig, conf: Callable[[], float], source_of: Callable[[Frame], Hashable] | None = None
+    ) -> None:
+        self._config, self._conf, self._source_of = config, conf, source_of or film_of
+        self._memories: dict[Hashable, list[Callable[[Scene], Scene]]] = {}
+
+    def __call__(self, scene: Scene) -> Scene:
+        """The scene with what is known from the frames before."""
+        source = self._source_of(scene.frame)
+        if source not in self._memories:
+            self._memories[source] = self._memory()
+        for step in self._memories[source]:
+            scene = step(scene)
+        return scene
+
+    def _memory(self) -> list[Callable[[Scene], Scene]]:
+        steps: list[Callable[[Scene], Scene]] = []
+        if self._config.objects:
+            steps.append(Numbering(self._config, self._conf))
+        if self._config.smooth or self._config.smooth_masks:
+            steps.append(Steadying(self._config))
+        return steps
+
+
+def film_of(frame: Frame) -> Hashable:
+    """The source of a frame, and of a data set's its film: the folder in its name."""
+    return frame.source, frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
+
+
+def wanted(config: TrackConfig) -> bool:
+    """Whether anything is kept from frame to frame."""
+    return config.objects or config.smooth or config.smooth_masks

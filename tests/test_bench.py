@@ -1,0 +1,409 @@
+"""What a benchmark claims: ages from when frames were due, rates of full lines, figures and verdicts that hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import cycle
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import pytest
+from flow_parts import each, stage
+from flow_parts import no_thread_is_left as no_thread_is_left
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from virtual_clock import VirtualClock
+
+from pipeline.bench.compare import check_alike, compare, judge, read_report
+from pipeline.bench.interval import mean_interval, ratio_interval
+from pipeline.bench.meter import Meter, Order
+from pipeline.bench.options import SCENARIOS, BenchOptions, cases, scenario_named
+from pipeline.bench.stream import Came, Seen, Stream
+from pipeline.bench.tally import Tally, percentiles
+from pipeline.bench.usage import Usage, memory_mb, spent, usage
+from pipeline.bench.warming import Warming
+from pipeline.errors import ConfigError, DataError
+from pipeline.flow import Flow
+from pipeline.image import Image
+from pipeline.timing import Distribution
+from pipeline.types import Frame, SourceInfo, Stamps
+
+IMAGE = Image((np.zeros((2, 2, 3), np.uint8),), "bgr24")
+INFO = SourceInfo("film", (2, 2), 25.0)
+
+
+# Ages, under a clock that goes on only when every thread waits
+
+
+class Parking(SimpleQueue):  # type: ignore[type-arg]
+    """Where the meter waits for its next window: shows the clock that it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates: list[object] = []
+
+    def get(self, *args: Any) -> Any:
+        self.gates = [object()]
+        try:
+            return super().get(*args)
+        finally:
+            self.gates = []
+
+
+class Clock(VirtualClock):
+    """The virtual clock as a benchmark's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parking = Parking()
+
+    def now_s(self) -> float:
+        return self.now_ns / 1e9
+
+    def wait_until(self, due_s: float, stopping: threading.Event) -> None:
+        self.sleep_until(round(due_s * 1e9))
+
+    def work(self, seconds: float) -> None:
+        self.sleep_until(self.now_ns + round(seconds * 1e9))
+
+    def _gates(self, flow: Flow[Any]) -> list[Any]:
+        return [*super()._gates(flow), *self.parking.gates]
+
+
+def played(fps: float, service_s: float, frames: int, reading_s: Sequence[float] = (0.0,)) -> Seen:
+    """One window of a paced film before a stage that takes its time; reading its frames takes time, too."""
+    clock = Clock()
+
+    def pictures() -> Iterator[Image]:
+        for late_s in cycle(reading_s):
+            clock.work(late_s)
+            yield IMAGE
+
+    meter = Meter(INFO, pictures, clock, fps)
+    meter._orders = clock.parking
+
+    def slow(frame: Frame) -> Frame:
+        clock.work(service_s)
+        return frame
+
+    flow = Flow[Frame](lambda: meter, [stage("slow", each(slow))], live=True)
+    stream = Stream(flow, meter, clock, frame_of=lambda frame: frame)
+    with clock.driving(flow), stream:
+        seen = stream.window(Order(frames / fps, 1))
+    assert seen is not None
+    return seen
+
+
+def ages_ms(seen: Seen) -> list[float]:
+    return [round((one.done_s - one.due_s) * 1e3, 3) for one in seen.came]
+
+
+def test_a_stage_of_50_ms_at_10_frames_a_second_makes_every_frame_50_ms_old() -> None:
+    seen = played(10, 0.050, 8)
+    assert (seen.given, seen.drops, ages_ms(seen)) == (8, {}, [50.0] * 8)
+    assert seen.fps == pytest.approx(10)
+
+
+def test_at_39_frames_a_second_it_drops_what_it_cannot_do_and_counts_it() -> None:
+    fps, service_s, frames = 39, 0.0507, 40  # no frame is due just when the stage is free
+    seen = played(fps, service_s, frames)
+    free_s, waiting, expected = 0.0, [k / fps for k in range(frames)], []
+    while waiting:  # the newest frame that was due when the stage was free, or the next to come
+        due = [due_s for due_s in waiting if due_s <= free_s]
+        taken_s = due[-1] if due else waiting[0]
+        waiting = [due_s for due_s in waiting if due_s > taken_s]
+        free_s = max(free_s, taken_s) + service_s
+        expected.append(round((free_s - taken_s) * 1e3, 3))
+    assert ages_ms(seen) == pytest.approx(expected, abs=0.002)
+    assert seen.drops == {"newest": frames - len(expected)}
+    assert seen.given == frames
+    assert seen.fps == pytest.approx(1 / service_s)
+
+
+def test_a_source_that_is_late_makes_frames_older_not_the_film_longer() -> None:
+    """Every third frame takes 130 ms to read, at 10 a second: it and the next one are late, and as old as if not."""
+    seen = played(10, 0.010, 9, reading_s=(0.001, 0.001, 0.130))
+    assert ages_ms(seen) == [11, 11, 140, 50, 11, 140, 50, 11, 140]
+    assert [round(one.due_s * 10) for one in seen.came] == list(range(9))
+
+
+# Windows, with real threads
+
+
+def stream(pictures: int = 3, alone: bool = False) -> tuple[Stream, Meter]:
+    from pipeline.bench.clock import RealClock
+
+    clock = RealClock()
+    meter = Meter(INFO, lambda: cycle([IMAGE] * pictures), clock)
+    flow = Flow[Frame](lambda: meter, [stage("same", lambda batch: batch)], in_flight=1 if alone else None)
+    return Stream(flow, meter, clock, asked=alone, frame_of=lambda frame: frame), meter
+
+
+def test_windows_follow_each_other_and_every_frame_belongs_to_one() -> None:
+    running, _ = stream()
+    with running:
+        windows = [running.window(Order(0.0, least)) for least in (4, 1, 7)]
+    assert [(w.given, len(w.came), w.drops) for w in windows if w] == [(4, 4, {}), (1, 1, {}), (7, 7, {})]
+
+
+def test_one_frame_at_a_time_never_counts_from_before_it_was_asked_for() -> None:
+    running, _ = stream(alone=True)
+    with running:
+        seen = running.window(Order(0.0, 30))
+    assert seen is not None
+    for before, after in zip(seen.came, seen.came[1:], strict=False):
+        assert before.done_s <= after.due_s <= after.done_s
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["between windows", "inside one"])
+def test_a_stop_leaves_no_thread(between: bool) -> None:
+    running, _ = stream()
+    with running:
+        assert running.window(Order(0.0, 3)) is not None
+        if between:
+            running.end()
+        else:
+            threading.Timer(0.05, running.end).start()
+        assert running.window(Order(3600.0, 1)) is None
+
+
+def test_a_stage_that_fails_ends_its_window_with_its_error() -> None:
+    from pipeline.bench.clock import RealClock
+
+    clock = RealClock()
+    meter = Meter(INFO, lambda: cycle([IMAGE]), clock)
+    flow = Flow[Frame](lambda: meter, [stage("bad", each(lambda frame: 1 // (4 - frame.index)))])
+    with pytest.raises(ZeroDivisionError), Stream(flow, meter, clock, frame_of=lambda i: frame_at(i)) as running:
+        running.window(Order(0.0, 20))
+
+
+def frame_at(index: int) -> Frame:
+    return Frame(index, index, Fraction(1, 25), 0.0, IMAGE)
+
+
+def test_the_rate_is_that_of_a_full_line() -> None:
+    """Five frames come out while others go in, 0.1 s apart; the line then runs empty at once."""
+    done = [1.0, 1.1, 1.2, 1.3, 1.4, 1.41, 1.42]
+    came = tuple(Came(0.5, done_s, Stamps()) for done_s in done)
+    assert Seen(came, 7, {}, closed_s=1.4).fps == pytest.approx(10)
+    assert Seen(came[:1], 1, {}, closed_s=1.4).fps is None
+
+
+# Figures
+
+
+def test_percentiles_that_the_samples_do_not_carry_are_refused_in_words() -> None:
+    times = Distribution()
+    for ms in range(1, 1000):
+        times.add(ms / 1e3)
+    told = percentiles(times)
+    assert told["p99.9"] is None
+    assert told["refused"] == ["not enough samples for p99.9"]
+    assert (told["samples"], told["p50"], told["max"]) == (999, 500.0, 999.0)
+    times.add(1.0)
+    told = percentiles(times)
+    assert told["refused"] == []
+    assert told["p99.9"] == pytest.approx(np.percentile(np.arange(1, 1001), 99.9))
+    assert percentiles(Distribution())["refused"][-1] == "not enough samples for p99.9"
+
+
+def test_work_waiting_and_age_add_up() -> None:
+    spans = {"capture": (0.0, 0.002), "infer": (0.010, 0.030), "render": (0.031, 0.033)}
+    tally = Tally()
+    tally.add([Came(0.002, 0.035, Stamps(spans, {"gpu: net": (0.012, 0.027)}))])
+    told = tally.as_dict()
+    stages = told["stages"]
+    assert {name: s["service_ms"]["mean"] for name, s in stages.items()} == {"capture": 2, "infer": 20, "render": 2}
+    assert stages["capture"]["waiting_ms"] is None
+    assert [stages[name]["waiting_ms"]["mean"] for name in ("infer", "render")] == [8, 1]
+    assert told["age_ms"]["mean"] == 33
+    assert told["device_ms"]["gpu: net"]["mean"] == 15
+    histogram = told["age_histogram"]
+    assert sum(histogram["counts"]) == 1
+    assert histogram["edges_ms"][0] <= 33 < histogram["edges_ms"][-1]
+
+
+def test_a_frame_that_was_read_ahead_waits_only_from_when_it_was_asked_for() -> None:
+    tally = Tally()
+    tally.add([Came(5.0, 5.2, Stamps({"capture": (1.0, 1.1), "infer": (5.05, 5.2)}))])
+    assert tally.as_dict()["stages"]["infer"]["waiting_ms"]["mean"] == 50
+
+
+def test_a_warm_up_says_how_it_ended() -> None:
+    def said(*rates: float) -> str:
+        return Warming(120, rates, 5.0, 20.0).said()
+
+    assert said(10, 30, 50, 51, 52) == "stable after 120 frames"
+    assert said(50, 50, 50, 60) == "did not become stable: spread 18.8 % after 120 frames"
+    assert said(50, 50) == "did not become stable: fewer than 3 windows in 20 s"
+
+
+def test_what_others_take_of_the_machine_is_told_apart_from_our_own() -> None:
+    before = Usage(10.0, 1.0, {7: ("infer", 0.5)}, 100.0, 5.0, 4)
+    after = Usage(12.0, 3.0, {7: ("infer", 2.0), 8: ("infer", 0.25), 9: ("video", 0.1)}, 104.0, 5.4, 4)
+    between = spent(before, after)
+    assert between.threads_s == pytest.approx({"infer": 1.75, "video": 0.1})
+    assert between.other_share == pytest.approx((4.0 - 2.0 + 0.4) / 8)
+
+
+def test_cpu_time_is_found_by_thread() -> None:
+    stop = threading.Event()
+    busy = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)], name="busy")
+    before = usage()
+    busy.start()
+    while spent(before, after := usage()).threads_s.get("busy", 0.0) < 0.02:
+        pass
+    stop.set()
+    busy.join()
+    between = spent(before, after)
+    assert between.own_s >= between.threads_s["busy"] * 0.5
+    memory = memory_mb()
+    assert memory["resident"] is not None
+    assert memory["peak"] is not None
+
+
+# Verdicts
+
+
+def windows(seed: int, mean: float, noise: float, count: int = 10) -> list[float]:
+    return (mean * np.random.default_rng(seed).normal(1, noise, count)).tolist()
+
+
+def test_ten_percent_less_under_one_percent_of_noise_is_slower_and_the_other_way_round_faster() -> None:
+    for seed in range(10):
+        old, new = windows(seed, 50, 0.01), windows(seed + 1000, 45, 0.01)
+        assert judge("case", "fps", old, new, more_is_faster=True).verdict == "slower"
+        assert judge("case", "fps", new, old, more_is_faster=True).verdict == "faster"
+        assert judge("case", "age", old, new, more_is_faster=False).verdict == "faster"
+        change = judge("case", "fps", old, new, more_is_faster=True).change
+        assert change is not None
+        assert change.low < change.value < change.high < 1
+        assert change.value == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.4])
+def test_no_difference_is_claimed_where_there_is_none(noise: float) -> None:
+    claimed = 0
+    for seed in range(60):
+        verdict = judge("case", "fps", windows(seed, 50, noise), windows(seed + 1000, 50, noise), more_is_faster=True)
+        claimed += verdict.verdict != "no difference can be claimed"
+    assert claimed <= 7  # of 60, at 95 %
+
+
+def test_ten_percent_drown_in_forty_percent_of_noise() -> None:
+    verdict = judge("case", "fps", windows(1, 50, 0.4), windows(2, 45, 0.4), more_is_faster=True)
+    assert verdict.verdict == "no difference can be claimed"
+
+
+def test_the_same_windows_give_the_same_interval_and_too_few_give_none() -> None:
+    old, new = windows(1, 50, 0.1), windows(2, 45, 0.1)
+    assert ratio_interval(new, old) == ratio_interval(new, old)
+    assert ratio_interval(old[:2], new) is None
+    assert mean_interval(old[:2]) is None
+    assert judge("case", "fps", old[:2], new, more_is_faster=True).caveats == ("there are too few windows",)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(1, 100), min_size=3, max_size=12), st.floats(0.1, 10))
+def test_windows_that_slow_down_together_have_an_exact_ratio(rates: list[float], ratio: float) -> None:
+    interval = ratio_interval([rate * ratio for rate in rates], rates, paired=True)
+    assert interval is not None
+    assert (interval.low, interval.value, interval.high) == pytest.approx((ratio, ratio, ratio))
+
+
+# Reports
+
+
+def report(seed: int, mean: float, **changes: Any) -> dict[str, Any]:
+    case = {
+        "asked": {"models": ["net"], "backend": "openvino", "long_side": None},
+        "label": "net, openvino",
+        "ok": True,
+        "windows": [{"fps": fps, "age_ms_mean": 1e3 / fps} for fps in windows(seed, mean, 0.01)],
+        "other_load": {"share": 0.01},
+        "networks": [{"sha256": "ab", "backend": "openvino", "input_hw": [[384, 640]]}],
+    }
+    return {
+        "schema": "dashmask bench 1",
+        "machine": {"cpu": "this one", "cores": 2, "gpu": None},
+        "options": {"scenario": "live", "streams": 1, "fps": None, "output": "video"},
+        "source": {"spec": "a.mp4", "size_hw": [720, 1280]},
+        "cases": [{**case, **changes}],
+    }
+
+
+OLD = Path("old.json")
+
+
+def test_reports_are_compared_case_by_case() -> None:
+    old, new = report(1, 50), report(2, 45, other_load={"share": 0.5})
+    fps, age = compare(OLD, old, new)
+    assert (fps.verdict, age.verdict) == ("slower", "slower")
+    assert age.change is not None
+    assert age.change.value == pytest.approx(50 / 45, abs=0.01)
+    assert re.match(r"net, openvino, frames a second: slower \(0\.\d+ of the old, 0\.\d+ to 0\.\d+\)", fps.said())
+    assert fps.said().endswith("; in the new run other work took 50 % of the machine")
+    other = [{"sha256": "cd", "backend": "openvino", "input_hw": [[384, 640]]}]
+    assert compare(OLD, old, report(2, 45, networks=other))[0].caveats == ("the weights changed",)
+
+
+def test_reports_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+
+    def refused(what: dict[str, Any], match: str) -> None:
+        path.write_text(json.dumps(what))
+        with pytest.raises(DataError, match=match):
+            read_report(path, report(1, 50)["machine"])
+
+    refused({**report(1, 50), "schema": "dashmask bench 0"}, "expected the schema `dashmask bench 1`, found")
+    refused({"frames": 3}, "found `None`")
+    other = {"cpu": "another", "cores": 2, "gpu": None}
+    refused({**report(1, 50), "machine": other}, "on another machine: cpu another, here this one")
+    refused({"schema": "dashmask bench 1"}, "parts of the report are missing")
+    path.write_text("fps: 3")
+    with pytest.raises(DataError, match="is no JSON"):
+        read_report(path)
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        read_report(tmp_path / "none.json")
+    old, asked = report(1, 50), report(1, 50)["cases"][0]["asked"]
+    with pytest.raises(DataError, match="with scenario live, not throughput"):
+        check_alike(OLD, old, {**old["options"], "scenario": "throughput"}, [asked])
+    with pytest.raises(DataError, match="holds none of these cases, but: net, openvino"):
+        check_alike(OLD, old, old["options"], [{**asked, "backend": "null"}])
+    with pytest.raises(DataError, match=r"on the source a\.mp4, not b\.mp4"):
+        compare(OLD, old, {**report(1, 50), "source": {"spec": "b.mp4", "size_hw": [720, 1280]}})
+
+
+# Options
+
+
+def test_options_out_of_range_are_refused_in_a_sentence() -> None:
+    throughput, live = SCENARIOS["throughput"], SCENARIOS["live"]
+    for kind, given_options, match in (
+        (throughput, {"fps": 30.0}, "throughput has no pace of its own"),
+        (live, {"fps": 0.0}, "--fps 0"),
+        (live, {"streams": 3}, "live has one"),
+        (throughput, {"windows": 2}, "--windows 2: expected 3"),
+        (throughput, {"seconds": 0.0}, "--seconds 0"),
+        (throughput, {"output": "film"}, "expected video, picture or scene"),
+        (throughput, {"stable_percent": 0.0}, "--stable 0"),
+        (throughput, {"warm_up_s": -1.0}, "--warm-up -1"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            BenchOptions(kind, **given_options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="did you mean single-stream"):
+        scenario_named("singel-stream")
+
+
+def test_cases_are_every_combination_and_a_plus_is_two_networks_on_the_same_frames() -> None:
+    made = list(cases(["a.onnx", "b.onnx+c.onnx"], ["openvino", "null"], [320, 640]))
+    assert len(made) == 8
+    assert {case.models for case in made} == {("a.onnx",), ("b.onnx", "c.onnx")}
+    (best,) = cases([], [], [])
+    assert (best.models, best.backend, best.long_side) == ((), "auto", None)

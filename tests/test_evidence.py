@@ -1,0 +1,356 @@
+"""A black box: what is kept around an event, in how much memory and on how much disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import scene as drawn
+from command import dashmask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import EvidenceConfig
+from pipeline.errors import ConfigError
+from pipeline.evidence.conditions import COMPARE, check_classes, parse
+from pipeline.evidence.sink import EvidenceSink
+from pipeline.evidence.watching import Watcher
+from pipeline.image import Image
+from pipeline.types import Classes, Frame, Instances, Labels, Picture, Scene
+
+CLASSES = Classes(("person", "car"), ((220, 20, 60), (0, 0, 142)))
+HW = (96, 128)
+CPU = ("--backend", "onnxruntime-cpu")
+
+
+def found(*boxes: tuple[int, int, int, int], score: float = 0.9, class_id: int = 0) -> Instances:
+    crops = np.array(boxes, np.int32).reshape(-1, 4)
+    areas = [(y1 - y0) * (x1 - x0) for x0, y0, x1, y1 in crops.tolist()]
+    return Instances(
+        crops.astype(np.float32),
+        np.full(len(boxes), score, np.float32),
+        np.full(len(boxes), class_id, np.int32),
+        crops,
+        np.full(sum(areas), 255, np.uint8),
+        np.cumsum([0, *areas]),
+        CLASSES,
+    )
+
+
+def picture(index: int, instances: Instances | None = None, age_s: float = 0.0, fps: int = 10) -> Picture:
+    image = Image((drawn(index, HW),), "bgr24")
+    frame = Frame(index, index, Fraction(1, fps), time.monotonic() - age_s, image)
+    return Picture(Scene(frame, instances if instances is not None else found()), image)
+
+
+def sink(folder: Path, *on: str, **config: Any) -> EvidenceSink:
+    defaults = {"before_s": 2.0, "after_s": 1.0, "cooldown_s": 1.0}
+    return EvidenceSink(folder, EvidenceConfig(**{**defaults, **config}), tuple(map(parse, on)))
+
+
+def folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/why.json"))
+
+
+def why(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "why.json").read_text()))
+
+
+def times_s(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [round(float(frame.pts * frame.time_base), 6) for frame in container.decode(video=0)]
+
+
+def indices(folder: Path) -> list[int]:
+    return [json.loads(line)["index"] for line in (folder / "records.jsonl").read_text().splitlines()]
+
+
+def test_the_seconds_before_and_after_are_kept_whole(tmp_path: Path) -> None:
+    box = sink(tmp_path, "person area>2%")
+    for index in range(100):
+        seen = {50: found((10, 10, 60, 60)), 51: found((10, 10, 60, 60))}.get(index, found((0, 0, 8, 8)))
+        box.write(picture(index, seen))
+    box.close(True)
+    (folder,) = folders(tmp_path)
+    kept = indices(folder)
+    assert kept == list(range(kept[0], 61))  # one second behind frame 50
+    assert 20 <= kept[0] <= 30  # two seconds before it, and at most one more to begin where a picture stands alone
+    assert times_s(folder / "video.mp4") == [round((index - kept[0]) / 10, 6) for index in kept]
+    told = why(folder)
+    assert (told["because"], told["frame"], told["pts_s"], told["whole"]) == ("person area>2%", 50, 5.0, True)
+    assert "20.35 % of the picture" in told["seen"]
+    assert told["video_zero_pts_s"] == pytest.approx(kept[0] / 10)
+    assert (told["first_frame"], told["last_frame"], told["frames"]) == (kept[0], 60, len(kept))
+    trace = json.loads((folder / "trace.json").read_text())
+    assert {event["id"] for event in trace if event["ph"] == "b"} == set(kept)
+
+
+def test_the_pictures_are_those_that_were_seen(tmp_path: Path) -> None:
+    box = sink(tmp_path, "person")
+    for index in range(45):
+        box.write(picture(index, found((10, 10, 60, 60)) if index == 40 else None))
+    box.close(True)
+    (folder,) = folders(tmp_path)
+    kept = indices(folder)
+    with av.open(str(folder / "video.mp4")) as container:
+        for index, frame in zip(kept, container.decode(video=0), strict=True):
+            apart = np.abs(frame.to_ndarray(format="bgr24").astype(int) - drawn(index, HW)).mean()
+            assert apart < 8, index
+    assert why(folder)["ended"] == "the run ended"
+
+
+def test_what_stays_is_one_event_and_what_comes_meanwhile_is_noted(tmp_path: Path) -> None:
+    box = sink(tmp_path, "person", "car", after_s=0.5, cooldown_s=2)
+    for index in range(100):
+        seen = found((10, 10, 60, 60)) if index >= 20 else None
+        if index == 23:
+            seen = found((10, 10, 60, 60), class_id=1)
+        box.write(picture(index, seen))
+    box.close(True)
+    (folder,) = folders(tmp_path)
+    assert why(folder)["frame"] == 20
+    assert [(one["because"], one["frame"]) for one in why(folder)["also"]] == [("car", 23), ("person", 24)]
+
+
+def test_events_follow_on_one_another_only_after_the_cool_down(tmp_path: Path) -> None:
+    box = sink(tmp_path, "person", before_s=0.2, after_s=0.2, cooldown_s=2)
+    for index in range(100):
+        box.write(picture(index, found((10, 10, 60, 60)) if index % 5 == 0 else None))
+    box.close(True)
+    assert [why(folder)["frame"] for folder in folders(tmp_path)] == [0, 25, 50, 75]
+
+
+def test_a_frame_that_is_late_and_somebody_who_asks_are_reasons_too(tmp_path: Path) -> None:
+    asked = iter([""] * 30 + ["SIGUSR1"] + [""] * 30)
+    config = EvidenceConfig(before_s=0.5, after_s=0.2, cooldown_s=0)
+    box = EvidenceSink(tmp_path, config, (parse("age>200ms"),), asked=lambda: next(asked))
+    for index in range(60):
+        box.write(picture(index, age_s=0.3 if index == 10 else 0.01))
+    box.close(True)
+    told = [why(folder) for folder in folders(tmp_path)]
+    assert [(one["because"], one["frame"]) for one in told] == [("age>200ms", 10), ("SIGUSR1", 30)]
+    assert told[0]["seen"].startswith("age 3")
+
+
+def test_an_error_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name, on in (("a", ("error",)), ("b", ("person",))):
+        box = sink(tmp_path / name, *on)
+        for index in range(30):
+            box.write(picture(index))
+        box.close(False)
+    (folder,) = folders(tmp_path / "a")
+    assert why(folder)["ended"] == "the run ended with an error"
+    assert indices(folder)[-1] == 29
+    assert len(times_s(folder / "video.mp4")) == len(indices(folder))
+    assert not folders(tmp_path / "b")
+
+
+def test_memory_does_not_grow_and_short_memory_is_told(tmp_path: Path) -> None:
+    box = sink(tmp_path, "person", before_s=3600, memory_mb=1)
+    rng = np.random.default_rng(0)
+    sizes = []
+    for index in range(300):
+        image = Image((rng.integers(0, 256, (*HW, 3)).astype(np.uint8),), "bgr24")
+        frame = Frame(index, index, Fraction(1, 10), time.monotonic(), image)
+        box.write(Picture(Scene(frame, found()), image))
+        sizes.append(box._ring.size)
+    box.close(True)
+    stretch = max(sizes) / 10
+    assert 0.5e6 < max(sizes) < 1e6 + 2 * stretch
+    assert any("memory_mb" in note for note in box.notes)
+
+
+def test_the_oldest_goes_when_the_disk_is_full_of_evidence_and_nothing_else_does(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").write_bytes(bytes(3_000_000))
+    for number in range(3):
+        old = tmp_path / f"2020010{number}T000000.000Z-person"
+        old.mkdir()
+        (old / "why.json").write_text("{}")
+        (old / "video.mp4").write_bytes(bytes(600_000))
+    box = sink(tmp_path, "person", limit_mb=1)
+    for index in range(30):
+        box.write(picture(index, found((10, 10, 60, 60)) if index == 20 else None))
+    box.close(True)
+    assert [folder.name[:8] for folder in folders(tmp_path)][:-1] == ["20200102"]
+    assert (tmp_path / "mine" / "photo.jpg").exists()
+    assert any("2 older pieces of evidence removed" in note for note in box.notes)
+
+
+def test_a_folder_that_cannot_be_written_does_not_end_the_run(tmp_path: Path) -> None:
+    box = sink(tmp_path / "e", "person")
+    (tmp_path / "e").rmdir()
+    (tmp_path / "e").write_text("no folder")
+    for index in range(30):
+        box.write(picture(index, found((10, 10, 60, 60)) if index == 20 else None))
+    box.close(True)
+    assert any("could not be saved" in note for note in box.notes)
+
+
+def test_live_seconds_are_those_of_the_clock(tmp_path: Path) -> None:
+    config = EvidenceConfig(before_s=2, after_s=1, cooldown_s=1)
+    box = EvidenceSink(tmp_path, config, (parse("person"),), live=True)
+    for index in range(60):
+        image = Image((drawn(index, HW),), "bgr24")
+        frame = Frame(index, 0, Fraction(1, 1000), 100 + index / 10, image)  # a stream that lost its times
+        seen = found((10, 10, 60, 60)) if index == 40 else found()
+        box.write(Picture(Scene(frame, seen), image))
+    box.close(True)
+    kept = indices(folders(tmp_path)[0])
+    assert kept[-1] == 50
+    assert kept[0] <= 20
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        ("", 1, "age, error or a class"),
+        ("person area>2", 14, "% or px"),
+        ("person area>", 13, "a number"),
+        ("person area 2%", 13, "one of > >= < <="),
+        ("person size>2%", 8, "area, score or count"),
+        ("person area>120%", 13, "at most 100 %"),
+        ("truck score>8", 13, "a score of 0 to 1"),
+        ("person count>=1.5", 15, "a whole number"),
+        ("person count>1 count<5", 16, "one count"),
+        ("age>200", 8, "ms or s"),
+        ("age<200ms", 4, "> or >="),
+        ("age>200ms person", 11, "nothing more"),
+        ("person age>2s", 8, "area, score or count behind a class"),
+        (">2%", 1, "age, error or a class"),
+        ("person & car", 8, "a comparison"),
+        ('"person', 1, "a second quote"),
+        ('"" area>2%', 1, "a class inside the quotes"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_column(text: str, column: int, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert f"column {column}: " in caught.value.message
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("person", "person"),
+        ("traffic light", "traffic light"),
+        ("traffic light area>2%", "traffic light"),
+        ('"age" area > 2 %', "age"),
+        ('  "error"  ', "error"),
+        ("trailer-2 score>=.5", "trailer-2"),
+    ],
+)
+def test_a_class_may_have_several_words(text: str, name: str) -> None:
+    assert (parse(text).kind, parse(text).name) == ("class", name)
+
+
+@given(
+    st.text(max_size=40) | st.lists(st.sampled_from(["age", "person", ">", "2", "%", "px", '"', " "])).map("".join)
+)
+@settings(max_examples=100, deadline=None)
+def test_any_text_is_a_condition_or_an_error_with_a_column(text: str) -> None:
+    try:
+        said = parse(text).text
+    except ConfigError as error:
+        said = error.message.partition(", column")[0].removeprefix("--on ")
+        text = repr(text)
+    assert said == text
+
+
+@given(
+    st.sampled_from(list(COMPARE)),
+    st.floats(0, 20, width=16),
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([0.3, 0.6, 0.9])), max_size=3),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_condition_is_true_of_what_it_says(op: str, percent: float, sizes: list[tuple[int, int, float]]) -> None:
+    condition = parse(f"person area{op}{percent:f}% score>0.5")
+    boxes = [(0, 0, width, height) for width, height, _ in sizes]
+    seen = found(*boxes)
+    seen.scores[:] = [score for *_, score in sizes]
+    scene = Scene(Frame(0, 0, Fraction(1), 0.0, Image((np.zeros((100, 100, 3), np.uint8),), "bgr24")), seen)
+    truth = any(
+        COMPARE[op](width * height / 10_000, float(f"{percent:f}") / 100) and s > 0.5 for width, height, s in sizes
+    )
+    assert bool(Watcher([condition]).look(scene, 0.0)) == truth
+
+
+def test_label_pixels_count_by_their_share() -> None:
+    labels = np.ones((100, 100), np.uint8)
+    scene = Scene(
+        Frame(0, 0, Fraction(1), 0.0, Image((np.zeros((100, 100, 3), np.uint8),), "bgr24")),
+        labels=Labels(labels, CLASSES),
+    )
+    for count, on, true in (
+        (9, "person", False),
+        (10, "person", True),
+        (200, "person area>2%", False),
+        (201, "person area>200px", True),
+    ):
+        labels[:] = 1
+        labels.reshape(-1)[:count] = 0
+        assert bool(Watcher([parse(on)]).look(scene, 0.0)) is true
+
+
+def test_an_unknown_class_and_a_score_of_pixels_are_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'person'"):
+        check_classes([parse("persn area>2%")], ["person"], [])
+    with pytest.raises(ConfigError, match="pixels only"):
+        check_classes([parse("road score>0.5")], ["person"], ["road"])
+
+
+def test_a_run_keeps_evidence_beside_its_outputs(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+    words = (
+        "--evidence",
+        tmp_path / "e",
+        "--on",
+        "person score>0.5",
+        "--on",
+        "age>0ms",
+        "--json",
+        tmp_path / "o.jsonl",
+    )
+    said = dashmask("run", clip, "-m", models[1], *words, *CPU)
+    assert said.code == 0, said.err
+    (folder,) = folders(tmp_path / "e")
+    assert (folder / "records.jsonl").read_text().count("\n") == len(times_s(folder / "video.mp4")) == 25
+    assert "evidence of 1 events" in said.err
+    refused = dashmask("run", clip, "-m", models[1], "--on", "person")
+    assert (refused.code, "--evidence DIR" in refused.err) == (2, True)
+    refused = dashmask("run", clip, "-m", models[1], *words[:2], "--on", "persn", *CPU)
+    assert (refused.code, "did you mean 'person'" in refused.err) == (2, True)
+
+
+def test_what_was_kept_is_of_use_when_the_process_is_killed(models: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ["run", "demo:size=320x240,frames=100000", "-m", models[1], "--evidence", "e", "--on", "person", *CPU]
+    words += ["--set", "evidence.after_s=3600"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s and child.poll() is None:
+        sizes = [path.stat().st_size for path in (tmp_path / "e").glob("*/records.jsonl")]
+        if sizes and sizes[0] > 12_000:
+            break
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate(timeout=60)
+    (folder,) = folders(tmp_path / "e")
+    assert why(folder)["whole"] is False
+    kept = indices(folder)  # every line is whole
+    shown = times_s(folder / "video.mp4")
+    assert shown == sorted(shown)
+    fps = 1 / (shown[1] - shown[0])
+    assert len(kept) - fps <= len(shown) <= len(kept) + 1  # it plays to the last second

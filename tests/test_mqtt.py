@@ -1,0 +1,150 @@
+"""Records to a real broker on this machine: Debian's mosquitto."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import dashmask
+
+from pipeline.errors import SinkError
+from pipeline.records import encode_record
+from pipeline.sinks.mqtt import WAITING, MqttSink
+from pipeline.sources import open_source
+from pipeline.types import Picture, Scene
+
+paho = pytest.importorskip("paho.mqtt.client", reason="not installed: the extra `mqtt`")
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+if MOSQUITTO is None:
+    pytest.skip("no broker here: apt-get install mosquitto", allow_module_level=True)
+PATIENCE_S = 20
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def broker(port: int, folder: Path, passwords: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """mosquitto, listening on loopback."""
+    lines = [f"listener {port} 127.0.0.1", f"allow_anonymous {'false' if passwords else 'true'}"]
+    if passwords:
+        (folder / "passwords").write_text(passwords)
+        assert MOSQUITTO is not None
+        subprocess.run([Path(MOSQUITTO).parents[1] / "bin/mosquitto_passwd", "-U", folder / "passwords"], check=True)
+        (folder / "passwords").chmod(0o644)
+        lines.append(f"password_file {folder / 'passwords'}")
+    (folder / "broker.conf").write_text("\n".join([*lines, "user root", ""]))
+    child = subprocess.Popen([str(MOSQUITTO), "-c", str(folder / "broker.conf")], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: answers(port))
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as trying:
+        return trying.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(happened: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline_s, "it does not happen"
+        time.sleep(0.02)
+
+
+@contextmanager
+def listener(port: int) -> Iterator[list[tuple[str, bytes]]]:
+    """Everything that is published, as topic and payload."""
+    heard: list[tuple[str, bytes]] = []
+    ready: list[Any] = []
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.reconnect_delay_set(1, 1)
+    client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+    client.on_subscribe = lambda *_: ready.append(1)
+    client.on_message = lambda client, data, message: heard.append((message.topic, message.payload))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        until(lambda: ready)
+        yield heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Picture]:
+    with open_source("demo:size=160x120,frames=3") as frames:
+        return [
+            Picture(Scene(frame, frame.truth.instances, frame.truth.labels), None)
+            for frame in frames
+            if frame.truth is not None
+        ]
+
+
+def test_every_record_of_a_run_arrives_as_it_is_written(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="not installed: the extra `cpu`")
+    port = free_port()
+    with broker(port, tmp_path), listener(port) as heard:
+        words = ("--json", tmp_path / "o.jsonl", "--no-timing", "--mqtt", f"mqtt://127.0.0.1:{port}/car/{{source}}")
+        said = dashmask("run", clip, "-m", models[1], *words)
+        assert said.code == 0, said.err
+        until(lambda: ("car/drive/status", b"offline") in heard)
+    records = [payload for topic, payload in heard if topic == "car/drive"]
+    assert records == (tmp_path / "o.jsonl").read_bytes().splitlines()
+    assert [payload for topic, payload in heard if topic.endswith("status")] == [b"online", b"offline"]
+
+
+def test_a_broker_that_is_restarted_gets_what_comes_next_and_the_run_never_waits(
+    pictures: list[Picture], tmp_path: Path
+) -> None:
+    port = free_port()
+    with broker(port, tmp_path):
+        sink = MqttSink(f"mqtt://127.0.0.1:{port}/car", timing=False)
+        sink.write(pictures[0])
+    began_s = time.monotonic()
+    for _ in range(10 * WAITING):
+        sink.write(pictures[1])
+    assert time.monotonic() - began_s < PATIENCE_S  # not a wait for each
+    with broker(port, tmp_path), listener(port) as heard:
+        until(lambda: len([1 for topic, _ in heard if topic == "car"]) >= 10)
+        sink.write(pictures[2])
+        last = encode_record(pictures[2].scene, timing=False).rstrip(b"\n")
+        until(lambda: ("car", last) in heard)
+        sink.close(True)
+    (note,) = sink.notes
+    assert "records were dropped" in note
+
+
+def test_who_is_refused_is_told_so_without_the_password(pictures: list[Picture], tmp_path: Path) -> None:
+    port = free_port()
+    with broker(port, tmp_path, passwords="driver:right-secret\n"):
+        MqttSink(f"mqtt://driver:right-secret@127.0.0.1:{port}/car").close(True)
+        with pytest.raises(SinkError, match="refuses") as refused:
+            MqttSink(f"mqtt://driver:wrong-secret@127.0.0.1:{port}/car")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(SinkError, match="cannot be reached") as gone:
+        MqttSink(f"mqtt://driver:wrong-secret@127.0.0.1:{port}/car")
+    assert "secret" not in str(gone.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["broker/car", "http://h/t", "mqtt://h", "mqtt://h/", "mqtt://h:x/t", "mqtt://h/a/#"]
+)
+def test_what_is_no_address_of_a_topic_is_refused(address: str) -> None:
+    with pytest.raises(SinkError):
+        MqttSink(address)
