@@ -10,12 +10,12 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from clips import write_clip
 from command import dashmask
 
 from pipeline.config import Config
+from pipeline.config_file import load
 from pipeline.errors import UserError
 from pipeline.replay.finding import find_clips
 from pipeline.replay.identity import stateful
@@ -142,6 +142,10 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[object]], list[str]]] = {
     "workers below one": (lambda t, c: [c, "--workers", 0], ["0 workers"]),
     "options of Ray": (lambda t, c: [c, "--gpus", 1], ["--engine ray"]),
     "an unknown engine": (lambda t, c: [c, "--engine", "spark"], ["spark", "local and ray"]),
+    "objects followed, cut": (
+        lambda t, c: [c, "--set", "track.objects=true", "--segment", 5],
+        ["from frame to frame"],
+    ),
     "a part of each clip, cut": (
         lambda t, c: [c, "--set", "source.frames=5", "--segment", 5],
         ["only a part of each clip"],
@@ -178,14 +182,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 
 def test_what_depends_on_the_frames_before_is_not_cut() -> None:
-    class Follow(msgspec.Struct, frozen=True):
-        objects: bool = False
-
-    class Following(Config, frozen=True):
-        track: Follow = Follow()
-
-    assert stateful(Following()) == ""
-    assert "from frame to frame" in stateful(Following(track=Follow(True)))
+    assert stateful(Config()) == ""
+    assert "from frame to frame" in stateful(load(sets=["track.objects=true"]))
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

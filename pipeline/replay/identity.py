@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline import __version__
-from pipeline.config import Config, OutputConfig
+from pipeline.config import Config, OutputConfig, TrackConfig
 from pipeline.errors import ConfigError, SinkError
 from pipeline.networks import Network
 from pipeline.replay.schema import SCHEMA_VERSION
@@ -112,8 +112,7 @@ def check_config(config: Config) -> None:
 
 def stateful(config: Config) -> str:
     """Why the frames of a clip depend on those before them, so that it is not split; "" where they do not."""
-    track = getattr(config, "track", None)
-    if track is not None and track != type(track)():
+    if config.track != TrackConfig():
         return "objects are followed from frame to frame"
     if config.source.frames is not None or config.source.start_s:
         return "only a part of each clip is asked for"

@@ -16,11 +16,11 @@ def rows_of(scene: Scene) -> Iterator[Row]:
     record = record_of(scene, timing=False)
     height, width = scene.frame.image.size_hw
     head = record["index"], record["pts_s"], height, width
-    yield (*head, "frame", 0, *(None,) * 8)
+    yield (*head, "frame", 0, *(None,) * 9)
     for number, one in enumerate(record.get("instances", ())):
         named = one["class"], one["class_id"], one["score"]
-        yield (*head, "instance", number, *named, *one["box_xyxy"], one["rle"]["counts"])
+        yield (*head, "instance", number, *named, *one["box_xyxy"], one.get("track"), one["rle"]["counts"])
     if scene.labels is not None:
         ids = {name: index for index, name in enumerate(scene.labels.classes.names)}
         for name, rle in record["labels"].items():
-            yield (*head, "label", ids[name], name, ids[name], *(None,) * 5, rle["counts"])
+            yield (*head, "label", ids[name], name, ids[name], *(None,) * 6, rle["counts"])

@@ -11,6 +11,7 @@
     class_id    int32
     score       float64  instance, 0..1
     x0 y0 x1 y1 float64  instance: its box, pixels
+    track       int64    instance: its number over time, where objects are followed and it has one
     rle         string   instance and label: COCO's run lengths of the mask, column by column, of height x width
 
 Sorted by frame, kind (in that order) and number. Values are those of the records of `dashmask run --json`.
@@ -32,7 +33,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
     {"clip": "string", "frame": "int64", "pts_s": "float64", "height": "int32", "width": "int32"}
     | {"kind": "string", "number": "int32", "class": "string", "class_id": "int32", "score": "float64"}
     | dict.fromkeys(("x0", "y0", "x1", "y1"), "float64")
-    | {"rle": "string"}
+    | {"track": "int64", "rle": "string"}
 )
 
 

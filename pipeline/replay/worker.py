@@ -24,6 +24,7 @@ from pipeline.replay.identity import identity
 from pipeline.replay.joining import join, publish, publish_folder
 from pipeline.replay.parquet import RowSink, file_digest
 from pipeline.replay.remote import fetched, is_remote, shown
+from pipeline.replay.schema import arrow
 from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, copies
 from pipeline.sources import SourceOptions
 from pipeline.sources.segment import SegmentError, SegmentFile
@@ -44,6 +45,7 @@ class Worker:
 
     def __init__(self, config: Config, layout: Layout, segment_s: float) -> None:
         self._config, self._layout, self._segment_s = config, layout, segment_s
+        arrow()  # here, not in the first clip's time
         self._nets = networks(config)
         self.identity: Mapping[str, Any] = identity(config, self._nets)
         self._fetched: tuple[str, Path] | None = None
