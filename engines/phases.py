@@ -57,7 +57,7 @@ class PhaseUnpool(nn.Module):
 
     def forward(self, x: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """(n, c, h, w) -> (n, c, 2h, 2w)."""
-        # Products with 0 and 1 and differences to 0 are exact, and ONNX Runtime multiplies ten times as fast as it chooses.
+        # Products with 0 and 1 and differences to 0 are exact, and ONNX Runtime multiplies faster than it chooses.
         first, second, third = (chosen.to(x.dtype) for chosen in where)
         phase0 = x * first
         rest = x - phase0
