@@ -101,7 +101,7 @@ def build_lanes(
     if track is not None:
         stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
-        stages.append(_stage("render", _each(by_source(renders, frame_of))))
+        stages.append(Stage("render", _opened(lambda: timed("render", _drawing(renders), frame_of))))
     stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
     readers = [partial(capture, lane.source, config, number) for number, lane in enumerate(lanes)]
     lives = [lane.source.live for lane in lanes]
@@ -249,6 +249,14 @@ def _opened(make: Callable[[], Any]) -> Opener:
         yield make()
 
     return opened
+
+
+def _drawing(renders: Sequence[Callable[[Scene], Picture]]) -> Callable[[list[Any]], list[Any]]:
+    """Called in the thread that will draw, while the first frame is still on its way."""
+    from pipeline.render.text import unpack_font
+
+    unpack_font()
+    return _each(by_source(renders, frame_of))
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,9 @@ from pipeline.drawing import Drawing
 from pipeline.errors import SourceError, UserError
 from pipeline.evidence import Evidence
 from pipeline.flow import drain_on_interrupt, on_signal
-from pipeline.ladder import Ladder, open_ladder
 from pipeline.lanes import Lane
-from pipeline.networks import Network, networks
+from pipeline.loading import Loading
+from pipeline.networks import Network
 from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
 from pipeline.run_page import RunPage
@@ -67,6 +66,7 @@ def run(
     watch: SourcesWatch,
     began_s: float | None = None,
     reload: Callable[[], Config] | None = None,
+    loading: Loading | None = None,
 ) -> Outcome:
     """Run to the end of the source, or of all sources, into the outputs of the configuration.
 
@@ -78,6 +78,7 @@ def run(
         watch: is told of the start and of every frame.
         began_s: time.monotonic() when the command began, for the time to the first frame.
         reload: gives the configuration anew when SIGHUP comes; None: that signal is left as it is.
+        loading: the networks of `config`, where they are being loaded already; the caller closes them.
 
     Raises:
         UserError: anything a user can mend, of several sources where all failed; what was written by then is kept
@@ -100,10 +101,8 @@ def run(
             closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
         if evidence.wanted:
             closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
-        # Loading a model lets the GIL go; meanwhile this thread imports what reads, draws and writes.
-        loader = closing.enter_context(ThreadPoolExecutor(1, "load"))
-        loading = loader.submit(_load, config)
-        closing.callback(_close, loading)
+        if loading is None:
+            loading = closing.enter_context(Loading(config))
         outputs = [
             one.outputs(config.source.start_s)
             + evidence.sinks(one.source, one.opened, one.name if len(runs) > 1 else "")
@@ -224,17 +223,3 @@ def _window(name: str) -> Any:
     from pipeline.sinks import sink_class
 
     return sink_class("window")(f"dashmask {name}")
-
-
-def _load(config: Config) -> tuple[tuple[Network, ...], Ladder | None]:
-    """The networks, and where a budget is to be kept, the ladder that they stand on."""
-    if config.budget.ms is None:
-        return networks(config), None
-    ladder = open_ladder(config)
-    return ladder.nets, ladder
-
-
-def _close(loading: Future[tuple[tuple[Network, ...], Ladder | None]]) -> None:
-    if loading.exception() is None:
-        for net in loading.result()[0]:
-            net.selection.backend.close()

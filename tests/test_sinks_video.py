@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import SinkError
 from pipeline.image import Image, PixelFormat, rgb_to_yuv
+from pipeline.render.planar import buffer_of, split
 from pipeline.sinks.mp4_boxes import cut_torn_fragment
 from pipeline.sinks.video import VideoConfig, VideoSink
 from pipeline.types import Frame, Picture, Scene
@@ -269,6 +270,27 @@ def test_no_encoder_mixes_pictures_up(tmp_path: Path, codec: str, ending: str, t
     assert [round(t * 25, 1) for t in times_of(path)] == list(range(12))
     for one, other in zip(written, truth, strict=True):
         assert psnr(one, other) > 27
+
+
+@pytest.mark.parametrize("codec", sorted(av.codecs_available & {"libx264", "libx265", "mpeg4"}))
+@pytest.mark.parametrize("size_hw", [(96, 160), (98, 160)])
+def test_a_buffer_may_be_used_again_once_its_picture_is_written(
+    tmp_path: Path, codec: str, size_hw: tuple[int, int]
+) -> None:
+    """Pictures that lie in one piece of memory are lent to an encoder: what is written is as if they were not."""
+    images = [as_format(drawn(i, size_hw), "yuv420p") for i in range(8)]
+    apart, together = tmp_path / "apart.mp4", tmp_path / "together.mp4"
+    save(apart, [of_image(image, i) for i, image in enumerate(images)], config=VideoConfig(codec))
+    buffer = buffer_of("yuv420p", size_hw)
+    lent = Image(split(buffer, "yuv420p", size_hw), "yuv420p")
+    sink = VideoSink(together, VideoConfig(codec))
+    for index, image in enumerate(images):
+        for plane, source in zip(lent.planes, image.planes, strict=True):
+            plane[:] = source
+        sink.write(of_image(lent, index))
+        buffer.fill(77)
+    sink.close(whole=True)
+    assert np.array_equal(pictures_of(apart), pictures_of(together))
 
 
 def test_the_quality_can_be_chosen(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 from side import Clock, arguments, say
 
+import pipeline.loading
 import pipeline.run
 from pipeline import __version__
 from pipeline.config_file import load
@@ -76,7 +77,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     meters: list[Metered] = []
     counters: list[Counted] = []
-    networks = pipeline.run.networks
+    networks = pipeline.loading.networks
 
     def watched(config: Any) -> Any:
         nets = networks(config)
@@ -87,7 +88,7 @@ def main() -> None:
             for net, meter, counter in zip(nets, meters, counters, strict=True)
         )
 
-    pipeline.run.networks = watched
+    pipeline.loading.networks = watched
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out.mp4")
         config = load(

@@ -11,12 +11,12 @@ def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
     began_s = time.monotonic()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
-    from pipeline.cli.app import app
+    from pipeline.cli.app import program
     from pipeline.errors import UserError
     from pipeline.flow import StallError
 
     try:
-        app(obj=began_s)
+        program(sys.argv[1:])(obj=began_s)
     except UserError as error:
         sys.stdout.flush()
         print(f"error: {error.message}", file=sys.stderr)

@@ -125,18 +125,21 @@ def run(
     )
     with JsonLog() if _wants_json(log) else nullcontext() as lines:
         whole = read()
-        import cv2
+        from pipeline.loading import Loading
 
-        from pipeline.run import run as execute
+        with Loading(whole) as loading:  # begins before the imports below
+            import cv2
 
-        cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
-        # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
-        reload = None if sys.stderr.isatty() else read
-        if lines is not None:
-            lines.finish(execute(sources, whole, lines, context.obj, reload))
-            return
-        with Progress(whole.source.frames) as progress:
-            outcome = execute(sources, whole, progress, context.obj, reload)
+            from pipeline.run import run as execute
+
+            cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
+            # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
+            reload = None if sys.stderr.isatty() else read
+            if lines is not None:
+                lines.finish(execute(sources, whole, lines, context.obj, reload, loading))
+                return
+            with Progress(whole.source.frames) as progress:
+                outcome = execute(sources, whole, progress, context.obj, reload, loading)
         progress.finish(outcome)
 
 

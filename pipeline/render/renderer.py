@@ -71,8 +71,6 @@ class Renderer:
         self._planar = Planar()
         self._legend = Legend()
         self._look: _Look | None = None
-        if config.names or config.scores or config.legend or config.status:
-            Font(16).line("0")  # OpenCV unpacks its font at the first letter, 30 ms: now, not while a frame waits
 
     def use(self, config: RenderConfig) -> None:
         """Draw as this says from the next scene on; legal from any thread. ConfigError: see check_config."""

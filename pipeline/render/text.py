@@ -90,6 +90,11 @@ class Font:
         return np.asarray(cv2.resize(fine, (width, self.line_px), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def unpack_font() -> None:
+    """OpenCV unpacks its font at the first letter that a thread draws, 20 ms: do it now in the calling thread."""
+    Font(16).line("0")
+
+
 def _keep(known: dict[K, V], key: K, made: V) -> V:
     if len(known) >= _KEPT:
         known.pop(next(iter(known)))  # the oldest

@@ -19,6 +19,7 @@ CONTAINERS: Mapping[str, str] = {  # ending -> FFmpeg's muxer
     ".avi": "avi",
 }
 EVEN_ONLY = ("libx264", "libx265")  # refuse an odd side in yuv420p, take it in yuv444p (High 4:4:4)
+TAKE_A_COPY = ("libx264",)  # have copied a picture when they have taken its frame
 FINEST: Mapping[str, int] = {"mpeg4": 60_000}  # ticks a second; MPEG-4 part 2 has 16 bits for them
 
 # CPU at 1280x720, one thread, 38 frames of motorway, least of 4 runs, size and PSNR of a frame:

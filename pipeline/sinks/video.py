@@ -9,7 +9,7 @@ import av
 
 from pipeline.errors import SinkError
 from pipeline.image import Image
-from pipeline.sinks.codecs import FINEST, VideoConfig, codec_named, container_for
+from pipeline.sinks.codecs import FINEST, TAKE_A_COPY, VideoConfig, codec_named, container_for
 from pipeline.sinks.encoder_frame import EncoderFrame
 from pipeline.sinks.mp4_boxes import cut_torn_fragment
 from pipeline.sinks.muxer import Muxer
@@ -133,7 +133,8 @@ class VideoSink:
                 raise self._refusal(error) from error
             muxer = self._start_without_sound(image, error)
         self._first = image
-        self._filler = EncoderFrame(image.size_hw, muxer.pix_fmt, image.matrix, image.full_range)
+        lend = self._codec in TAKE_A_COPY
+        self._filler = EncoderFrame(image.size_hw, muxer.pix_fmt, image.matrix, image.full_range, lend)
         return muxer
 
     def _start(self, image: Image) -> Muxer:

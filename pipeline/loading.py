@@ -1,0 +1,57 @@
+"""Load the networks of a run in a thread of their own, while the caller imports what reads, draws and writes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pipeline.config import Config
+from pipeline.networks import Network, networks
+
+if TYPE_CHECKING:
+    from pipeline.ladder import Ladder
+
+    Loaded = tuple[tuple[Network, ...], Ladder | None]
+
+
+class Loading:
+    """Networks that are being loaded. Leaving the `with` waits for them and closes their backends.
+
+    Making a session lets the GIL go, so what is imported meanwhile costs no time.
+
+    Args:
+        config: names the models and the backend.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._pool = ThreadPoolExecutor(1, "load")
+        self._loading: Future[Loaded] | None = None
+
+    def __enter__(self) -> Loading:
+        self._loading = self._pool.submit(_load, self._config)
+        return self
+
+    def result(self) -> Loaded:
+        """The networks, and where a budget is to be kept, the ladder that they stand on.
+
+        Raises:
+            ModelError, BackendError, ConfigError: as pipeline.networks.networks does.
+        """
+        assert self._loading is not None
+        return self._loading.result()
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+        if self._loading is not None and self._loading.exception() is None:
+            for net in self._loading.result()[0]:
+                net.selection.backend.close()
+
+
+def _load(config: Config) -> Loaded:
+    if config.budget.ms is None:
+        return networks(config), None
+    from pipeline.ladder import open_ladder
+
+    ladder = open_ladder(config)
+    return ladder.nets, ladder
