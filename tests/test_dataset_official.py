@@ -63,7 +63,7 @@ def test_every_coco_object_is_the_one_that_pycocotools_reads(
         assert objects.crowd.tolist() == [bool(one["iscrowd"]) for one in theirs]
         xywh = np.array([one["bbox"] for one in theirs], np.float64).reshape(-1, 4)
         edges = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
-        assert np.array_equal(objects.instances.boxes_xyxy, edges.astype(np.float32))
+        assert np.array_equal(objects.instances.boxes_xyxy, edges)
         for row, one in enumerate(theirs):
             class_id = int(objects.instances.class_ids[row])
             counted[data.category_ids[class_id]] += 1
