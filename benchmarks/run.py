@@ -66,9 +66,9 @@ def call(side: Side, case: Case, frames: int | None) -> dict[str, Any]:
     return measured
 
 
-def compare(case: Case, rounds: int, frames: int | None, roboflow: str | None) -> dict[str, Any]:
+def compare(case: Case, rounds: int, frames: int | None) -> dict[str, Any]:
     """All sides of a case, in turn."""
-    wanted = dict(sides(case, roboflow))
+    wanted = dict(sides(case))
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     ceiling, out = [], {}
     for number in range(rounds):
@@ -156,7 +156,6 @@ def main() -> None:
     parser.add_argument("--busy-clip", type=Path, help="footage with many objects; default: the same")
     parser.add_argument("--enet", type=Path, help="a checkpoint of an ENet; default: fresh weights, equally fast")
     parser.add_argument("--no-enet", action="store_true")
-    parser.add_argument("--roboflow-python", help="Python of an environment with inference-cpu; else it stays out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two rounds of 20 frames: does it work")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/peers-DATE.json, none with --quick")
@@ -171,7 +170,7 @@ def main() -> None:
         for case in cases(given, Path(folder)):
             print(f"{case.what}, {case.clip.name}, conf {case.conf}", flush=True)
             verified(case)
-            done.append(compare(case, given.rounds, 20 if given.quick else None, given.roboflow_python))
+            done.append(compare(case, given.rounds, 20 if given.quick else None))
     found = {**about, "cases": done}
     print(tables(found))
     out = given.out

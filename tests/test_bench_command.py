@@ -147,7 +147,7 @@ def test_models_are_closed_before_the_next_are_opened(
     seen: list[Network] = []
 
     def opened(config: Config) -> tuple[Network, ...]:
-        assert all(net.selection.backend._session is None for net in seen)  # type: ignore[attr-defined]
+        assert all(net.selection.backend._running._session is None for net in seen)  # type: ignore[attr-defined]
         nets = networks(config)
         seen.extend(nets)
         return nets
@@ -156,7 +156,7 @@ def test_models_are_closed_before_the_next_are_opened(
     said = bench(clip, "-m", semantic, *CPU, *CPU, "--output", "scene")
     assert said.code == 0, said.err
     assert len(seen) == 2
-    assert all(net.selection.backend._session is None for net in seen)  # type: ignore[attr-defined]
+    assert all(net.selection.backend._running._session is None for net in seen)  # type: ignore[attr-defined]
 
 
 def test_a_report_is_compared_with_a_later_run(semantic: Path, clip: Path, tmp_path: Path) -> None:

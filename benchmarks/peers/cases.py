@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ class Side:
 
     script: str
     args: tuple[str, ...] = ()
-    python: str = field(default_factory=lambda: sys.executable)
     labels: bool = False  # runs Case.labels_model
 
 
@@ -58,17 +57,9 @@ SEMANTIC |= {
 CEILING = Side("model_only.py")
 
 
-def sides(case: Case, roboflow: str | None) -> dict[str, Side]:
-    """Who takes part in a case.
-
-    Args:
-        roboflow: the Python of an environment with inference-cpu; None: it stays out.
-    """
-    if case.semantic:
-        return SEMANTIC
-    if roboflow is None:
-        return OBJECTS
-    return OBJECTS | {"Roboflow inference": Side("roboflow_pipeline.py", python=roboflow)}
+def sides(case: Case) -> dict[str, Side]:
+    """Who takes part in a case."""
+    return SEMANTIC if case.semantic else OBJECTS
 
 
 def confidence(clip: Path, model: Path, wanted: float, least: float = 0.03) -> float:
@@ -115,6 +106,16 @@ def command(side: Side, case: Case, frames: int | None) -> Sequence[str]:
     script = str(Path(__file__).with_name(side.script))
     shape = "x".join(map(str, case.input_hw))
     if side is CEILING:
-        return [side.python, script, str(model), "--input", shape]
-    words = [side.python, script, str(case.clip), str(model), "--conf", str(case.conf), "--input", shape, *side.args]
+        return [sys.executable, script, str(model), "--input", shape]
+    words = [
+        sys.executable,
+        script,
+        str(case.clip),
+        str(model),
+        "--conf",
+        str(case.conf),
+        "--input",
+        shape,
+        *side.args,
+    ]
     return words + (["--frames", str(frames)] if frames else [])
