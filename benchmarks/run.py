@@ -157,20 +157,21 @@ def main() -> None:
     parser.add_argument("--enet", type=Path, help="a checkpoint of an ENet; default: fresh weights, equally fast")
     parser.add_argument("--no-enet", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, help="of each side in a round; default: all of the clip")
     parser.add_argument("--quick", action="store_true", help="two rounds of 20 frames: does it work")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/peers-DATE.json, none with --quick")
     given = parser.parse_args()
-    given.rounds = 2 if given.quick else given.rounds
+    given.rounds, given.frames = (2, 20) if given.quick else (given.rounds, given.frames)
     others = busy()
     machine = {"cores": os.cpu_count(), "cpu": cpu_name(), "python": platform.python_version()}
     about = {"kind": "peers", "date": time.strftime("%Y-%m-%d"), "machine": machine, "versions": versions()}
-    about |= {"rounds": given.rounds, "busy_before": others, "quiet": others < QUIET}
+    about |= {"rounds": given.rounds, "frames": given.frames, "busy_before": others, "quiet": others < QUIET}
     done = []
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(given, Path(folder)):
             print(f"{case.what}, {case.clip.name}, conf {case.conf}", flush=True)
             verified(case)
-            done.append(compare(case, given.rounds, 20 if given.quick else None))
+            done.append(compare(case, given.rounds, given.frames))
     found = {**about, "cases": done}
     print(tables(found))
     out = given.out

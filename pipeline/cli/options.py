@@ -19,7 +19,9 @@ RayAddress = Annotated[
 ]
 CPUs = Annotated[float | None, typer.Option(metavar="N", help="Ray: cores that a worker takes, such as 2 or 0.5.")]
 GPUs = Annotated[float, typer.Option(metavar="N", help="Ray: GPUs that a worker takes, such as 0.25.")]
-IMGSZ = Annotated[int | None, typer.Option(metavar="PX", help="Long side of the network's input.")]
+IMGSZ = Annotated[
+    int | None, typer.Option(metavar="PX", help="Long side of the network's input.", rich_help_panel="Network")
+]
 ConfigFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="YAML configuration, or the name of a preset.")
 ]
@@ -74,6 +76,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                     metavar="MODEL",
                     help="An ONNX network, or the name of an embedded one or of one of Ultralytics. Twice: a "
                     "semantic and an instance network together. Default: the best embedded one.",
+                    rich_help_panel="Network",
                 ),
             ],
             lambda said: tuple(said) if said else None,
@@ -85,6 +88,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 typer.Option(
                     metavar="NAME",
                     help="auto, tensorrt, tensorrt-rtx, onnxruntime-cuda, openvino, onnxruntime-cpu or null.",
+                    rich_help_panel="Network",
                 ),
             ],
         ),
@@ -92,7 +96,11 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             "backend.require",
             Annotated[
                 str | None,
-                typer.Option(metavar="NAME|gpu", help="End with an error rather than fall back to another backend."),
+                typer.Option(
+                    metavar="NAME|gpu",
+                    help="End with an error rather than fall back to another backend.",
+                    rich_help_panel="Network",
+                ),
             ],
         ),
         "unverified": Key(
@@ -100,17 +108,25 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             Annotated[
                 bool,
                 typer.Option(
-                    "--unverified", help="Use backends that `dashmask verify` has not passed, or has not seen."
+                    "--unverified",
+                    help="Use backends that `dashmask verify` has not passed, or has not seen.",
+                    rich_help_panel="Network",
                 ),
             ],
             _flag(),
         ),
         "imgsz": Key("input.long_side", IMGSZ),
         "start": Key(
-            "source.start_s", Annotated[float | None, typer.Option(metavar="S", help="Skip the first S seconds.")]
+            "source.start_s",
+            Annotated[
+                float | None, typer.Option(metavar="S", help="Skip the first S seconds.", rich_help_panel="Frames")
+            ],
         ),
         "frames": Key(
-            "source.frames", Annotated[int | None, typer.Option(metavar="N", help="Stop after N frames or images.")]
+            "source.frames",
+            Annotated[
+                int | None, typer.Option(metavar="N", help="Stop after N frames or images.", rich_help_panel="Frames")
+            ],
         ),
         "fps": Key(
             "source.fps",

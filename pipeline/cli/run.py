@@ -12,6 +12,7 @@ import typer
 from pipeline.cli.options import Given, configured, listed, milliseconds
 from pipeline.cli.web_option import Recordings, Web
 
+OUTPUTS, FRAMES, OBJECTS, DRAWING, LIVE = "Outputs", "Frames", "Objects and labels", "Drawing", "Live"
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -36,54 +37,112 @@ def run(
     context: typer.Context,
     sources: Sources,
     given: Given,
-    save: Annotated[str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.")] = None,
+    save: Annotated[
+        str | None, typer.Option(metavar="OUT.mp4", help="Write the picture as video.", rich_help_panel=OUTPUTS)
+    ] = None,
     json: Annotated[
-        str | None, typer.Option(metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.")
+        str | None,
+        typer.Option(
+            metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
-    masks: Annotated[str | None, typer.Option(metavar="DIR", help="Write PNG masks and classes.json.")] = None,
+    masks: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write PNG masks and classes.json.", rich_help_panel=OUTPUTS)
+    ] = None,
     mask_ids: Annotated[
-        str | None, typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.")
+        str | None,
+        typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.", rich_help_panel=OUTPUTS),
     ] = None,
-    pictures: Annotated[str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.", rich_help_panel=OUTPUTS)
+    ] = None,
     mqtt: Annotated[
-        str | None, typer.Option(metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.")
+        str | None,
+        typer.Option(
+            metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     summary: Annotated[
-        str | None, typer.Option(metavar="OUT.json", help="Write counts, rates and percentiles of the run.")
+        str | None,
+        typer.Option(
+            metavar="OUT.json", help="Write counts, rates and percentiles of the run.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     trace: Annotated[
-        str | None, typer.Option(metavar="OUT.json", help="Write each frame's way through the threads, for Perfetto.")
+        str | None,
+        typer.Option(
+            metavar="OUT.json",
+            help="Write each frame's way through the threads, for Perfetto.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     evidence: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Keep the seconds around each --on, and at SIGUSR1, in here.")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Keep the seconds around each --on, and at SIGUSR1, in here.", rich_help_panel=LIVE
+        ),
     ] = None,
     on: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='When: "age>200ms", "person area>2%", "truck score>0.8", error.'),
+        typer.Option(
+            metavar="CONDITION",
+            help='When: "age>200ms", "person area>2%", "truck score>0.8", error.',
+            rich_help_panel=LIVE,
+        ),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show a window; q or Esc ends the run.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show a window; q or Esc ends the run.", rich_help_panel=DRAWING)
+    ] = False,
     budget: Annotated[
-        str | None, typer.Option(metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.")
+        str | None,
+        typer.Option(
+            metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.", rich_help_panel=LIVE
+        ),
     ] = None,
-    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
-    conf: Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")] = None,
-    iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
-    classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
-    track: Annotated[bool, typer.Option("--track", help="Number objects over time: `car 7`.")] = False,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Hold labels steady along optical flow.")] = False,
-    colour_by: Annotated[str | None, typer.Option(metavar="class|track", help="Colour of objects.")] = None,
-    view: Annotated[str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.")] = None,
-    blur: Annotated[str | None, typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.")] = None,
+    every: Annotated[
+        int | None, typer.Option(metavar="K", help="Take every K-th frame.", rich_help_panel=FRAMES)
+    ] = None,
+    conf: Annotated[
+        float | None, typer.Option(metavar="0..1", help="Least score of an object.", rich_help_panel=OBJECTS)
+    ] = None,
+    iou: Annotated[
+        float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.", rich_help_panel=OBJECTS)
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.", rich_help_panel=OBJECTS)
+    ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Number objects over time: `car 7`.", rich_help_panel=OBJECTS)
+    ] = False,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Hold labels steady along optical flow.", rich_help_panel=OBJECTS)
+    ] = False,
+    colour_by: Annotated[
+        str | None, typer.Option(metavar="class|track", help="Colour of objects.", rich_help_panel=DRAWING)
+    ] = None,
+    view: Annotated[
+        str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.", rich_help_panel=DRAWING)
+    ] = None,
+    blur: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Make these classes unrecognisable.", rich_help_panel=DRAWING),
+    ] = None,
     cutout: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Keep these classes on a plain ground.")
+        str | None,
+        typer.Option(metavar="NAME,...", help="Keep these classes on a plain ground.", rich_help_panel=DRAWING),
     ] = None,
     ground: Annotated[
-        str | None, typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.")
+        str | None,
+        typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.", rich_help_panel=DRAWING),
     ] = None,
     web: Web = None,
     recordings: Recordings = None,
-    log: Annotated[str, typer.Option(metavar="text|json", help="How the run talks, on stderr.")] = "text",
-    no_timing: Annotated[bool, typer.Option("--no-timing", help="Leave measured times out of the records.")] = False,
+    log: Annotated[
+        str, typer.Option(metavar="text|json", help="How the run talks, on stderr.", rich_help_panel=LIVE)
+    ] = "text",
+    no_timing: Annotated[
+        bool, typer.Option("--no-timing", help="Leave measured times out of the records.", rich_help_panel=OUTPUTS)
+    ] = False,
 ) -> None:
     """Segment every frame of a source, or of several at once.
 

@@ -17,10 +17,12 @@ Web = Annotated[
         "--web",
         metavar="[HOST:PORT]",
         help="Serve a page to watch and the API, at 127.0.0.1:8765 unless said otherwise.",
+        rich_help_panel="Live",
     ),
 ]
 Recordings = Annotated[
-    str | None, typer.Option("--recordings", metavar="DIR", help="Let the page record into this folder.")
+    str | None,
+    typer.Option("--recordings", metavar="DIR", help="Let the page record into this folder.", rich_help_panel="Live"),
 ]
 
 
