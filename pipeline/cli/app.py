@@ -41,14 +41,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USE = (run, serve, replay, eval, bench, score, diff, stability, export_predictions)
-KNOW = (doctor, config, tune, build, verify, quantize)
-MAKE = (nets, train, export)
-
-for command in (*USE, *KNOW, *MAKE):
-    app.command(cls=WebCommand)(command)
+COMMANDS = {
+    "Segment": (run, serve, replay),
+    "Measure": (eval, bench, score, diff, stability, export_predictions),
+    "Engines": (doctor, config, tune, build, verify, quantize),
+    "Networks and data": (nets, train, export),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(cls=WebCommand, rich_help_panel=panel)(command)
 for group in (models, data):
-    app.add_typer(group)
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def program(words: Sequence[str]) -> typer.Typer:
