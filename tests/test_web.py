@@ -266,6 +266,7 @@ def test_a_run_ends_in_the_middle_of_everything(models: tuple[Path, Path]) -> No
             sockets[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         until(lambda: running.ask("/state").json["sources"][0]["viewers"] == 2)
+        until(lambda: running.ask("/state").json["sources"][0]["frames"])  # from then on Ctrl-C is heard
     for one in sockets:
         one.close()
 
