@@ -163,15 +163,24 @@ class _Infer:
 
 
 def _alike(batch: list[Any]) -> Iterable[list[Any]]:
-    """The batch in parts of one size each, in order: sources may have pictures of different sizes."""
+    """The batch in parts of one size each: sources may have pictures of different sizes.
+
+    Frames of one source stay in order; where one has changed its size, all do.
+    """
     if len(batch) == 1:
         return [batch]
+    parts: dict[tuple[tuple[int, ...], ...], list[Any]] = {}
+    for message in batch:
+        parts.setdefault(_sizes(message), []).append(message)
+    sources = [source for part in parts.values() for source in {frame_of(message).source for message in part}]
+    if len(set(sources)) == len(sources):
+        return parts.values()
     return [list(group) for _, group in groupby(batch, key=_sizes)]
 
 
-def _sizes(message: Frame | Messages) -> list[tuple[int, ...]]:
+def _sizes(message: Frame | Messages) -> tuple[tuple[int, ...], ...]:
     parts = [message] if isinstance(message, Frame) else message
-    return [part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts]
+    return tuple(part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts)
 
 
 def frame_of(message: Any) -> Frame:
