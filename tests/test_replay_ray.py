@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]  #
 CPU = ("--backend", "onnxruntime-cpu")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[Any]:
-    """Two nodes of one core each, on this machine."""
+    """Two nodes of one core each, on this machine; new for each test: one of them is killed by a test."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -82,7 +82,6 @@ def test_a_killed_driver_and_a_killed_node_change_no_byte(
     here, there = (json.loads((folder / "report.json").read_text()) for folder in (tmp_path / "here", out))
     for key in ("digest", "frames", "rows", "clips", "failures"):
         assert there[key] == here[key]
-    cluster.second = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
 
 
 def until(what: Any, child: subprocess.Popen[str]) -> None:
