@@ -162,7 +162,7 @@ def slow_build(tmp_path: Path, cache: Path) -> tuple[subprocess.Popen[bytes], ps
 def builders(child: subprocess.Popen[bytes]) -> psutil.Process | None:
     """The process in which TensorRT builds, once it is at it."""
     for process in psutil.Process(child.pid).children():
-        if "engines.build_child" in " ".join(process.cmdline()) and process.cpu_times().user > 0.3:
+        if "engines.build_child" in " ".join(process.cmdline()) and process.cpu_times().user > 0.15:
             return process
     return None
 
