@@ -36,7 +36,7 @@ from pipeline.config import Config, RenderConfig, WebConfig
 from pipeline.flow import Ledger, Pool
 from pipeline.live.state import SourceState
 from pipeline.render import Renderer
-from pipeline.run_page import RunPage
+from pipeline.running.page import RunPage
 from pipeline.serve.station import Station
 from pipeline.sources import open_source
 from pipeline.types import Frame, Picture, Scene, SourceInfo

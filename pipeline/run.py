@@ -11,21 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.assemble import build_lanes
-from pipeline.capture import open_supervised
 from pipeline.config import Config
-from pipeline.drawing import Drawing
 from pipeline.errors import SourceError, UserError
 from pipeline.evidence import Evidence
 from pipeline.flow import drain_on_interrupt, on_signal
-from pipeline.lanes import Lane
-from pipeline.loading import Loading
 from pipeline.networks import Network
-from pipeline.reloading import Reloading
 from pipeline.report import backend_notes, report, write_report
-from pipeline.run_page import RunPage
-from pipeline.source_names import outputs_for, short_names
-from pipeline.source_run import SourceRun
+from pipeline.running.assemble import build_lanes
+from pipeline.running.capture import open_supervised
+from pipeline.running.drawing import Drawing
+from pipeline.running.lanes import Lane
+from pipeline.running.loading import Loading
+from pipeline.running.page import RunPage
+from pipeline.running.reloading import Reloading
+from pipeline.running.source_names import outputs_for, short_names
+from pipeline.running.source_run import SourceRun
 from pipeline.timing import Summary
 from pipeline.types import Picture, Scene, Source, SourceInfo
 
@@ -74,7 +74,7 @@ def run(
 
     Args:
         specs: names the source, or several.
-        config: of the run; with several sources the paths of outputs hold `{source}`, see pipeline.source_names.
+        config: of the run; with several sources the paths of outputs hold `{source}` (running.source_names).
         watch: is told of the start and of every frame.
         began_s: time.monotonic() when the command began, for the time to the first frame.
         reload: gives the configuration anew when SIGHUP comes; None: that signal is left as it is.

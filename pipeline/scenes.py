@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from pipeline.assemble import build
-from pipeline.capture import open_supervised
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.flow import Flow
 from pipeline.networks import Network, networks
+from pipeline.running.assemble import build
+from pipeline.running.capture import open_supervised
 from pipeline.types import Picture, Scene, Source
 
 

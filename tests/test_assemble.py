@@ -14,11 +14,11 @@ import pytest
 
 from engines.backends.base import Options, Ticket
 from engines.backends.null import NullBackend
-from pipeline.assemble import build, open_configured
 from pipeline.config import Config, OutputConfig
 from pipeline.flow import Pool
 from pipeline.networks import Network, networks
 from pipeline.preprocess import Preprocessor, TensorBuffer
+from pipeline.running.assemble import build, open_configured
 from pipeline.types import Inferred, Picture, Prepared, Scene
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")

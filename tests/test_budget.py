@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import dashmask
 
-import pipeline.ladder as ladder_module
+import pipeline.running.ladder as ladder_module
 from engines.backends.base import Ticket
 from engines.backends.null import NullBackend
 from pipeline.config import Config

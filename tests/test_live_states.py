@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.capture import open_supervised
 from pipeline.config import Config, ReconnectConfig
 from pipeline.errors import RefusedError, SourceError, UserError
 from pipeline.image import Image
@@ -22,6 +21,7 @@ from pipeline.live.backoff import patience, waits_s
 from pipeline.live.supervised import Supervised
 from pipeline.record_lines import read_lines
 from pipeline.records import encode_gap, encode_record, is_gap, read_gaps, read_records
+from pipeline.running.capture import open_supervised
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sources import open_source
 from pipeline.types import Frame, Gap, Picture, Scene, SourceInfo

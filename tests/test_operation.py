@@ -20,7 +20,7 @@ from pipeline.config import Config, RenderConfig
 from pipeline.config_file import load
 from pipeline.evidence import Evidence
 from pipeline.flow import Flow
-from pipeline.reloading import differences
+from pipeline.running.reloading import differences
 
 CPU = ("--backend", "onnxruntime-cpu")
 DEPLOY = Path(__file__).parents[1] / "configs/deploy"

@@ -21,15 +21,15 @@ from engines.backends.base import Done, Ticket
 from engines.backends.null import NullBackend
 from engines.card import read_card
 from engines.select import Selection
-from pipeline.assemble import build_lanes
 from pipeline.config import Config, FlowConfig
 from pipeline.errors import SinkError
 from pipeline.flow import Pool
-from pipeline.lanes import Lane
 from pipeline.networks import Network
 from pipeline.postprocess import decoder
 from pipeline.preprocess import Preprocessor
-from pipeline.source_names import outputs_for, short_names
+from pipeline.running.assemble import build_lanes
+from pipeline.running.lanes import Lane
+from pipeline.running.source_names import outputs_for, short_names
 from pipeline.sources import open_source
 from pipeline.types import Inferred, Prepared
 

@@ -27,7 +27,7 @@ from pipeline.live.state import SourceState
 from pipeline.records import record_of
 from pipeline.render import Renderer
 from pipeline.render.chosen import without
-from pipeline.run_page import RunPage
+from pipeline.running.page import RunPage
 from pipeline.serve.address import Address, listen, parse_address, token_for
 from pipeline.serve.encoding import jpeg, shrunk
 from pipeline.serve.recorder import Recorder

@@ -21,13 +21,13 @@ from report import Report, need_gpu, run
 
 from engines.backends.base import Options
 from engines.select import Selection
-from pipeline.assemble import build
 from pipeline.config import Config, DecodeConfig
 from pipeline.flow import Pool
 from pipeline.image import Image
 from pipeline.networks import Network, frame_task
 from pipeline.postprocess import decoder
 from pipeline.preprocess import Preprocessor
+from pipeline.running.assemble import build
 from pipeline.timing import Summary
 from pipeline.types import Card, Frame, SourceInfo
 

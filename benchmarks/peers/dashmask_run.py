@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 from side import Clock, arguments, say
 
-import pipeline.loading
 import pipeline.run
+import pipeline.running.loading
 from pipeline import __version__
 from pipeline.config_file import load
 from pipeline.types import Instances
@@ -77,7 +77,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     meters: list[Metered] = []
     counters: list[Counted] = []
-    networks = pipeline.loading.networks
+    networks = pipeline.running.loading.networks
 
     def watched(config: Any) -> Any:
         nets = networks(config)
@@ -88,7 +88,7 @@ def main() -> None:
             for net, meter, counter in zip(nets, meters, counters, strict=True)
         )
 
-    pipeline.loading.networks = watched
+    pipeline.running.loading.networks = watched
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out.mp4")
         config = load(

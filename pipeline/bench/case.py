@@ -26,7 +26,7 @@ from pipeline.bench.warming import AGREE, Warming
 from pipeline.config import Config
 from pipeline.flow import drain_on_interrupt
 from pipeline.networks import Network, networks
-from pipeline.outputs import all_names
+from pipeline.running.outputs import all_names
 from pipeline.trace import Trace
 
 LEAST_FRAMES = 8  # of a window, however slow the network is

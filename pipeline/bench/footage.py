@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from pipeline.capture import open_configured
 from pipeline.config import Config
 from pipeline.errors import SourceError
 from pipeline.image import Image
+from pipeline.running.capture import open_configured
 from pipeline.types import Frame, Source, SourceInfo
 
 HELD_BYTES = 256 << 20  # of pictures in memory

@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from engines.select import Selection
-from pipeline.assemble import build
 from pipeline.bench.clock import RealClock
 from pipeline.bench.footage import Footage
 from pipeline.bench.meter import Meter, Order
@@ -23,9 +22,10 @@ from pipeline.config import Config
 from pipeline.evaluation.truth_score import TruthScore
 from pipeline.flow import Flow, Pool
 from pipeline.networks import Network
-from pipeline.outputs import sinks
 from pipeline.preprocess import Preprocessor
-from pipeline.status_line import StatusLine
+from pipeline.running.assemble import build
+from pipeline.running.outputs import sinks
+from pipeline.running.status_line import StatusLine
 from pipeline.trace import Trace
 from pipeline.types import Picture, Scene
 

@@ -50,7 +50,6 @@ def export_predictions(
 
     import cv2
 
-    from pipeline.assemble import open_configured
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import settings
     from pipeline.errors import ConfigError
@@ -58,6 +57,7 @@ def export_predictions(
     from pipeline.evaluation.labelled import Wanted, open_labelled
     from pipeline.evaluation.predictions import export_predictions as execute
     from pipeline.formats import open_writer, writer_kind
+    from pipeline.running.assemble import open_configured
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")

@@ -16,7 +16,7 @@ from pipeline.flow import StallError
 if TYPE_CHECKING:
     from pipeline.networks import Network
     from pipeline.run import Outcome
-    from pipeline.source_run import SourceRun
+    from pipeline.running.source_run import SourceRun
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo
 

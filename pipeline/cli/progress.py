@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.cli.source_rows import Rates
     from pipeline.networks import Network
     from pipeline.run import Outcome
-    from pipeline.source_run import SourceRun
+    from pipeline.running.source_run import SourceRun
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo
 

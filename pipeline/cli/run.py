@@ -184,7 +184,7 @@ def run(
     )
     with JsonLog() if _wants_json(log) else nullcontext() as lines:
         whole = read()
-        from pipeline.loading import Loading
+        from pipeline.running.loading import Loading
 
         with Loading(whole) as loading:  # begins before the imports below
             import cv2

@@ -31,7 +31,7 @@ def serve(
     import cv2
 
     from pipeline.networks import Network
-    from pipeline.run_page import serve_api
+    from pipeline.running.page import serve_api
 
     cv2.setNumThreads(1)  # as in a run
     done = threading.Event()

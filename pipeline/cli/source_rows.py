@@ -11,7 +11,7 @@ from pipeline.cli.table import plain_table
 
 if TYPE_CHECKING:
     from pipeline.live.state import SourceState
-    from pipeline.source_run import SourceRun
+    from pipeline.running.source_run import SourceRun
 
 COLOURS = {"live": "green", "connecting": "yellow", "stalled": "yellow", "lost": "red", "ended": "dim"}
 

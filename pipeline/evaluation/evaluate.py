@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.evaluation.film import Film
@@ -17,6 +16,7 @@ from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.report import backend_notes, report
+from pipeline.running.assemble import build
 from pipeline.timing import Summary
 from pipeline.types import Picture
 

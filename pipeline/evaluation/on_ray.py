@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.assemble import build
 from pipeline.cluster import connected, ray_module, room
 from pipeline.config import Config
 from pipeline.datasets import LeftOut
@@ -24,6 +23,7 @@ from pipeline.replay.identity import difference, identity
 from pipeline.replay.tasks import Layout
 from pipeline.replay.worker import quiet_threads
 from pipeline.report import model_report
+from pipeline.running.assemble import build
 from pipeline.types import Picture
 
 _PART = 64  # images in a part, at most

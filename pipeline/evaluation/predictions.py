@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.evaluation.mapping import Mapping, find_mapping
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.formats import Prediction, Writer
 from pipeline.networks import Network, networks
+from pipeline.running.assemble import build
 from pipeline.timing import Summary
 from pipeline.types import VOID, Classes, Instances, Picture, Scene, Source
 

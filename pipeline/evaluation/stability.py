@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.assemble import build, open_configured
 from pipeline.config import Config
 from pipeline.errors import ModelError
 from pipeline.flow import Flow, drain_on_interrupt
@@ -14,6 +13,7 @@ from pipeline.metrics.temporal import TemporalConsistency
 from pipeline.networks import networks
 from pipeline.optical_flow import grey
 from pipeline.report import report
+from pipeline.running.assemble import build, open_configured
 from pipeline.timing import Distribution, Summary
 from pipeline.types import Picture
 

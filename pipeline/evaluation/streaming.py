@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from pipeline.assemble import build
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DataError
 from pipeline.evaluation.pace import Paced
@@ -17,6 +16,7 @@ from pipeline.evaluation.service_times import ServiceTimes, stage_times_ns
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.metrics.streaming import Moment, Pairing, pair
 from pipeline.networks import Network
+from pipeline.running.assemble import build
 from pipeline.timing import Distribution, Summary
 from pipeline.types import Picture, Source
 

@@ -162,7 +162,7 @@ def _line(times: ServiceTimes, what_if: WhatIf) -> LineModel:
     models = [StageModel(name, workers if name == _NETWORK else 1, times.capacity) for name in times.stages]
     queue = what_if.queue or (1 if what_if.policy == "newest" else times.capacity)
     policy: Literal["block", "drop_oldest"] = "block" if what_if.policy == "block" else "drop_oldest"
-    return LineModel(tuple(models), policy, queue, in_flight=workers + 1)  # as pipeline.assemble builds it
+    return LineModel(tuple(models), policy, queue, in_flight=workers + 1)  # as pipeline.running.assemble builds it
 
 
 def _seconds(moments: Sequence[Moment]) -> tuple[Moment, ...]:

@@ -13,12 +13,10 @@ from typing import Any
 
 import msgspec
 
-from pipeline.assemble import build, open_configured
 from pipeline.config import Config, OutputConfig
 from pipeline.errors import SinkError, SourceError, UserError
 from pipeline.flow import Flow, Pool
 from pipeline.networks import networks
-from pipeline.outputs import all_names, sinks
 from pipeline.replay.cuts import cut
 from pipeline.replay.identity import identity
 from pipeline.replay.joining import join, publish, publish_folder
@@ -26,6 +24,8 @@ from pipeline.replay.parquet import RowSink, file_digest
 from pipeline.replay.remote import fetched, is_remote, shown
 from pipeline.replay.schema import arrow
 from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, copies
+from pipeline.running.assemble import build, open_configured
+from pipeline.running.outputs import all_names, sinks
 from pipeline.sources import SourceOptions
 from pipeline.sources.segment import SegmentError, SegmentFile
 from pipeline.types import Picture, Sink, Source

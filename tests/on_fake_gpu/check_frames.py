@@ -33,9 +33,9 @@ from frame_runs import (
 
 from engines.backends.base import takes_frames
 from engines.card import read_card
-from pipeline.assemble import build_lanes
 from pipeline.config import Config, DecodeConfig
-from pipeline.lanes import Lane
+from pipeline.running.assemble import build_lanes
+from pipeline.running.lanes import Lane
 from pipeline.types import Card, Frame
 
 pytestmark = pytest.mark.usefixtures("host_kernels")

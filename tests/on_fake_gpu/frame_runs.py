@@ -25,13 +25,13 @@ from engines.backends.onnxruntime_cuda import open_on_device
 from engines.card import read_card
 from engines.device import open_device
 from engines.select import Selection, opener
-from pipeline.assemble import build
 from pipeline.config import Config, DecodeConfig
 from pipeline.flow import Pool
 from pipeline.image import Image
 from pipeline.networks import Network, frame_task
 from pipeline.postprocess import decoder
 from pipeline.preprocess import Preprocessor
+from pipeline.running.assemble import build
 from pipeline.types import Card, Frame, Scene, SourceInfo
 
 Opened = Callable[[Card, Options], Any]

@@ -11,14 +11,14 @@ from typing import Any
 
 from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
 from engines.backends.restart import interrupt
-from pipeline.capture import capture
-from pipeline.capture import open_configured as open_configured
 from pipeline.config import Config
 from pipeline.flow import Flow, Stage
-from pipeline.lanes import Lane, by_source, sink_stages
 from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
+from pipeline.running.capture import capture
+from pipeline.running.capture import open_configured as open_configured
+from pipeline.running.lanes import Lane, by_source, sink_stages
 from pipeline.timing import timed
 from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source

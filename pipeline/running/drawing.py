@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pipeline.config import Config
 from pipeline.flow import Pool
 from pipeline.networks import Network
-from pipeline.outputs import all_names
-from pipeline.run_page import RunPage
-from pipeline.source_run import SourceRun
-from pipeline.status_line import StatusLine
+from pipeline.running.outputs import all_names
+from pipeline.running.page import RunPage
+from pipeline.running.source_run import SourceRun
+from pipeline.running.status_line import StatusLine
 from pipeline.types import Picture, Scene
 
 

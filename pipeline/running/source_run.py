@@ -12,8 +12,8 @@ from pipeline.errors import UserError
 from pipeline.evaluation.truth_score import TruthScore
 from pipeline.flow import Ledger
 from pipeline.live.supervised import Supervised
-from pipeline.outputs import sinks
 from pipeline.report import source_report
+from pipeline.running.outputs import sinks
 from pipeline.timing import Summary
 from pipeline.trace import Trace
 from pipeline.types import Picture, Sink

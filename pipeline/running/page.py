@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.networks import Network
-from pipeline.source_run import SourceRun
+from pipeline.running.source_run import SourceRun
 from pipeline.types import Picture, Sink
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RunPage:
 
     def __init__(self, config: Config, runs: Sequence[SourceRun]) -> None:
         check_packages()
-        from pipeline.segmenter import Segmenter
+        from pipeline.running.segmenter import Segmenter
         from pipeline.serve.address import listen, parse_address, token_for
         from pipeline.serve.app import application
         from pipeline.serve.board import Board, Classes

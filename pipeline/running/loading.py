@@ -9,7 +9,7 @@ from pipeline.config import Config
 from pipeline.networks import Network, networks
 
 if TYPE_CHECKING:
-    from pipeline.ladder import Ladder
+    from pipeline.running.ladder import Ladder
 
     Loaded = tuple[tuple[Network, ...], Ladder | None]
 
@@ -51,7 +51,7 @@ class Loading:
 def _load(config: Config) -> Loaded:
     if config.budget.ms is None:
         return networks(config), None
-    from pipeline.ladder import open_ladder
+    from pipeline.running.ladder import open_ladder
 
     ladder = open_ladder(config)
     return ladder.nets, ladder

@@ -13,14 +13,14 @@ import cv2
 import msgspec
 import numpy as np
 
-from pipeline.assemble import build, open_configured
 from pipeline.config import Config, SourceConfig
 from pipeline.errors import ConfigError, SourceError, UserError
 from pipeline.flow import Flow
 from pipeline.networks import Network, networks
-from pipeline.outputs import all_names
 from pipeline.records import encode_record
 from pipeline.render.cutout import kept_alpha
+from pipeline.running.assemble import build, open_configured
+from pipeline.running.outputs import all_names
 from pipeline.serve.asked import Answer, Asked, Form
 from pipeline.sinks.masks import mask_of
 from pipeline.sources.upload import look_at
