@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.scalings import as_products
 from pipeline.errors import ModelError
 from pipeline.types import Card
 
@@ -37,7 +38,7 @@ def prepare_graph(card: Card, path: Path) -> Convolutions:
     import onnx
 
     try:
-        model = onnx.load(card.path)
+        model = as_products(onnx.load(card.path))  # a scaling is no convolution to quantize
         version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         if version < _OPSET:
             model = onnx.version_converter.convert_version(model, _OPSET)

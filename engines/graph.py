@@ -1,9 +1,8 @@
 """Exact rewrites of a trained torch network into what runtimes have and run fast.
 
 BatchNorm goes into the convolution before it. Max-unpooling, which TensorRT refuses and CUDA lacks in ONNX Runtime,
-becomes a choice among the four pixels of each 2x2 block. PReLU becomes a maximum. Classes are compared before pixels
-are shuffled to full size. All but the first give the very same numbers in the same order of operations; the first
-changes rounding alone.
+becomes a choice among the four pixels of each 2x2 block. PReLU becomes a sum. Classes are compared before pixels are
+shuffled to full size. BatchNorm and PReLU change rounding; all else gives the very same numbers.
 """
 
 from __future__ import annotations
@@ -21,24 +20,29 @@ from engines.nets.enet import InitialBlock, MaxPool, MaxUnpool
 from engines.phases import PhasePool, PhaseUnpool
 
 
-class MaxPReLU(nn.Module):
-    """PReLU as max(x, a x): the same where no slope a is above 1, and two fast operators instead of a slow one."""
+class PReLU(nn.Module):
+    """PReLU as a x + max((1 - a) x, 0): sums of scaled channels, which CPUs keep in the layout of their convolutions.
+
+    Where a slope a is above 1, as a x + (1 - a) max(x, 0). Rounding differs from torch's in the last place.
+    """
 
     def __init__(self, slope: Tensor) -> None:
         super().__init__()
-        self.slope = nn.Parameter(slope[:, None, None])
+        self.slope, self.rest = _scaling(slope), _scaling(1 - slope)
+        self.below_one = bool((slope <= 1).all())
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape."""
-        return torch.maximum(x, x * self.slope)
+        rest = functional.relu(self.rest(x)) if self.below_one else self.rest(functional.relu(x))
+        return cast(Tensor, self.slope(x) + rest)
 
 
-class SplitPReLU(MaxPReLU):
-    """PReLU as max(x, 0) + a min(x, 0), for any slope."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
-        return functional.relu(x) + self.slope * torch.minimum(x, torch.zeros((), dtype=x.dtype))
+def _scaling(factors: Tensor) -> nn.Conv2d:
+    """Each channel times its factor; engines.scalings has it as a product where that is faster."""
+    channels = len(factors)
+    scaling = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+    scaling.weight.data = factors.reshape(channels, 1, 1, 1).clone()
+    return scaling
 
 
 class FoldedInitialBlock(nn.Module):
@@ -167,8 +171,7 @@ def _rewritten(module: nn.Module) -> nn.Module:
         case MaxUnpool():
             return PhaseUnpool()
         case nn.PReLU():
-            slope = module.weight.data
-            return MaxPReLU(slope) if bool((slope <= 1).all()) else SplitPReLU(slope)
+            return PReLU(module.weight.data)
         case nn.Dropout() | nn.Dropout2d():
             return nn.Identity()
     return module

@@ -277,17 +277,35 @@ def test_pooling_and_unpooling_by_phases_is_torchs_own_ties_included() -> None:
         assert torch.equal(PhaseUnpool()(y, phases), MaxUnpool()(y, where))
 
 
-def test_prelu_as_a_maximum_is_exact_for_every_slope_it_is_used_for() -> None:
-    from engines.graph import MaxPReLU, SplitPReLU, _rewritten
+def test_prelu_as_a_sum_is_torchs_but_for_the_last_place_whatever_the_slopes() -> None:
+    from engines.graph import _rewritten
 
-    x = torch.randn(2, 4, 16, 16) * 3
-    for slopes, kind in (([-0.5, 0.0, 0.25, 1.0], MaxPReLU), ([-0.5, 0.3, 1.5, 3.0], SplitPReLU)):
-        original = torch.nn.PReLU(4)
+    x = torch.randn(2, 5, 16, 16) * 3
+    for slopes in ([-0.5, 0.0, 0.25, 0.9, 1.0], [-0.5, 0.3, 1.0, 1.5, 3.0]):
+        original = torch.nn.PReLU(5)
         original.weight.data = torch.tensor(slopes)
-        rewritten = _rewritten(original)
-        assert type(rewritten) is kind
         with torch.no_grad():
-            assert torch.equal(rewritten(x), original(x))
+            torch.testing.assert_close(_rewritten(original)(x), original(x), rtol=1e-6, atol=0)
+
+
+def test_scalings_become_products_that_give_the_same_labels(tmp_path: Path) -> None:
+    from engines.export import export_net
+    from engines.scalings import as_products
+
+    net = trained("enet")
+    path = export_net(net, about(net), tmp_path / "net.onnx")
+    before = onnx.load(path)
+    after = as_products(onnx.load(path))
+    onnx.checker.check_model(after, full_check=True)
+    count = {
+        kind: [sum(node.op_type == kind for node in model.graph.node) for model in (before, after)]
+        for kind in ("Conv", "Mul")
+    }
+    scalings = 2 * sum(isinstance(module, torch.nn.PReLU) for module in net.modules())
+    assert count["Conv"][0] - count["Conv"][1] == scalings == count["Mul"][1] - count["Mul"][0]
+    (tmp_path / "products.onnx").write_bytes(after.SerializeToString())
+    pixels = tensor(picture((96, 128)))
+    assert np.mean(run(path, pixels) == run(tmp_path / "products.onnx", pixels)) > 0.9999
 
 
 @pytest.mark.parametrize("size_hw", [None, (24, 40)])
