@@ -1,7 +1,7 @@
 """What an ONNX file says of itself, read without the onnx package (whose import takes longer than this whole file).
 
-An ONNX file is one protobuf message. Its fields are walked over a memory map; weights and nodes are stepped over
-by their lengths, so that the time does not grow with the size of the model. Field numbers are those of onnx.proto3.
+Weights and nodes are stepped over by their lengths, so that the time does not grow with the size of the model. Field
+numbers are those of onnx.proto.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines.protobuf import BrokenError, fields, span, text, whole
 from pipeline.errors import ModelError
 
 # onnx.TensorProto.DataType
@@ -32,7 +33,6 @@ DTYPES = {
     15: "complex128",
     16: "bfloat16",
 }
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _NODE, _INITIALIZER = 1, 5  # of GraphProto
 
 
@@ -62,10 +62,6 @@ class OnnxHeader:
     nodes: int
 
 
-class _BrokenError(Exception):
-    """The bytes are no protobuf message; never leaves this module."""
-
-
 def read_onnx_header(path: Path) -> OnnxHeader:
     """Read what an ONNX file says of itself; about a millisecond for a file of 12 MB.
 
@@ -82,7 +78,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
     except (OSError, ValueError) as error:  # ValueError: not something that can be mapped
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot be read: {reason}") from error
-    except _BrokenError as error:
+    except BrokenError as error:
         what, hint = _looks_like(start)
         raise ModelError(f"{path}: {what or f'not a whole ONNX file: {error}'}", hint=hint) from error
 
@@ -108,38 +104,38 @@ def _model(data: mmap.mmap) -> OnnxHeader:
     inputs: list[TensorInfo] = []
     outputs: list[TensorInfo] = []
     weights: set[str] = set()
-    for number, value, at in _fields(data, 0, len(data)):
+    for number, value, at in fields(data, 0, len(data)):
         match number:
             case 1:
-                ir_version = _whole(value, at)
+                ir_version = whole(value, at)
             case 2:
-                producer = _text(data, value, at)
+                producer = text(data, value, at)
             case 7:
-                graph = _span(value, at)
+                graph = span(value, at)
             case 8:
                 domain, version = "", 0
-                for key, inner, where in _fields(data, *_span(value, at)):
+                for key, inner, where in fields(data, *span(value, at)):
                     if key == 1:
-                        domain = _text(data, inner, where)
+                        domain = text(data, inner, where)
                     elif key == 2:
-                        version = _whole(inner, where)
+                        version = whole(inner, where)
                 opsets[domain] = version
             case 14:
-                pair = {k: _text(data, inner, where) for k, inner, where in _fields(data, *_span(value, at))}
+                pair = {k: text(data, inner, where) for k, inner, where in fields(data, *span(value, at))}
                 metadata[pair.get(1, "")] = pair.get(2, "")
     if graph is None:
-        raise _BrokenError("it holds no graph")
-    for number, value, at in _fields(data, *graph):
+        raise BrokenError("it holds no graph")
+    for number, value, at in fields(data, *graph):
         if number == _NODE:
             nodes += 1
         elif number == _INITIALIZER and ir_version < 4:  # where weights are inputs too
-            weights.update(_names(data, 8, *_span(value, at)))
+            weights.update(_names(data, 8, *span(value, at)))
         elif number == 11:
-            inputs.append(_tensor(data, *_span(value, at)))
+            inputs.append(_tensor(data, *span(value, at)))
         elif number == 12:
-            outputs.append(_tensor(data, *_span(value, at)))
+            outputs.append(_tensor(data, *span(value, at)))
     if not (ir_version and opsets and outputs):
-        raise _BrokenError("it holds no version, no operator set or no output")
+        raise BrokenError("it holds no version, no operator set or no output")
     inputs = [tensor for tensor in inputs if tensor.name not in weights]
     return OnnxHeader(ir_version, opsets, producer, tuple(inputs), tuple(outputs), metadata, nodes)
 
@@ -148,95 +144,30 @@ def _tensor(data: mmap.mmap, begin: int, end: int) -> TensorInfo:
     """A ValueInfoProto: name, type.tensor_type.elem_type and .shape."""
     name, kind = "", 0
     shape: tuple[int | None, ...] | None = None
-    for number, value, at in _fields(data, begin, end):
+    for number, value, at in fields(data, begin, end):
         if number == 1:
-            name = _text(data, value, at)
+            name = text(data, value, at)
         elif number == 2:
-            for what, tensor, where in _fields(data, *_span(value, at)):
+            for what, tensor, where in fields(data, *span(value, at)):
                 if what != 1:  # a sequence, a map, an optional
                     continue
-                for key, inner, place in _fields(data, *_span(tensor, where)):
+                for key, inner, place in fields(data, *span(tensor, where)):
                     if key == 1:
-                        kind = _whole(inner, place)
+                        kind = whole(inner, place)
                     elif key == 2:
-                        shape = tuple(_dimensions(data, *_span(inner, place)))
+                        shape = tuple(_dimensions(data, *span(inner, place)))
     return TensorInfo(name, DTYPES.get(kind, f"type_{kind}"), shape)
 
 
 def _dimensions(data: mmap.mmap, begin: int, end: int) -> Iterator[int | None]:
-    for number, value, at in _fields(data, begin, end):
+    for number, value, at in fields(data, begin, end):
         if number == 1:
-            sizes = [_whole(inner, where) for key, inner, where in _fields(data, *_span(value, at)) if key == 1]
+            sizes = [whole(inner, where) for key, inner, where in fields(data, *span(value, at)) if key == 1]
             # Some exporters write 0 or -1 (as an unsigned 64-bit number) for a free dimension.
             yield sizes[-1] if sizes and 0 < sizes[-1] < 1 << 63 else None
 
 
 def _names(data: mmap.mmap, field: int, begin: int, end: int) -> Iterator[str]:
-    for number, value, at in _fields(data, begin, end):
+    for number, value, at in fields(data, begin, end):
         if number == field:
-            yield _text(data, value, at)
-
-
-def _fields(data: mmap.mmap, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields of a message: number, value, begin of its bytes.
-
-    Of a number the value is the number and the begin -1; of bytes the value is their end. Anything else has both -1.
-    """
-    at = begin
-    while at < end:
-        key = data[at]
-        at += 1
-        if key > 127:
-            key, at = _varint(data, at - 1, end)
-        number, wire = key >> 3, key & 7
-        if not number:
-            raise _BrokenError(f"no field at byte {at}")
-        if wire == _LENGTH:
-            length, at = _varint(data, at, end)
-            if length > end - at:
-                raise _BrokenError(f"it ends {length - (end - at)} bytes too early")
-            yield number, at + length, at
-            at += length
-        elif wire == _VARINT:
-            value, at = _varint(data, at, end)
-            yield number, value, -1
-        elif wire in (_FIXED32, _FIXED64):
-            at += 4 if wire == _FIXED32 else 8
-            if at > end:
-                raise _BrokenError("it ends inside a number")
-            yield number, -1, -1
-        else:
-            raise _BrokenError(f"an unknown kind of field at byte {at}")
-
-
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    """A number of seven bits a byte, least first, and where it ends."""
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value & (1 << 64) - 1, at
-        shift += 7
-    raise _BrokenError("it ends inside a number")
-
-
-def _span(end: int, begin: int) -> tuple[int, int]:
-    if begin < 0:
-        raise _BrokenError("a number where a message should be")
-    return begin, end
-
-
-def _text(data: mmap.mmap, end: int, begin: int) -> str:
-    begin, end = _span(end, begin)
-    try:
-        return data[begin:end].decode()
-    except UnicodeDecodeError as error:
-        raise _BrokenError("a name that is no text") from error
-
-
-def _whole(value: int, begin: int) -> int:
-    if begin >= 0 or value < 0:
-        raise _BrokenError("a message where a number should be")
-    return value
+            yield text(data, value, at)

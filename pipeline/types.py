@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
+from pipeline.regional import Output
 
 VOID = 255  # a pixel without a class, in every label map
 
@@ -194,7 +195,11 @@ class Inferred:
     """What a network said of one frame: its outputs in the card's order, each (1, ...)."""
 
     prepared: Prepared
-    outputs: tuple[NDArray[Any], ...]
+    outputs: tuple[Output, ...]
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The outputs, each computed as a whole."""
+        return tuple(one if isinstance(one, np.ndarray) else one.whole() for one in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def noise(shape: Sequence[int], seed: int = 0) -> NDArray[np.float32]:
 
 def run(backend: Backend, tensor: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     (inferred,) = backend.submit([prepared(tensor)]).result()
-    return inferred.outputs
+    return inferred.arrays()
 
 
 def close(selection: Selection) -> str:

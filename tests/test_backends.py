@@ -61,7 +61,7 @@ def test_a_batch_is_answered_frame_by_frame(name: str, tmp_path: Path) -> None:
     inferred = backend.submit(frames).result()
     assert [one.prepared for one in inferred] == frames
     for one in inferred:
-        np.testing.assert_array_equal(one.outputs[0], run(backend, one.prepared.tensor)[0])
+        np.testing.assert_array_equal(one.arrays()[0], run(backend, one.prepared.tensor)[0])
 
 
 def test_workers_at_once_give_the_same_bytes_as_one_alone(name: str, tmp_path: Path) -> None:

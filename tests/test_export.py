@@ -70,7 +70,7 @@ def run(path: Path, pixels: NDArray[np.float32], backend: str = "onnxruntime-cpu
         (inferred,) = running.submit([prepared]).result()
     finally:
         running.close()
-    output: NDArray[Any] = inferred.outputs[0]
+    output: NDArray[Any] = inferred.arrays()[0]
     return output
 
 

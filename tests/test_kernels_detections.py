@@ -256,7 +256,7 @@ def test_a_real_network_on_real_frames_gives_the_instances_of_the_cpu(shared: Pa
         capture.release()
         image = Image((np.asarray(picture, np.uint8),), "bgr24")
         prepared = preprocessor.prepare(Frame(0, 0, Fraction(1, 25), 0.0, image))
-        rows, prototypes = backend.submit([prepared]).result()[0].outputs
+        rows, prototypes = backend.submit([prepared]).result()[0].arrays()
         for conf in (0.25, 0.01):
             found = compare((rows, prototypes), image.size_hw, DecodeConfig(conf=conf), card.classes)
             assert len(found[0]) > 1

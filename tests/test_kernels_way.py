@@ -153,7 +153,7 @@ def test_real_networks_on_footage_give_the_scenes_of_the_cpu(
             image = PlaneReader(bgr=False)(decoded)
             images.append([Image(tuple(plane.copy() for plane in image.planes), image.format)])
             prepared = preprocessor.prepare(Frame(number, number, Fraction(1, 25), 0.0, images[-1][0]))
-            outputs.append([array.copy() for array in backend.submit([prepared]).result()[0].outputs])
+            outputs.append([array.copy() for array in backend.submit([prepared]).result()[0].arrays()])
             if prepared.lease:
                 prepared.lease.release()
             if number == 2:

@@ -104,7 +104,7 @@ def labels_of(card: Card, name: str, tensors: list[NDArray[Any]]) -> NDArray[Any
     box = Letterbox(HW, HW, HW, 0, 0)
     backend = opener(name)(card, Options(1, 1, shape_hw=HW))
     try:
-        return np.concatenate([backend.submit([Prepared(frame, t, box)]).result()[0].outputs[0] for t in tensors])
+        return np.concatenate([backend.submit([Prepared(frame, t, box)]).result()[0].arrays()[0] for t in tensors])
     finally:
         backend.close()
 

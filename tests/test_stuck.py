@@ -102,7 +102,7 @@ def test_a_real_run_is_broken_off_in_the_middle(name: str) -> None:
         over.set()
         breaker.join()
     assert backend.notes == [f"{name} was stuck at frame 7: broken off and started anew"]
-    assert all(np.array_equal(a, b) for a, b in zip(again.outputs, truth.outputs, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(again.arrays(), truth.arrays(), strict=True))
     backend.close()
 
 

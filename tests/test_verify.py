@@ -96,7 +96,7 @@ class Altered:
         out = []
         for row, one in enumerate(inferred):
             self.runs += 1
-            copies = tuple(array.copy() for array in one.outputs)
+            copies = tuple(array.copy() for array in one.arrays())
             out.append(Inferred(one.prepared, self._alter(row, len(batch), copies)))
         return Done(out)
 
@@ -179,7 +179,7 @@ class WrongRows(Altered):
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
         rows = super().submit(batch).result()
-        outputs = [inferred.outputs for inferred in rows]
+        outputs = [inferred.arrays() for inferred in rows]
         if len(rows) > 1:
             outputs = outputs[1:] + outputs[:1]
         return Done([Inferred(one.prepared, own) for one, own in zip(rows, outputs, strict=True)])

@@ -49,13 +49,13 @@ def compare(net: Net, images: Sequence[Image], open_backend: Any, seconds: float
     options = Options(shape_hw=net.size_hw)
     cpu, gpu = open_cpu(net.card, options), open_backend(net.card, options)
     try:
-        wanted = [cpu.submit([one]).result()[0].outputs for one in prepared[:4]]
-        outputs = [gpu.submit([one]).result()[0].outputs for one in prepared[:4]]
+        wanted = [cpu.submit([one]).result()[0].arrays() for one in prepared[:4]]
+        outputs = [gpu.submit([one]).result()[0].arrays() for one in prepared[:4]]
         told = differences(outputs, wanted)
         told |= {"detail": gpu.detail, "ms_a_frame": round(1000 / speed(gpu, prepared, seconds), 4)}
         told["same_twice"] = all(
             np.array_equal(one, two)
-            for one, two in zip(outputs[0], gpu.submit([prepared[0]]).result()[0].outputs, strict=True)
+            for one, two in zip(outputs[0], gpu.submit([prepared[0]]).result()[0].arrays(), strict=True)
         )
     finally:
         gpu.close()

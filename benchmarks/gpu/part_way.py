@@ -150,7 +150,7 @@ def cpu_says(net: Net, images: Sequence[Image]) -> Result | None:
         print(f"{net.label}: the CPU does not say what is right: {error}")
         return None
     try:
-        said = backend.submit(prepare(net.card, images[:1])).result()[0].outputs
+        said = backend.submit(prepare(net.card, images[:1])).result()[0].arrays()
     finally:
         backend.close()
     return expected(net.card, images[:1], [said])[0]

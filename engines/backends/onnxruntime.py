@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores
 from engines.backends.onnxruntime_session import (
@@ -14,7 +18,9 @@ from engines.backends.onnxruntime_session import (
     sentence,
 )
 from engines.backends.restart import BrokenOffError
+from engines.local_branch import LocalBranch, prototypes_branch
 from engines.machine import available_cores
+from engines.regional import Regional
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card, Inferred, Prepared
 
@@ -23,6 +29,10 @@ class OnnxRuntimeBackend:
     """One session, called by several threads at once.
 
     Outputs are not copied: each array owns a piece of the session's arena and gives it back when it dies.
+
+    Args:
+        session: of the network; of its trunk where there is a branch.
+        branch: what is left to whoever reads that output, and its session.
     """
 
     precision: Precision = "f32"
@@ -30,12 +40,23 @@ class OnnxRuntimeBackend:
     max_batch = 1
     way: Way = "tensors"
 
-    def __init__(self, name: str, detail: str, card: Card, session: Any, workers: int, threads: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        card: Card,
+        session: Any,
+        workers: int,
+        threads: int,
+        branch: tuple[LocalBranch, Any] | None = None,
+    ) -> None:
         self.name, self.detail, self.workers, self.threads = name, detail, workers, threads
         self._card = card
         self._session = session
         self._new_options = import_runtime().RunOptions
-        self._outputs = [output.name for output in card.outputs]
+        self._branch = branch
+        later = {} if branch is None else {branch[0].output: branch[0].entry}
+        self._outputs = [later.get(output.name, output.name) for output in card.outputs]
         self._runs: set[Any] = set()  # options of those under way: what stops them
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
@@ -46,21 +67,39 @@ class OnnxRuntimeBackend:
         if self._session is None:
             raise RuntimeError(f"{self.name} was closed")
         check_input(self._card, prepared)
-        options = self._new_options()
-        self._runs.add(options)
         try:
-            outputs = self._session.run(self._outputs, {self._card.input.name: prepared.tensor}, options)
+            outputs = self._call(self._session, self._outputs, {self._card.input.name: prepared.tensor})
         except runtime_errors() as error:
-            if options.terminate:
-                raise BrokenOffError(f"{self.name}: a run was broken off") from error
             shape = "x".join(map(str, prepared.tensor.shape))
             raise ModelError(
                 f"{self._card.path.name} does not run on an input of {shape}: {sentence(error)}",
                 hint=f"sides must be multiples of {self._card.input.stride} as its card says; perhaps of more",
             ) from error
+        if self._branch is not None:
+            branch, session = self._branch
+            at = self._outputs.index(branch.entry)
+            outputs[at] = Regional(outputs[at], branch, partial(self._run_branch, session))
+        return Inferred(prepared, tuple(outputs))
+
+    def _run_branch(self, session: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self._branch is not None
+        found: NDArray[np.float32] = self._call(session, [self._branch[0].output], {self._branch[0].entry: features})[
+            0
+        ]
+        return found
+
+    def _call(self, session: Any, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
+        options = self._new_options()
+        self._runs.add(options)
+        try:
+            found: list[Any] = session.run(outputs, inputs, options)
+        except runtime_errors() as error:
+            if options.terminate:
+                raise BrokenOffError(f"{self.name}: a run was broken off") from error
+            raise
         finally:
             self._runs.discard(options)
-        return Inferred(prepared, tuple(outputs))
+        return found
 
     def interrupt(self) -> None:
         """Break off all runs at their next operator: they raise BrokenOffError."""
@@ -91,7 +130,9 @@ def open_cpu(card: Card, options: Options) -> OnnxRuntimeBackend:
     # Arena with plain growth: least memory and most speed of the four combinations (ENet 1024x512, two workers:
     # 497 MB and 401 ms of CPU; with patterns 707 and 418; without the arena up to 588 and 482).
     settings.enable_mem_pattern = False
-    session = open_session(ort, card, settings, ["CPUExecutionProvider"])
+    branch = prototypes_branch(card)
+    parts = [None] if branch is None else [branch.trunk, branch.branch]
+    session, *rest = (open_session(ort, card, settings, ["CPUExecutionProvider"], part) for part in parts)
     return OnnxRuntimeBackend(
         "onnxruntime-cpu",
         f"ONNX Runtime {ort.__version__}, CPU, f32, {crew(workers, threads)}",
@@ -99,6 +140,7 @@ def open_cpu(card: Card, options: Options) -> OnnxRuntimeBackend:
         session,
         workers,
         threads,
+        None if branch is None else (branch, rest[0]),
     )
 
 

@@ -39,10 +39,10 @@ def new_settings(ort: Any) -> Any:
     return settings
 
 
-def open_session(ort: Any, card: Card, settings: Any, providers: list[Any]) -> Any:
-    """An InferenceSession; BackendError or ModelError where it cannot be made."""
+def open_session(ort: Any, card: Card, settings: Any, providers: list[Any], model: bytes | None = None) -> Any:
+    """An InferenceSession of a network, or of a part of it; BackendError or ModelError where it cannot be made."""
     try:
-        return ort.InferenceSession(str(card.path), settings, providers=providers)
+        return ort.InferenceSession(model or str(card.path), settings, providers=providers)
     except runtime_errors() as error:
         raise _refusal(card, error) from error
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores, usual_hw
 from engines.backends.restart import BrokenOffError
+from engines.local_branch import prototypes_branch
 from engines.machine import available_cores
+from engines.regional import Regional
 from pipeline.errors import BackendError, ModelError
+from pipeline.regional import Output
 from pipeline.types import Card, Inferred, Prepared
 
 Size = tuple[int, int]
@@ -39,6 +45,14 @@ class OpenVinoBackend:
         self._core = ov.Core()
         self._expected = options.shape_hw or usual_hw(card.input)
         self._compiled: dict[Size | None, _Compiled] = {}
+        self._branch = prototypes_branch(card)
+        self._rest: _Compiled | None = None  # the branch, for parts of any size
+        self._names = [output.name for output in card.outputs]
+        if self._branch is not None:
+            branch = self._branch
+            self._names = [branch.entry if name == branch.output else name for name in self._names]
+            model = self._read(branch.branch)
+            self._rest = _Compiled(ov, self._compile(model), [branch.output], self.workers)
         self._for(self._expected)
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
@@ -49,15 +63,21 @@ class OpenVinoBackend:
         size_hw = check_input(self._card, prepared)
         compiled = self._for(size_hw)
         try:
-            return Inferred(prepared, compiled.infer(prepared.tensor))
+            outputs: list[Output] = list(compiled.infer(prepared.tensor))
+        except BrokenOffError as error:
+            raise BrokenOffError(f"{self.name}: {error}") from error
         except RuntimeError as error:
-            if compiled.interrupted:
-                raise BrokenOffError(f"{self.name}: a run was broken off") from error
             shape = "x".join(map(str, prepared.tensor.shape))
             raise ModelError(
                 f"{self._card.path.name} does not run on an input of {shape}: {_sentence(error)}",
                 hint=f"sides must be multiples of {self._card.input.stride} as its card says; perhaps of more",
             ) from error
+        if self._branch is not None and self._rest is not None:
+            rest, at = self._rest, self._names.index(self._branch.entry)
+            features = outputs[at]
+            assert isinstance(features, np.ndarray)
+            outputs[at] = Regional(features, self._branch, lambda part: rest.infer(part)[0])
+        return Inferred(prepared, tuple(outputs))
 
     def _for(self, size_hw: Size) -> _Compiled:
         key = size_hw if size_hw == self._expected else None
@@ -65,15 +85,22 @@ class OpenVinoBackend:
             if self._core is None:
                 raise RuntimeError("openvino was closed")
             if key not in self._compiled:
-                self._compiled[key] = _Compiled(self._ov, self._compile(key), self._card, self.workers)
+                card = self._card
+                height, width = key or card.input.size_hw
+                sides = [-1 if side is None else side for side in (height, width)]
+                shape = [1, 3, *sides] if card.input.layout == "nchw" else [1, *sides, 3]
+                model = self._read(card.path if self._branch is None else self._branch.trunk)
+                model.reshape({card.input.name: shape})
+                self._compiled[key] = _Compiled(self._ov, self._compile(model), self._names, self.workers)
             return self._compiled[key]
 
-    def _compile(self, size_hw: Size | None) -> Any:
-        """The network for one size, or for all."""
-        card = self._card
-        height, width = size_hw or card.input.size_hw
-        sides = [-1 if side is None else side for side in (height, width)]
-        shape = [1, 3, *sides] if card.input.layout == "nchw" else [1, *sides, 3]
+    def _read(self, model: Path | bytes) -> Any:
+        try:
+            return self._core.read_model(model)
+        except RuntimeError as error:
+            raise BackendError(f"OpenVINO cannot load {self._card.path.name}: {_sentence(error)}") from error
+
+    def _compile(self, model: Any) -> Any:
         config = {
             "INFERENCE_PRECISION_HINT": self.precision,  # its own default on this kind of CPU is bf16
             "NUM_STREAMS": self.workers,
@@ -84,35 +111,33 @@ class OpenVinoBackend:
             "CPU_RUNTIME_CACHE_CAPACITY": 500,
         }
         try:
-            model = self._core.read_model(str(card.path))
-            model.reshape({card.input.name: shape})
             compiled = self._core.compile_model(model, "CPU", config)
             runs = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         except RuntimeError as error:
-            raise BackendError(f"OpenVINO cannot load {card.path.name}: {_sentence(error)}") from error
+            raise BackendError(f"OpenVINO cannot load {self._card.path.name}: {_sentence(error)}") from error
         if runs != self.precision:
             raise BackendError(f"OpenVINO runs {runs} on this processor, {self.precision} was asked for")
         return compiled
 
     def interrupt(self) -> None:
         """Break off all runs at their next operator: they raise BrokenOffError."""
-        for compiled in list(self._compiled.values()):
+        for compiled in [*self._compiled.values(), *filter(None, [self._rest])]:
             compiled.interrupt()
 
     def close(self) -> None:
         """Let go of the compiled networks; arrays that were handed out stay valid."""
         with self._lock:
             self._compiled.clear()
-            self._core = None
+            self._rest = self._core = None
 
 
 class _Compiled:
     """A compiled network and a request for each worker."""
 
-    def __init__(self, ov: Any, model: Any, card: Card, workers: int) -> None:
+    def __init__(self, ov: Any, model: Any, outputs: Sequence[str], workers: int) -> None:
         self._ov = ov
         ports = {name: port for port in model.outputs for name in port.names}
-        self._ports = [ports[output.name] for output in card.outputs]
+        self._ports = [ports[name] for name in outputs]
         self._idle: SimpleQueue[Any] = SimpleQueue()
         self._requests = [model.create_infer_request() for _ in range(workers)]
         for request in self._requests:
@@ -127,7 +152,7 @@ class _Compiled:
             request.cancel()
 
     def infer(self, tensor: Any) -> tuple[Any, ...]:
-        """The outputs in the card's order, in memory of their own."""
+        """The outputs in their order, in memory of their own; BrokenOffError where it was interrupted."""
         request = self._idle.get()
         try:
             if not self._static:
@@ -138,6 +163,10 @@ class _Compiled:
                 request.set_tensor(port, room)
             _run(request, tensor)
             return tuple(room.data for room in fresh)
+        except RuntimeError as error:
+            if self.interrupted:
+                raise BrokenOffError("a run was broken off") from error
+            raise
         finally:
             self._idle.put(request)
 

@@ -84,7 +84,7 @@ def run_case(
         what["memory_mb"] = {**memory_mb(), "peak_is_of": "this case" if freed else "the whole process"}
         silent_already = all(net.selection.backend.name == "null" for net in nets)
         if measured.windows and not measured.interrupted and not silent_already:
-            fixed = [one.outputs for one in answers(nets, inputs[len(inputs) // 2])]
+            fixed = [one.arrays() for one in answers(nets, inputs[len(inputs) // 2])]
             backends = [
                 NullBackend(net.card, Options(net.selection.backend.workers, net.selection.backend.threads), outputs)
                 for net, outputs in zip(nets, fixed, strict=True)

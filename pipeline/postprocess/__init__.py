@@ -27,7 +27,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 
 
 class Decoder(Protocol):
-    """Reads the outputs of one model. One thread uses it at a time."""
+    """Reads the outputs of one model. Several threads may use it at once."""
 
     def decode(self, inferred: Inferred) -> Instances | Labels:
         """What the network said, in source pixels; new arrays.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.letterbox import Letterbox
+from pipeline.regional import RegionalOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Masks:
 def masks_in_boxes(
     boxes_xyxy: NDArray[np.float32],
     coefficients: NDArray[np.float32],
-    prototypes: NDArray[np.float32],
+    prototypes: NDArray[np.float32] | RegionalOutput,
     letterbox: Letterbox,
 ) -> Masks:
     """One mask per box: sum of coefficient * prototype, bilinear to source pixels, inside where above 0.
@@ -32,7 +33,7 @@ def masks_in_boxes(
     Args:
         boxes_xyxy: (n, 4) source pixels, inside the frame.
         coefficients: (n, k).
-        prototypes: (k, rows, columns), a grid over the network's input.
+        prototypes: (k, rows, columns), a grid over the network's input; or what computes it, under the boxes alone.
         letterbox: of the frame.
 
     Returns:
@@ -41,10 +42,12 @@ def masks_in_boxes(
     A crop is the pixels p with x0 <= p < x1 and y0 <= p < y1, and samples stop at the edge of the picture: both as
     in Ultralytics' masks with retina_masks=True.
     """
-    sampler = _Sampler(letterbox, (prototypes.shape[1], prototypes.shape[2]))
+    sampler = _Sampler(letterbox, (prototypes.shape[-2], prototypes.shape[-1]))
     crops = np.ceil(boxes_xyxy).astype(np.int32)
     places = sampler.places(crops)
-    sizes = np.prod(np.maximum(crops[:, 2:] - crops[:, :2], 0), 1, dtype=np.int64).tolist()
+    areas = np.prod(np.maximum(crops[:, 2:] - crops[:, :2], 0), 1, dtype=np.int64)
+    grid = prototypes if isinstance(prototypes, np.ndarray) else prototypes.within(places[areas > 0, :4])
+    sizes = areas.tolist()
     arena = np.empty(sum(sizes), np.uint8)
     kept: list[int] = []
     offset = [0]
@@ -54,7 +57,7 @@ def masks_in_boxes(
                 continue
             window, fine = place[:4], place[4:]
             # Not `@`: that copies the window first, and its library may wake threads for so little.
-            cells = prototypes[:, window[1] : window[3], window[0] : window[2]]
+            cells = grid[:, window[1] : window[3], window[0] : window[2]]
             logits: NDArray[np.float32] = np.einsum("k,kvu->vu", coefficients[row], cells)
             mask = arena[offset[-1] : offset[-1] + size].reshape(crop[3] - crop[1], crop[2] - crop[0])
             values = sampler.sample(logits, window, fine, crop)

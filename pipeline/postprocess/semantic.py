@@ -15,6 +15,7 @@ from pipeline.postprocess import chosen_classes
 from pipeline.types import VOID, Card, Inferred, Labels
 
 Layout = Literal["planes", "channels last", "one"]
+Cells = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows, columns
 TILE = 1 << 16  # pixels settled at once: the running best of a tile stays in the cache
 
 
@@ -83,8 +84,7 @@ class Semantic:
         self._all = bool(chosen.all())
         self._table = np.full(256, VOID, np.uint8)  # what becomes of a label: classes not asked for are VOID
         self._table[:count] = np.where(chosen, np.arange(count), VOID)
-        self._placed: tuple[Letterbox, tuple[int, int]] | None = None
-        self._rows = self._columns = np.empty(0, np.intp)
+        self._placed: tuple[Letterbox, tuple[int, int], Cells] | None = None
         for output in card.outputs[:1]:
             if None not in output.shape[1:]:
                 self._layout(output.shape)
@@ -92,6 +92,7 @@ class Semantic:
     def decode(self, inferred: Inferred) -> Labels:
         """The class of every source pixel, nearest by pixel centres; outputs behind the first are not read."""
         output = inferred.outputs[0]
+        assert isinstance(output, np.ndarray)  # no branch of a semantic network is left for later
         layout = self._layout(output.shape)
         values = output[0]
         if layout == "one" and values.ndim == 3:
@@ -137,11 +138,11 @@ class Semantic:
         labels[np.isnan(logits)] = VOID
         return labels
 
-    def _cells(self, letterbox: Letterbox, grid_hw: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        if self._placed != (letterbox, grid_hw):
-            self._placed = letterbox, grid_hw
-            self._rows, self._columns = letterbox.cells(grid_hw)
-        return self._rows, self._columns
+    def _cells(self, letterbox: Letterbox, grid_hw: tuple[int, int]) -> Cells:
+        placed = self._placed
+        if placed is None or placed[:2] != (letterbox, grid_hw):
+            placed = self._placed = letterbox, grid_hw, letterbox.cells(grid_hw)
+        return placed[2]
 
 
 def _labels(values: NDArray[Any]) -> NDArray[np.uint8]:

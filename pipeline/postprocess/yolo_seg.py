@@ -15,6 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.postprocess import chosen_classes
 from pipeline.postprocess.masks import masks_in_boxes
 from pipeline.postprocess.nms import nms
+from pipeline.regional import Output, RegionalOutput
 from pipeline.types import Card, Inferred, Instances
 
 # How the rows of detections lie, with c classes and k mask coefficients (= prototypes):
@@ -61,8 +62,9 @@ class YoloSeg:
         """Objects in source pixels, best first; rows with anything that is not a finite number are left out."""
         outputs = inferred.outputs
         rows_at, prototypes_at = _find_outputs(self._card.name, [output.shape for output in outputs])
-        rows, prototypes = (np.asarray(outputs[at][0], np.float32) for at in (rows_at, prototypes_at))
-        layout = self._layout(rows.shape, prototypes.shape)
+        rows, prototypes = (_one(outputs[at]) for at in (rows_at, prototypes_at))
+        rows = rows if isinstance(rows, np.ndarray) else rows.whole()[0]
+        layout = self._layout(rows.shape, prototypes.shape[-3:])
         letterbox = inferred.prepared.letterbox
         with np.errstate(all="ignore"):
             found = _READ[layout](rows, len(self._card.classes), self._config.conf)
@@ -103,6 +105,11 @@ class YoloSeg:
             return np.argsort(-found.scores, kind="stable")[: config.max_det]
         class_ids = None if config.agnostic else found.class_ids
         return nms(found.boxes_xyxy, found.scores, class_ids, iou=config.iou, max_det=config.max_det)
+
+
+def _one(output: Output) -> NDArray[np.float32] | RegionalOutput:
+    """That of the one frame."""
+    return np.asarray(output[0], np.float32) if isinstance(output, np.ndarray) else output
 
 
 def _find_outputs(name: str, shapes: Sequence[tuple[int | None, ...]]) -> tuple[int, int]:

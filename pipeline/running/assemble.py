@@ -24,6 +24,8 @@ from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
 
 Messages = tuple[Any, ...]
+# What masks are made of is computed where boxes are known, a third of the work before them in the worst case.
+_INFER_TO_POSTPROCESS = 3
 JOIN_S = 5.0  # how long threads may take to stop, besides a read that has a deadline of its own
 
 
@@ -97,7 +99,7 @@ def build_lanes(
     else:
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
         prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
-        stages = [prepare, infer, _stage("postprocess", _each(finish))]
+        stages = [prepare, infer, _stage("postprocess", _each(finish), workers=-(-workers // _INFER_TO_POSTPROCESS))]
     if track is not None:
         stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
@@ -272,5 +274,5 @@ def _each(function: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
     return lambda batch: [function(item) for item in batch]
 
 
-def _stage(name: str, step: Callable[[list[Any]], list[Any]], capacity: int = 2) -> Stage:
-    return Stage(name, _opened(lambda: timed(name, step, frame_of)), capacity=capacity)
+def _stage(name: str, step: Callable[[list[Any]], list[Any]], capacity: int = 2, workers: int = 1) -> Stage:
+    return Stage(name, _opened(lambda: timed(name, step, frame_of)), workers=workers, capacity=capacity)

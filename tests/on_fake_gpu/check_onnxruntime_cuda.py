@@ -43,7 +43,7 @@ def opened(card: Card, **options: Any) -> Backend:
 
 def ask(backend: Backend, tensor: np.ndarray) -> tuple[np.ndarray, ...]:
     (inferred,) = backend.submit([prepared(tensor)]).result()
-    return inferred.outputs
+    return inferred.arrays()
 
 
 def test_frames_of_several_sizes_come_back_right_and_in_order(cuda: FakeCuda, card: Card) -> None:
@@ -55,12 +55,12 @@ def test_frames_of_several_sizes_come_back_right_and_in_order(cuda: FakeCuda, ca
     for index, (ticket, tensor) in enumerate(zip(tickets, tensors, strict=True)):
         (inferred,) = ticket.result()
         assert inferred.prepared.frame.index == index
-        np.testing.assert_allclose(inferred.outputs[0], means(tensor), rtol=1e-5)
+        np.testing.assert_allclose(inferred.arrays()[0], means(tensor), rtol=1e-5)
     done = backend.submit([prepared(noise(8, 8, seed), seed) for seed in range(7)]).result()
     assert [one.prepared.frame.index for one in done] == list(range(7))
     backend.close()
     backend.close()
-    np.testing.assert_allclose(done[6].outputs[0], means(noise(8, 8, 6)), rtol=1e-5)
+    np.testing.assert_allclose(done[6].arrays()[0], means(noise(8, 8, 6)), rtol=1e-5)
 
 
 def test_outputs_of_every_type_come_in_the_order_of_the_card(cuda: FakeCuda, tmp_path: Path) -> None:

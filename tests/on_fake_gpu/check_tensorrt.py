@@ -37,7 +37,7 @@ def opened(card: Card, product: str = "tensorrt", **options: object) -> Backend:
 
 def ask(backend: Backend, tensor: np.ndarray, index: int = 0) -> np.ndarray:
     (inferred,) = backend.submit([prepared(tensor, index)]).result()
-    return inferred.outputs[0]
+    return inferred.arrays()[0]
 
 
 def test_frames_come_back_right_and_in_order_with_all_slots_busy(cuda: FakeCuda, card: Card) -> None:
@@ -58,7 +58,7 @@ def test_frames_come_back_right_and_in_order_with_all_slots_busy(cuda: FakeCuda,
     backend.close()
     assert [one.prepared.frame.index for one in done] == list(range(20))
     for one, tensor in zip(done, given, strict=True):
-        np.testing.assert_allclose(one.outputs[0], means(tensor), rtol=1e-5)
+        np.testing.assert_allclose(one.arrays()[0], means(tensor), rtol=1e-5)
 
 
 def test_a_frame_is_stamped_with_what_the_gpu_did_for_it(cuda: FakeCuda, card: Card) -> None:
@@ -93,7 +93,7 @@ def test_more_tickets_than_slots_wait_for_the_oldest(cuda: FakeCuda, card: Card)
     tensors = [noise(64, 96, seed) for seed in range(3 * SLOTS)]
     tickets = [backend.submit([prepared(tensor)]) for tensor in tensors]
     for ticket, tensor in reversed(list(zip(tickets, tensors, strict=True))):
-        np.testing.assert_allclose(ticket.result()[0].outputs[0], means(tensor), rtol=1e-5)
+        np.testing.assert_allclose(ticket.result()[0].arrays()[0], means(tensor), rtol=1e-5)
         assert ticket.result()[0] is ticket.result()[0]
     backend.close()
 
@@ -108,8 +108,8 @@ def test_a_batch_is_cut_as_the_plan_allows(cuda: FakeCuda, card: Card) -> None:
         done = backend.submit(frames).result()
         assert [one.prepared for one in done] == frames
         for one in done:
-            assert one.outputs[0].shape[0] == 1
-            np.testing.assert_allclose(one.outputs[0], means(one.prepared.tensor), rtol=1e-5)
+            assert one.arrays()[0].shape[0] == 1
+            np.testing.assert_allclose(one.arrays()[0], means(one.prepared.tensor), rtol=1e-5)
     assert backend.submit([]).result() == []
     backend.close()
 
@@ -259,7 +259,7 @@ def whole(card: Card) -> None:
     try:
         tickets = [backend.submit([prepared(noise(64, 96, seed))]) for seed in range(SLOTS + 2)]
         for seed, ticket in enumerate(tickets):
-            np.testing.assert_allclose(ticket.result()[0].outputs[0], means(noise(64, 96, seed)), rtol=1e-5)
+            np.testing.assert_allclose(ticket.result()[0].arrays()[0], means(noise(64, 96, seed)), rtol=1e-5)
     finally:
         backend.close()
 
