@@ -22,6 +22,7 @@ from pipeline.config import BackendConfig, Config
 from pipeline.evaluation.evaluate import evaluate, evaluation_report
 from pipeline.evaluation.labelled import Labelled, Wanted, open_labelled
 from pipeline.evaluation.mapping import fitting_mapping
+from pipeline.evaluation.trained_on import trained_on
 from pipeline.networks import Network
 from pipeline.timing import Summary
 from pipeline.types import Source, SourceInfo
@@ -74,6 +75,9 @@ def score(name: str, roots: dict[str, str]) -> dict[str, Any]:
         if dataset.partition(":")[0] != "demo" and dataset not in roots:
             continue
         data: Labelled = open_labelled(Wanted(dataset, roots.get(dataset), split), config)
+        if trained_on([card], dataset, split):
+            sets[told] = None
+            continue
         mapping = fitting_mapping(card.classes.names, data.classes.names).name
         done = evaluate(data, config, Silent(), () if mapping == "same names" else (mapping,))
         what = evaluation_report(done)
@@ -94,7 +98,7 @@ def table(found: dict[str, Any]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for net in found["networks"]:
         cells = [f"`{net['name']}`", f"{net['parameters'] / 1e6:.2f} M", f"{net['gflop_640x360']:.2f}"]
-        cells += [f"{net['sets'][told]['mIoU']:.3f}" if told in net["sets"] else "-" for told in sets]
+        cells += ["trained on it" if one is None else f"{one['mIoU']:.3f}" for one in map(net["sets"].get, sets)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -25,8 +25,11 @@ def test_a_card_says_what_its_network_is_and_on_what_terms(name: str) -> None:
     assert card.family == "semantic"
     assert len(card.classes.colours) == len(card.classes) > 10
     assert card.details["training_data"]
-    assert card.details["accuracy"]["mean_iou"] > 0.2
-    assert len(card.details["accuracy"]["iou"]) > 10
+    if any("train+val" in part for part in card.details["training_data"]):  # nothing is left to measure it on
+        assert not card.details.get("accuracy")
+    else:
+        assert card.details["accuracy"]["mean_iou"] > 0.2
+        assert len(card.details["accuracy"]["iou"]) > 10
     assert " ms at " in card.details["speed"]
     assert (
         card.details["net"] != "enet" or card.details["parameters"] == 363_098

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from command import Said, dashmask
 from numpy.typing import NDArray
+from tiny_models import fcn
 
 import pipeline
+from engines.card import read_card
 from pipeline.classes import DRIVING
 from pipeline.datasets import open_dataset
 from pipeline.datasets.camvid import CAMVID
 from pipeline.datasets.idd_lite import IDD_LITE
 from pipeline.errors import ConfigError
 from pipeline.evaluation.mapping import find_mapping, fitting_mapping
+from pipeline.evaluation.trained_on import trained_on
 from pipeline.types import VOID
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -269,3 +272,17 @@ def test_the_table_that_names_most_classes_fits_best() -> None:
     assert fitting_mapping(CAMVID.names, CAMVID.names).name == "same names"
     with pytest.raises(ConfigError, match="are not the data set's"):
         fitting_mapping(("cat", "dog"), CAMVID.names)
+
+
+def test_pictures_that_a_network_was_trained_on_are_named(tmp_path: Path) -> None:
+    seen = fcn(tmp_path / "seen.onnx")
+    seen.with_suffix(".yaml").write_text(
+        "family: semantic\nclasses: [red, green, blue]\ninput: {stride: 8}\n"
+        "training_data: ['camvid train+val, 468 pictures', 'demo train, 240 pictures']\n"
+    )
+    card = read_card(seen)
+    (said,) = trained_on([card], "camvid", "val")
+    assert said == "seen was trained on camvid val: these figures say nothing of other pictures"
+    assert trained_on([card], "camvid", "test+val")
+    assert not trained_on([card], "camvid", "test")
+    assert not trained_on([card], "idd-lite", "val")

@@ -13,6 +13,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.film import Film
 from pipeline.evaluation.labelled import Labelled
 from pipeline.evaluation.scoring import Scores, open_scores
+from pipeline.evaluation.trained_on import trained_on
 from pipeline.flow import Flow, drain_on_interrupt
 from pipeline.networks import Network, networks
 from pipeline.report import backend_notes, report
@@ -83,6 +84,8 @@ def evaluate(
         summary = Summary()
         flow: Flow[Picture] = build(config, data.source, nets, dropped=lambda: flow.drops)
         watch.started(data.source, nets)
+        if known := trained_on(cards, data.name, data.split):
+            watch.noted(known)
         if film is not None:
             watch.noted((f"{data.name} is played at its own pace first",))
             closing.enter_context(film).play(data.source, config, nets, opened)
@@ -113,7 +116,7 @@ def evaluation_report(evaluation: Evaluation) -> dict[str, Any]:
         {},
         undecodable=getattr(data.source, "undecodable", 0),
         first_frame_s=None,
-        notes=(),
+        notes=trained_on([net.card for net in evaluation.nets], data.name, data.split),
     )
     return {
         "dataset": {"name": data.name, "split": data.split, "terms": data.terms},
