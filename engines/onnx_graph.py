@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from engines.protobuf import Data, fields, message, number, span, text, varint
+from engines.protobuf import Data, fields, heading, message, number, span, text, varint
 
 # Field numbers of onnx.proto.
 _GRAPH = 7  # of ModelProto
@@ -57,14 +57,13 @@ class Graph:
             outputs: as well.
         """
         read = {name for node in nodes for name in node.inputs}
-        parts = [message(_NODE, self.data[slice(*node.span)]) for node in nodes]
-        parts.append(message(_NAME, self.name.encode()))
-        parts += [
-            message(_INITIALIZER, self.data[slice(*w.span)]) for name, w in self.weights.items() if name in read
-        ]
-        parts += [message(_INPUT, one) for one in inputs]
-        parts += [message(_OUTPUT, one) for one in outputs]
-        return b"".join((*self.rest, message(_GRAPH, b"".join(parts))))
+        data = memoryview(self.data)  # weights are copied once, into the file
+        found = [(_NODE, data[slice(*node.span)]) for node in nodes]
+        found.append((_NAME, memoryview(self.name.encode())))
+        found += [(_INITIALIZER, data[slice(*w.span)]) for name, w in self.weights.items() if name in read]
+        found += [(_INPUT, memoryview(one)) for one in inputs] + [(_OUTPUT, memoryview(one)) for one in outputs]
+        parts = [part for field, content in found for part in (heading(field, len(content)), content)]
+        return b"".join((*self.rest, heading(_GRAPH, sum(map(len, parts))), *parts))
 
     def declared(self, where: Span) -> bytes:
         """What the file itself says of an input or output."""

@@ -91,7 +91,12 @@ def number(field: int, content: int) -> bytes:
 
 def message(field: int, content: bytes) -> bytes:
     """A field that is a message, text or bytes."""
-    return _written(field << 3 | _LENGTH) + _written(len(content)) + content
+    return heading(field, len(content)) + content
+
+
+def heading(field: int, length: int) -> bytes:
+    """What comes before the bytes of such a field."""
+    return _written(field << 3 | _LENGTH) + _written(length)
 
 
 def _written(content: int) -> bytes:
