@@ -114,6 +114,17 @@ def test_label_maps_score_the_same_to_the_last_digit(cluster: Any, models: tuple
     assert "workers, their start included" in said.out
 
 
+def test_a_worker_that_never_finds_room_and_a_lost_node_hold_nothing_up(
+    cluster: Any, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    painted(tmp_path, count=9)
+    words = ("--dataset", "folders", "--root", tmp_path, "--split", "all", "-m", models[0])
+    _, here = evaluated(tmp_path / "a.json", *words)
+    cluster.remove_node(cluster.second, allow_graceful=False)
+    _, there = evaluated(tmp_path / "b.json", *words, *on_ray(cluster), "--workers", 2)  # room for one
+    assert there == here
+
+
 def test_objects_score_the_same_to_the_last_digit(cluster: Any, shared: Path, tmp_path: Path) -> None:
     model = shared / "weights" / "yolo11n-seg.onnx"
     data = ("--dataset", "coco", "--root", shared / "data" / "tiny-coco", "--split", "val2017", "-m", model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.config import Config
 from pipeline.datasets import LeftOut
 from pipeline.errors import BackendError, ConfigError, DataError, UserError
 from pipeline.evaluation.labelled import Labelled, Wanted, open_labelled
+from pipeline.evaluation.ray_parts import Parts
 from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.flow import Flow
 from pipeline.networks import networks
@@ -27,8 +28,6 @@ from pipeline.running.assemble import build
 from pipeline.types import Picture
 
 _PART = 64  # images in a part, at most
-_AHEAD = 4  # parts for each worker that may wait for an earlier one to be added up
-_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +73,26 @@ def evaluate_on_ray(
             raise BackendError(
                 f"no node of the cluster has the {cpus:g} cores that a worker takes", hint="ask for less with --cpus"
             )
-        workers = crew.workers or places
+        size = max(1, min(_PART, count // (2 * (crew.workers or places))))
+        starts = range(0, count, size)
         job = with_cores(Job(absolute(config), Layout("", ""), 0), max(1, int(cpus)))
+        seen = replace(wanted, root=os.path.abspath(wanted.root or ""))
+        tables = tuple(os.path.abspath(name) if os.path.isfile(name) else name for name in mappings)
         actor = ray.remote(
             num_cpus=cpus,
             num_gpus=crew.gpus,
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
+            max_restarts=0,
+            max_task_retries=0,
             runtime_env={"env_vars": {"OPENBLAS_NUM_THREADS": "1"}},
         )(_Evaluator)
-        seen = replace(wanted, root=os.path.abspath(wanted.root or ""))
-        tables = tuple(os.path.abspath(name) if os.path.isfile(name) else name for name in mappings)
-        actors = [actor.remote(seen, job.config, tables, boundaries) for _ in range(workers)]
+        parts = Parts(
+            ray,
+            lambda: actor.remote(seen, job.config, tables, boundaries, (size, count)),
+            lambda: crew.workers or max(1, room(ray, cpus, crew.gpus)),
+        )
         whole: Part | None = None
         counted: dict[str, list[float]] = {}
-        for part in _in_order(ray, actors, count):
+        for part in parts.in_order(len(starts)):
             images, busy_s = counted.setdefault(part.worker, [0, 0.0])
             counted[part.worker] = [images + part.images, busy_s + part.busy_s]
             # Arrays that Ray hands over cannot be written to: the first part is copied, the others added to it.
@@ -97,34 +101,6 @@ def evaluate_on_ray(
         why = f": {whole.left_out[0].reason}" if whole and whole.left_out else ""
         raise DataError(f"{data.name}: not one image could be scored{why}", hint="mend the data set")
     return _report(data, config, whole, counted, time.monotonic() - began_s)
-
-
-def _in_order(ray: Any, actors: Sequence[Any], count: int) -> Iterator[Part]:
-    """The parts of a data set of so many images, in order."""
-    size = max(1, min(_PART, count // (2 * len(actors))))
-    starts = range(0, count, size)
-    free, running, waiting, given, added = list(actors), {}, {}, 0, 0
-    while added < len(starts):
-        while free and given < len(starts) and given < added + _AHEAD * len(actors):
-            actor, begin = free.pop(), starts[given]
-            running[actor.score.remote(begin, min(begin + size, count))] = actor, given
-            given += 1
-        for answer in ray.wait(list(running), num_returns=1)[0]:
-            actor, number = running.pop(answer)
-            try:
-                part = ray.get(answer)
-            except ray.exceptions.RayError as error:
-                raise BackendError(
-                    f"images from {starts[number]} on killed {_RETRIES + 1} workers ({type(error).__name__})",
-                    hint="is there memory for so many workers?",
-                ) from None
-            if isinstance(part, UserError):
-                raise part
-            free.append(actor)
-            waiting[number] = part
-        while added in waiting:
-            yield waiting.pop(added)
-            added += 1
 
 
 def _added(whole: Part, later: Part) -> Part:
@@ -158,20 +134,34 @@ def _report(
 
 
 class _Evaluator:
-    """The actor's side: loads its networks at its first part."""
+    """The actor's side.
 
-    def __init__(self, wanted: Wanted, config: Config, mappings: Sequence[str], boundaries: bool) -> None:
+    Args:
+        cut: images in a part, and in all.
+    """
+
+    def __init__(
+        self, wanted: Wanted, config: Config, mappings: Sequence[str], boundaries: bool, cut: tuple[int, int]
+    ) -> None:
         quiet_threads()
+        self._size, self._count = cut
         self._wanted, self._config, self._mappings, self._boundaries = wanted, config, mappings, boundaries
         self._nets: Any = None
         self._name = f"{ray_module().get_runtime_context().get_node_id()[:8]}:{os.getpid()}"
 
-    def score(self, begin: int, end: int) -> Part | UserError:
-        """Score the images of these numbers."""
+    def start(self) -> UserError | None:
+        """Load the networks."""
         try:
-            if self._nets is None:
-                self._nets = networks(self._config)
-            return self._scored(begin, end)
+            self._nets = networks(self._config)
+        except UserError as error:
+            return error
+        return None
+
+    def score(self, number: int) -> Part | UserError:
+        """Score the images of a part."""
+        begin = number * self._size
+        try:
+            return self._scored(begin, min(begin + self._size, self._count))
         except UserError as error:
             return error
 
