@@ -11,9 +11,11 @@ import benchmarks_on_disk as on_disk
 import cv2
 import numpy as np
 import pytest
-from benchmarks_on_disk import CAR, SIDE, put, run_lengths, squares
+from benchmarks_on_disk import CAR, SIDE, inside, put, run_lengths, squares
 from command import dashmask
 from label_files import png
+
+from pipeline.rle import encode_crop
 
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
 
@@ -60,6 +62,16 @@ def mots(root: Path) -> tuple[Path, Path, str]:
     lines = [f"{frame} 1001 1 {SIDE} {SIDE} {run_lengths(CAR)}" for frame in range(5)]
     (root / "out").mkdir()
     (root / "out/0002.txt").write_text("\n".join(lines) + "\n")
+    return root / "out", root / "data", "mots"
+
+
+def mots_pictures(root: Path) -> tuple[Path, Path, str]:
+    """The same as PNGs."""
+    on_disk.mots(root / "data")
+    for frame in range(5):
+        numbers = np.zeros((SIDE, SIDE), np.uint16)
+        numbers[inside(CAR)] = 1001
+        put(root / f"out/0002/{frame:06}.png", numbers)
     return root / "out", root / "data", "mots"
 
 
@@ -171,6 +183,30 @@ CASES = {
         coco,
         annotated(lambda w: w["annotations"][0].update(category_id=5)),
         ("000000000000.jpg", "unknown category 5"),
+    ),
+    "an object that changes its class": Case(
+        mots,
+        add_line(f"7 1001 2 {SIDE} {SIDE} {run_lengths(CAR)}"),
+        ("0002.txt", "frame 7: object 1001 is of class 2", "in frame 0 of class 1"),
+    ),
+    "a frame of another size": Case(
+        mots,
+        add_line(f"4 1002 1 9 9 {encode_crop(np.ones((3, 3)), (0, 0), (9, 9))}"),
+        ("0002.txt", "frame 4", "size"),
+    ),
+    "a sequence that is missing": Case(
+        mots, lambda r: (r / "out/0002.txt").rename(r / "out/0003.txt"), ("0002/000000", "refuses")
+    ),
+    "a picture of an unknown class": Case(
+        mots_pictures,
+        lambda r: put(r / "out/0002/000001.png", np.full((SIDE, SIDE), 7001, np.uint16)),
+        ("0002/000001.png", "object 7001", "unknown class 7"),
+    ),
+    "a picture of another size": Case(
+        mots_pictures, lambda r: put(r / "out/0002/000001.png", np.zeros((8, 8), np.uint16)), ("000001.png is 8x8",)
+    ),
+    "a missing picture": Case(
+        mots_pictures, lambda r: (r / "out/0002/000001.png").unlink(), ("0002/000001", "refuses")
     ),
     "masks that overlap": Case(
         mots, add_line(f"1 1002 1 {SIDE} {SIDE} {run_lengths(CAR)}"), ("0002.txt", "frame 1", "overlaps")

@@ -44,6 +44,7 @@ def score(
     from rich.console import Console
 
     from pipeline.cli.eval_table import tables
+    from pipeline.cli.official_table import official_tables
     from pipeline.cli.progress import say
     from pipeline.cli.settings import output_path
     from pipeline.evaluation.file_scores import score_files
@@ -61,7 +62,7 @@ def score(
     if output is not None:
         write_report(output, what)
     console = Console()
-    for table in tables(what):
+    for table in [*tables(what), *official_tables(what)]:
         console.print(table)
     for line in _lines(what):
         console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.datasets import LeftOut
 from pipeline.errors import DataError
+from pipeline.evaluation.official import open_official
 from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.evaluation.scoring.objects import ComparedBy
 from pipeline.evaluation.truths import Truths, TruthWanted, open_truths
@@ -56,6 +57,7 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
     benchmark = Benchmark(truths.object_classes, truths.category_ids, truths.task)
     reader = open_reader(format_name, wanted.predictions, benchmark)
     scores = _scores(wanted.predictions, truths, reader, boundaries)
+    official = open_official(format_name, truths, reader)
     left_out, missing = list(truths.left_out), []
     images = 0
     _first_wrong(wanted.strict, reader.left_out)
@@ -79,9 +81,11 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
             if wanted.strict:
                 raise DataError(f"{name} has no prediction: {reader.missing}", hint="predict every image")
         scores.add(truth, None if found is None else _scene(found, truth))
+        if official is not None:
+            official.add(index, truth, found)
         images += 1
         watch(index + 1, len(truths.names))
-    left_out += reader.left_out
+    left_out += [*reader.left_out, *(official.left_out if official is not None else ())]
     left_out += [LeftOut(name, "a prediction for an image that has no truth") for name in reader.unasked()]
     _first_wrong(wanted.strict, left_out)
     if not images:
@@ -94,6 +98,7 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
         "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
         "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
         **scores.report(),
+        **({} if official is None else official.report()),
         "note": reader.note if reader.things is not None else "",
     }
 

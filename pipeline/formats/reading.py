@@ -132,8 +132,17 @@ def wrong_size(path: Path, is_hw: tuple[int, int], image_hw: tuple[int, int]) ->
     )
 
 
-def found(marked: Sequence[Marked], scores: Sequence[float], classes: Classes) -> Instances:
-    """Objects, best score first; of equal ones in the order given."""
+def found(marked: Sequence[Marked], scores: Sequence[float], classes: Classes, followed: bool = False) -> Instances:
+    """Objects, best score first; of equal ones in the order given.
+
+    Args:
+        marked, scores, classes: what they are.
+        followed: their numbers are those of the same objects over time.
+    """
     order = sorted(range(len(marked)), key=lambda place: -scores[place])
-    whole = true_objects([marked[place] for place in order], classes).instances
-    return replace(whole, scores=np.array([scores[place] for place in order], np.float64))
+    whole = true_objects([marked[place] for place in order], classes)
+    return replace(
+        whole.instances,
+        scores=np.array([scores[place] for place in order], np.float64),
+        track_ids=whole.ids if followed else None,
+    )

@@ -1,0 +1,32 @@
+"""What `dashmask score` says of a benchmark's own figures, by the names that its tool gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.table import plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MOTS = ("sMOTSA", "MOTSA", "MOTSP", "HOTA", "DetA", "AssA")
+_COUNTS = ("TP", "FP", "FN", "IDS")
+
+
+def official_tables(what: Mapping[str, Any]) -> list[Table]:
+    """A table for each benchmark whose figures are there."""
+    makers = {"mots": _mots}
+    return [make(what[name]) for name, make in makers.items() if name in what]
+
+
+def _mots(what: Mapping[str, Any]) -> Table:
+    table = plain_table("MOTS", *_MOTS, *_COUNTS, numbers_from=1)
+    for name, figures in what["classes"].items():
+        shares = (_percent(figures[key]) for key in _MOTS)
+        table.add_row(name, *shares, *(str(figures[key]) for key in _COUNTS))
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share * 100:.1f}"
