@@ -16,7 +16,7 @@ _COUNTS = ("TP", "FP", "FN", "IDS")
 
 def official_tables(what: Mapping[str, Any]) -> list[Table]:
     """A table for each benchmark whose figures are there."""
-    makers = {"mots": _mots}
+    makers = {"davis": _davis, "mots": _mots}
     return [make(what[name]) for name, make in makers.items() if name in what]
 
 
@@ -25,6 +25,15 @@ def _mots(what: Mapping[str, Any]) -> Table:
     for name, figures in what["classes"].items():
         shares = (_percent(figures[key]) for key in _MOTS)
         table.add_row(name, *shares, *(str(figures[key]) for key in _COUNTS))
+    return table
+
+
+def _davis(what: Mapping[str, Any]) -> Table:
+    table = plain_table(f"DAVIS, {what['task']}", "J&F", "Mean", "Recall", "Decay", numbers_from=1)
+    for kind in ("J", "F"):
+        figures = (_percent(what[f"{kind}-{name}"]) for name in ("Mean", "Recall", "Decay"))
+        table.add_row(kind, "", *figures)
+    table.add_row(f"{len(what['objects'])} objects", _percent(what["J&F-Mean"]), "", "", "")
     return table
 
 

@@ -83,7 +83,7 @@ class DavisReader(Reading):
     """Frames by anybody, in folders of sequences."""
 
     things = THINGS
-    note = "every object has the score 1: AP says how well frames are found, not objects followed (J and F do)"
+    note = "every object has the score 1, so that AP says how well single frames are found; DAVIS ranks by J and F"
 
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class DavisReader(Reading):
         numbers = self._whole(asked.name, read_sized, path, asked.size_hw, palette=None)
         there = [] if numbers is None else [one for one in segments(numbers) if one.number != VOID]
         marked = [Marked(0, one.mask, one.crop_px, one.number) for one in there]
-        objects = found(marked, [1.0] * len(marked), THINGS)
+        objects = found(marked, [1.0] * len(marked), THINGS, followed=True)
         return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
 
     def unasked(self) -> list[str]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.tracked import TrackedFrame
+from pipeline.metrics.tracked import Pairing, TrackedFrame
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 Floats = NDArray[np.float64]
-Pairing = Callable[[Floats], list[tuple[int, int]]]  # (n, m) gains -> rows and columns whose sum is the greatest
 _EPSILON = float(np.finfo(np.float64).eps)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.types import Instances
 
+Pairing = Callable[[NDArray[np.float64]], list[tuple[int, int]]]  # (n, m) gains -> pairs whose sum is the greatest
 MATCHED = 0.5  # masks that do not overlap match where their IoU is larger; each has one partner at most
 
 
@@ -29,7 +30,7 @@ def shared_pixels(truth: Instances, found: Instances | None, size_hw: tuple[int,
         truth, found: n and m objects whose masks do not overlap, (found) None for nothing.
         size_hw: of the frame, pixels.
     """
-    there, said = _painted(truth, size_hw), _painted(found, size_hw)
+    there, said = painted_rows(truth, size_hw), painted_rows(found, size_hw)
     columns = 1 + (0 if found is None else len(found))
     pairs = there * columns + said
     counts = np.bincount(pairs.ravel(), minlength=(len(truth) + 1) * columns)
@@ -69,7 +70,7 @@ def tracked_frames(
     return frames
 
 
-def _painted(objects: Instances | None, size_hw: tuple[int, int]) -> NDArray[np.int32]:
+def painted_rows(objects: Instances | None, size_hw: tuple[int, int]) -> NDArray[np.int32]:
     """(h, w): 1 + the object that each pixel belongs to; 0: none."""
     owner = np.zeros(size_hw, np.int32)
     for row in range(0 if objects is None else len(objects)):

@@ -12,7 +12,7 @@ from pipeline.datasets.bdd100k_labels import DRIVABLE, TERMS
 from pipeline.datasets.bdd100k_objects import ObjectBitmasks
 from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, Bdd100kDrivable
 from pipeline.datasets.cityscapes import CityscapesLabels, label_files
-from pipeline.datasets.davis import DavisMasks, films_of
+from pipeline.datasets.davis import SEMI_SUPERVISED, UNSUPERVISED, DavisMasks, films_of
 from pipeline.datasets.kitti_semantic import KittiLabels
 from pipeline.datasets.pairs import Pair, Pairs, files, id_reader, with_objects
 from pipeline.errors import DataError
@@ -65,12 +65,18 @@ def kitti(wanted: TruthWanted) -> Pairs:
 
 def davis(wanted: TruthWanted) -> Pairs:
     """The folder with `Annotations/`, whose lists are read; or a folder of films."""
-    folder = _first(wanted.path, "Annotations/480p", "DAVIS/Annotations/480p")
+    task = wanted.task or SEMI_SUPERVISED
+    if task not in (SEMI_SUPERVISED, UNSUPERVISED):
+        raise DataError(f"davis has no task {task!r}", hint=f"there are {SEMI_SUPERVISED} and {UNSUPERVISED}")
+    kind = "Annotations_unsupervised" if task == UNSUPERVISED else "Annotations"
+    folder = _first(wanted.path, f"{kind}/480p", f"DAVIS/{kind}/480p", "Annotations/480p", "DAVIS/Annotations/480p")
     films = None if folder == wanted.path else films_of(folder.parents[1], wanted.split)
     named = files(folder, (".png",), deep=True)
-    return DavisMasks(
+    opened = DavisMasks(
         _alone({name: path for name, path in named.items() if films is None or path.parent.name in films}), ()
     )
+    opened.task = task
+    return opened
 
 
 def _task(wanted: TruthWanted) -> str:
