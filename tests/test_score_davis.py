@@ -140,7 +140,7 @@ def test_numbers_that_the_first_frame_does_not_have_are_named_and_do_not_count(t
     truth, found = films(0)
     whole = scored(written(tmp_path / "a/found", found), written(tmp_path / "truth", truth))["davis"]
     edge = np.arange(128) > 120
-    found["cow"] = [np.where((picture == 0) & edge, 300, picture).astype(np.uint16) for picture in found["cow"]]
+    found["cow"] = [np.where((picture == 0) & edge, 300, picture.astype(np.uint16)) for picture in found["cow"]]
     what = scored(written(tmp_path / "b/found", found), tmp_path / "truth")
     assert what["davis"] == whole
     (left,) = what["left_out"]["files"]

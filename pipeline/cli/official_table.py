@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MOTS = ("sMOTSA", "MOTSA", "MOTSP", "HOTA", "DetA", "AssA")
+_DAVIS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 _COUNTS = ("TP", "FP", "FN", "IDS")
 
 
@@ -29,11 +30,8 @@ def _mots(what: Mapping[str, Any]) -> Table:
 
 
 def _davis(what: Mapping[str, Any]) -> Table:
-    table = plain_table(f"DAVIS, {what['task']}", "J&F", "Mean", "Recall", "Decay", numbers_from=1)
-    for kind in ("J", "F"):
-        figures = (_percent(what[f"{kind}-{name}"]) for name in ("Mean", "Recall", "Decay"))
-        table.add_row(kind, "", *figures)
-    table.add_row(f"{len(what['objects'])} objects", _percent(what["J&F-Mean"]), "", "", "")
+    table = plain_table(f"DAVIS, {what['task']}", *_DAVIS, numbers_from=1)
+    table.add_row(f"{len(what['objects'])} objects", *(_percent(what[name]) for name in _DAVIS))
     return table
 
 
