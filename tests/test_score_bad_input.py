@@ -153,6 +153,14 @@ CASES = {
     "a mask that is not there": Case(
         city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("m.png 26 0.5\n"), ("m.png", "cannot be read")
     ),
+    "a mask that is named twice": Case(
+        city,
+        lambda r: [
+            put(r / "out/m.png", squares(1)[1]),
+            (r / "out/bonn_000001_000019.txt").write_text("m.png 26 0.5\nm.png 26 0.9\n"),
+        ],
+        ("bonn_000001_000019.txt", "line 2: m.png is named twice"),
+    ),
     "a line of something else": Case(
         city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("26 m.png\n"), ("line 1", "mask, label id")
     ),

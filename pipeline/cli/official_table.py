@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MOTS = ("sMOTSA", "MOTSA", "MOTSP", "HOTA", "DetA", "AssA")
-_DAVIS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 _COUNTS = ("TP", "FP", "FN", "IDS")
 
 
 def official_tables(what: Mapping[str, Any]) -> list[Table]:
     """A table for each benchmark whose figures are there."""
-    makers = {"davis": _davis, "mots": _mots}
+    makers = {"cityscapes": _cityscapes, "davis": _davis, "mots": _mots}
     return [make(what[name]) for name, make in makers.items() if name in what]
 
 
@@ -30,8 +29,28 @@ def _mots(what: Mapping[str, Any]) -> Table:
 
 
 def _davis(what: Mapping[str, Any]) -> Table:
-    table = plain_table(f"DAVIS, {what['task']}", *_DAVIS, numbers_from=1)
-    table.add_row(f"{len(what['objects'])} objects", *(_percent(what[name]) for name in _DAVIS))
+    table = plain_table(f"DAVIS, {what['task']}", "Mean", "Recall", "Decay", numbers_from=1)
+    for kind in ("J", "F"):
+        table.add_row(kind, *(_percent(what[f"{kind}-{name}"]) for name in ("Mean", "Recall", "Decay")))
+    table.add_row(f"J&F of {len(what['objects'])} objects", _percent(what["J&F-Mean"]), "", "")
+    return table
+
+
+def _cityscapes(what: Mapping[str, Any]) -> Table:
+    kinds = {"objects": ("AP", "AP50%"), "classes": ("IoU", "iIoU")}
+    shown = {kind: columns for kind, columns in kinds.items() if kind in what}
+    table = plain_table("Cityscapes", *(column for columns in shown.values() for column in columns), numbers_from=1)
+    for name in what[next(reversed(shown))]:
+        cells = [_percent(what[kind].get(name, {}).get(one)) for kind, columns in shown.items() for one in columns]
+        table.add_row(name, *cells)
+    table.add_section()
+    means = {"objects": ("AP", "AP50%"), "classes": ("IoU_class", "iIoU_class")}
+    table.add_row("average", *(_percent(what[key]) for kind in shown for key in means[kind]))
+    if "categories" in what:
+        aside = [""] * 2 * ("objects" in shown)
+        for name, figures in what["categories"].items():
+            table.add_row(name, *aside, *(_percent(figures[key]) for key in ("IoU", "iIoU")))
+        table.add_row("average category", *aside, _percent(what["IoU_category"]), _percent(what["iIoU_category"]))
     return table
 
 

@@ -24,6 +24,7 @@ class Prediction:
     labels: NDArray[np.uint8] | None = None  # (h, w) ids of Writer.labels, VOID where nothing was found
     instances: Instances | None = None  # class ids of Writer.things, best score first
     image_id: int | str | None = None  # where the data set numbers its images
+    numbers: NDArray[np.uint8] | None = None  # (h, w) what a file of labels holds, where a benchmark looks at that
 
 
 class Writer(Protocol):

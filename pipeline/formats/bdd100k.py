@@ -115,7 +115,7 @@ class Bdd100kReader(Reading):
             return None
         if not self._bitmasks:
             labels = self._labels(path, self._ids, asked.size_hw)
-            return Prediction(asked.name, asked.index, asked.size_hw, labels)
+            return Prediction(asked.name, asked.index, asked.size_hw, None if labels is None else labels.class_ids)
         objects = self._whole(path.name, self._objects, path, name, asked.size_hw)
         return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
 

@@ -34,6 +34,7 @@ class OfficialScore(Protocol):
 
 _SCORES = MappingProxyType(  # format -> module:function of truths and reader, which may give None
     {
+        "cityscapes": "pipeline.evaluation.official.cityscapes:CityscapesScore",
         "davis": "pipeline.evaluation.official.davis:DavisScore",
         "mots": "pipeline.evaluation.official.mots:MotsScore",
     }
