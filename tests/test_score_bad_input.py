@@ -75,6 +75,24 @@ def mots_pictures(root: Path) -> tuple[Path, Path, str]:
     return root / "out", root / "data", "mots"
 
 
+def lanes(root: Path) -> tuple[Path, Path, str]:
+    """Good lane markings for BDD100K."""
+    picture = np.full((SIDE, SIDE), 255, np.uint8)
+    picture[20:24] = 0b00010110
+    for index in range(3):
+        put(root / f"data/lane/masks/val/{index:04}.png", picture)
+        put(root / f"out/{index:04}.png", picture)
+    return root / "out", root / "data/lane/masks/val", "bdd100k"
+
+
+def panoptic(root: Path) -> tuple[Path, Path, str]:
+    """Good bitmasks of panoptic segmentation for BDD100K."""
+    for index in range(3):
+        put(root / f"data/pan_seg/bitmasks/val/{index:04}.png", ROAD)
+        put(root / f"out/{index:04}.png", ROAD)
+    return root / "out", root / "data/pan_seg/bitmasks/val", "bdd100k"
+
+
 def add_row(**other: object) -> Callable[[Path], None]:
     def change(root: Path) -> None:
         rows = json.loads((root / "results.json").read_text())
@@ -127,6 +145,7 @@ PRED = "out/bonn_000001_000019_pred.png"
 TRUE = "data/gtFine/val/bonn/bonn_000001_000019_gtFine_labelIds.png"
 TWO_IN_ONE = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 1, 1], np.uint8)  # B, G, R, A
 TWO_IN_ONE[:9, :, 2] = 3
+ROAD = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 7, 1], np.uint8)  # B, G, R, A: category 7, segment 1
 SMALL = np.full((8, 8), 7, np.uint8)
 PALETTE = bytes(range(256)) * 3
 CASES = {
@@ -192,6 +211,22 @@ CASES = {
         annotated(lambda w: w["annotations"][0].update(category_id=5)),
         ("000000000000.jpg", "unknown category 5"),
     ),
+    "a lane of no kind": Case(
+        lanes,
+        lambda r: put(r / "out/0001.png", np.full((SIDE, SIDE), 77, np.uint8)),
+        ("0001.png", "unknown class 77"),
+    ),
+    "lanes of another size": Case(lanes, lambda r: put(r / "out/0001.png", SMALL), ("0001.png is 8x8",)),
+    "missing lanes": Case(lanes, lambda r: (r / "out/0001.png").unlink(), ("0001", "counts as nothing found")),
+    "a segment of an unknown category": Case(
+        panoptic,
+        lambda r: put(r / "out/0001.png", ROAD * np.array([1, 1, 7, 1], np.uint8)),
+        ("0001.png", "unknown category 49"),
+    ),
+    "a segment of two categories": Case(
+        panoptic, lambda r: put(r / "out/0001.png", TWO_IN_ONE), ("0001.png", "more than one category")
+    ),
+    "segments of another size": Case(panoptic, lambda r: put(r / "out/0001.png", ROAD[:8, :8]), ("0001.png is 8x8",)),
     "an object that changes its class": Case(
         mots,
         add_line(f"7 1001 2 {SIDE} {SIDE} {run_lengths(CAR)}"),
@@ -254,8 +289,11 @@ def test_what_is_wrong_is_named_left_out_and_ends_it_where_strict(name: str, tmp
 
 
 def best(what: dict[str, Any]) -> float:
-    figure = what["mask"]["AP50"] if "mask" in what else what["mIoU"]
-    return float(figure)
+    if "lane" in what:
+        return float(what["lane"]["F1_pix5"]["average"])
+    if "panoptic" in what:
+        return float(what["panoptic"]["PQ"])
+    return float(what["mask"]["AP50"] if "mask" in what else what["mIoU"])
 
 
 @pytest.mark.parametrize(

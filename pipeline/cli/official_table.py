@@ -16,7 +16,7 @@ _COUNTS = ("TP", "FP", "FN", "IDS")
 
 def official_tables(what: Mapping[str, Any]) -> list[Table]:
     """A table for each benchmark whose figures are there."""
-    makers = {"cityscapes": _cityscapes, "davis": _davis, "mots": _mots}
+    makers = {"cityscapes": _cityscapes, "davis": _davis, "lane": _lane, "mots": _mots}
     return [make(what[name]) for name, make in makers.items() if name in what]
 
 
@@ -25,6 +25,18 @@ def _mots(what: Mapping[str, Any]) -> Table:
     for name, figures in what["classes"].items():
         shares = (_percent(figures[key]) for key in _MOTS)
         table.add_row(name, *shares, *(str(figures[key]) for key in _COUNTS))
+    return table
+
+
+def _lane(what: Mapping[str, Any]) -> Table:
+    table = plain_table("lanes", *what, numbers_from=1)
+    first = next(iter(what.values()))
+    for task, classes in first["classes"].items():
+        for name in classes:
+            table.add_row(f"{task}: {name}", *(_percent(one["classes"][task][name]) for one in what.values()))
+        table.add_row(f"{task}, mean", *(_percent(one["tasks"][task]) for one in what.values()))
+        table.add_section()
+    table.add_row("average", *(_percent(one["average"]) for one in what.values()))
     return table
 
 
@@ -47,6 +59,7 @@ def _cityscapes(what: Mapping[str, Any]) -> Table:
     means = {"objects": ("AP", "AP50%"), "classes": ("IoU_class", "iIoU_class")}
     table.add_row("average", *(_percent(what[key]) for kind in shown for key in means[kind]))
     if "categories" in what:
+        table.add_section()
         aside = [""] * 2 * ("objects" in shown)
         for name, figures in what["categories"].items():
             table.add_row(name, *aside, *(_percent(figures[key]) for key in ("IoU", "iIoU")))

@@ -22,7 +22,8 @@ def score(
         str,
         typer.Option(
             metavar="NAME",
-            help="Of bdd100k: sem_seg, drivable, ins_seg; else as the files say. Of scalabel: ins_seg.",
+            help="Of bdd100k: sem_seg, drivable, lane, ins_seg, pan_seg; else as the files say. Of davis: "
+            "semi-supervised, or unsupervised. Of scalabel: ins_seg.",
         ),
     ] = "",
     boundary: Annotated[
@@ -34,6 +35,8 @@ def score(
     json: Annotated[str | None, typer.Option(metavar="OUT.json", help="Write all figures.")] = None,
 ) -> None:
     """Score files of predictions against the official truth, as `dashmask eval` scores a network.
+
+    Beside AP and mean IoU stand the figures of the benchmark's own tool: sMOTSA, HOTA, J and F, iIoU, lane F1.
 
     No image is needed. What is missing counts as its benchmark counts it; what is wrong is left out, and said.
 
@@ -78,5 +81,5 @@ def _lines(what: Mapping[str, Any]) -> list[str]:
     ]
     if missing["count"]:
         said.append(f"  without a prediction: {', '.join(missing['images'][:5])}: {missing['counted']}")
-    said += [*left_out_lines(what["left_out"]), *scored_lines(what)]
+    said += [*left_out_lines(what["left_out"]), *(scored_lines(what) if "mapping" in what else ())]
     return [*said, what["note"]] if what["note"] else said

@@ -56,8 +56,9 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
     truths = open_truths(format_name, wanted)
     benchmark = Benchmark(truths.object_classes, truths.category_ids, truths.task)
     reader = open_reader(format_name, wanted.predictions, benchmark)
-    scores = _scores(wanted.predictions, truths, reader, boundaries)
     official = open_official(format_name, truths, reader)
+    alone = official is not None and official.alone
+    scores = None if alone else _scores(wanted.predictions, truths, reader, boundaries)
     left_out, missing = list(truths.left_out), []
     images = 0
     _first_wrong(wanted.strict, reader.left_out)
@@ -80,7 +81,8 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
             missing.append(name)
             if wanted.strict:
                 raise DataError(f"{name} has no prediction: {reader.missing}", hint="predict every image")
-        scores.add(truth, None if found is None else _scene(found, truth))
+        if scores is not None:
+            scores.add(truth, None if found is None else _scene(found, truth))
         if official is not None:
             official.add(index, truth, found)
         images += 1
@@ -97,7 +99,7 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
         "images": images,
         "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
         "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
-        **scores.report(),
+        **({} if scores is None else scores.report()),
         **({} if official is None else official.report()),
         "note": reader.note if reader.things is not None else "",
     }

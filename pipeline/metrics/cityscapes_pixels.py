@@ -112,4 +112,4 @@ class PixelScore:
 
 def _share(part: NDArray[np.number] | float, whole: NDArray[np.number] | float) -> Floats:
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0))

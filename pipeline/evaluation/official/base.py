@@ -18,10 +18,19 @@ class OfficialScore(Protocol):
     """Counts image by image, in the truth's order.
 
     Attributes:
+        alone: there is no other measure for these files, neither AP nor mean IoU.
         left_out: what of the predictions this score does not count, and others do.
     """
 
-    left_out: Sequence[LeftOut]
+    @property
+    def alone(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """See above."""
+        ...
 
     def add(self, index: int, truth: Truth, found: Prediction | None) -> None:
         """Count the image of that number in the truth; `found` None: nobody says anything of it."""
@@ -34,6 +43,7 @@ class OfficialScore(Protocol):
 
 _SCORES = MappingProxyType(  # format -> module:function of truths and reader, which may give None
     {
+        "bdd100k": "pipeline.evaluation.official.bdd100k:bdd100k",
         "cityscapes": "pipeline.evaluation.official.cityscapes:CityscapesScore",
         "davis": "pipeline.evaluation.official.davis:DavisScore",
         "mots": "pipeline.evaluation.official.mots:MotsScore",

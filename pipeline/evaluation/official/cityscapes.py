@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,11 @@ class CityscapesScore:
         reader: of label maps, objects or both.
     """
 
+    alone = False
     left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, truths: Truths, reader: Reader) -> None:
-        assert isinstance(truths, CityscapesLabels)
-        self._truths = truths
+        self._truths = cast(CityscapesLabels, truths)
         self._pixels = PixelScore(LABEL_IDS, list(CATEGORIES.values())) if reader.labels is not None else None
         things = [LABEL_IDS[train_id] for train_id in THINGS]
         marked = truths.object_classes is not None and reader.things is not None

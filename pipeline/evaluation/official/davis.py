@@ -31,6 +31,8 @@ class DavisScore:
         reader: of objects with numbers over time.
     """
 
+    alone = False
+
     def __init__(self, truths: Truths, reader: Reader) -> None:
         self._task = truths.task
         self._unsupervised = truths.task == UNSUPERVISED

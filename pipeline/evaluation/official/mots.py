@@ -29,6 +29,7 @@ class MotsScore:
         reader: of objects with numbers over time.
     """
 
+    alone = False
     left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, truths: Truths, reader: Reader) -> None:
