@@ -29,6 +29,15 @@ def score(
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Also compare the borders of label maps: boundary IoU and F. Slower.")
     ] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Table of classes: a file, or one of configs/mappings. Twice: one for label maps, one for objects. "
+            "The benchmark's own figures stay in its classes. Of coco: where the table has other classes than TRUTH, "
+            "PRED has COCO's category ids.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End at the first broken or missing prediction or truth.")
     ] = False,
@@ -61,7 +70,7 @@ def score(
         if done % 500 == 0:
             say(f"{done} of {total} images")
 
-    what = score_files(format, wanted, watch, boundary)
+    what = score_files(format, wanted, watch, boundary, mapping or ())
     if output is not None:
         write_report(output, what)
     console = Console()

@@ -32,6 +32,7 @@ class Benchmark:
     things: Classes | None = None  # of the true objects
     category_ids: tuple[int, ...] = ()  # by class id, where the truth numbers its classes
     task: str = ""  # of several that one format has
+    found: tuple[str, ...] = ()  # classes of the predictions, where they have others
 
 
 @dataclass(frozen=True, slots=True)
