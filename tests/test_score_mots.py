@@ -134,3 +134,34 @@ def test_what_is_followed_exactly_is_worth_all(tmp_path: Path) -> None:
     what = scored(written(tmp_path / "found", truth), written(tmp_path / "truth", truth, pngs=True), tmp_path)
     for figures in what["classes"].values():
         assert [figures[name] for name in ("sMOTSA", "MOTSP", "HOTA", "AssA", "IDS")] == [1, 1, 1, 1, 0]
+
+
+def test_a_seqmap_says_which_sequences_count_and_how_long_they_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    truth = {name: film(random, [1, 2, 1], 8) for name in ("0002", "0006", "0011")}
+    for name in ("0002", "0006"):
+        truth[name][-1][:] = 0  # a text file says nothing of frames without an object
+    found = {name: followed(random, pictures) for name, pictures in truth.items() if name != "0011"}
+    found["0002"][-1][50:70, 50:70] = 1960
+    written(tmp_path / "trackers/ours/data", found)
+    written(tmp_path / "truth", truth)
+    (tmp_path / "truth/train.seqmap").write_text("0011 empty 000000 000007\n")
+    (tmp_path / "truth/val.seqmap").write_text("0002 empty 000000 000007\n0006 empty 000000 000007\n")
+    ours = scored(tmp_path / "trackers/ours/data", tmp_path / "truth", tmp_path)
+    lengths = json.dumps({"0002": 8, "0006": 8})
+    said = run_reference("trackeval", OFFICIAL, tmp_path / "truth", tmp_path / "trackers", lengths)
+    for name in ("car", "pedestrian"):
+        mine = {key: ours["classes"][name][key] for key in THEIRS}
+        assert mine == pytest.approx({key: said[name][other] for key, other in THEIRS.items()}, abs=1e-9), name
+    (tmp_path / "truth/val.seqmap").write_text("0002 empty 0\n")
+    words = "score", tmp_path / "trackers/ours/data", tmp_path / "truth", "--format", "mots"
+    assert "val.seqmap: line 1" in dashmask(*words).err
+    assert "2 seqmaps" in dashmask(*words, "--split", "test").err
+
+
+def test_of_the_whole_data_set_a_split_counts(tmp_path: Path) -> None:
+    truth = {name: film(np.random.default_rng(3), [1, 2], 4) for name in ("0002", "0003")}
+    written(tmp_path / "data/instances", truth, pngs=True)
+    (tmp_path / "data/training").mkdir()
+    found = written(tmp_path / "found", {"0002": truth["0002"]})
+    assert scored(found, tmp_path / "data", tmp_path)["sequences"] == 1
