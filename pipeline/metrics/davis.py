@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.boundary import F_SHARE, Mask, near, outline
+from pipeline.metrics.boundary import F_SHARE, Mask, f_measure, outline
 from pipeline.metrics.tracked import Pairing
 
 Floats = NDArray[np.float64]
@@ -56,6 +56,7 @@ class JAndF:
         pairs = np.bincount((truth.astype(np.int32) << 8 | found).ravel(), minlength=1 << 16).reshape(256, 256)
         true_px, found_px = pairs.sum(1), pairs.sum(0)
         there, said = _Outlines(truth), _Outlines(found)
+        tolerance_px = math.ceil(F_SHARE * math.hypot(*truth.shape))
         values = np.zeros((2, self._objects, self._proposals))
         for row in range(self._objects):
             columns = (row,) if self._pairing is None else range(self._proposals)
@@ -63,10 +64,10 @@ class JAndF:
                 a, b = row + 1, column + 1
                 union = int(true_px[a] + found_px[b] - pairs[a, b])
                 values[0, row, column] = pairs[a, b] / union if union else 1
-                if true_px[a] and found_px[b]:
-                    values[1, row, column] = _f(there, said, a, b)
-                else:  # one alone has an outline, unless it fills the picture
-                    values[1, row, column] = there.count(a) == said.count(b)
+                if true_px[a] or found_px[b]:
+                    values[1, row, column] = f_measure(there[a], said[b], tolerance_px)
+                else:
+                    values[1, row, column] = 1
         self._frames.append(values)
 
     def objects(self) -> list[FilmObject]:
@@ -86,36 +87,16 @@ class JAndF:
 
 
 class _Outlines:
-    """Outlines of the objects of one frame and what is near them, each made when it is asked for."""
+    """Outlines of the objects of one frame, each made when it is asked for."""
 
     def __init__(self, numbers: NDArray[np.uint8]) -> None:
         self._numbers = numbers
-        self._tolerance_px = math.ceil(F_SHARE * math.hypot(*numbers.shape))
         self._lines: dict[int, Mask] = {}
-        self._near: dict[int, Mask] = {}
 
-    def line(self, number: int) -> Mask:
+    def __getitem__(self, number: int) -> Mask:
         if number not in self._lines:
             self._lines[number] = outline(self._numbers == number)
         return self._lines[number]
-
-    def count(self, number: int) -> int:
-        return int(np.count_nonzero(self.line(number)))
-
-    def near(self, number: int) -> Mask:
-        if number not in self._near:
-            self._near[number] = near(self.line(number), self._tolerance_px)
-        return self._near[number]
-
-
-def _f(truth: _Outlines, found: _Outlines, true: int, said: int) -> float:
-    """As boundary.f_measure, with what several pairs share made once."""
-    true_count, found_count = truth.count(true), found.count(said)
-    if not true_count or not found_count:
-        return float(true_count == found_count)
-    precision = np.count_nonzero(found.line(said) & truth.near(true)) / found_count
-    recall = np.count_nonzero(truth.line(true) & found.near(said)) / true_count
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _over_time(values: Floats) -> tuple[float, float, float]:

@@ -16,8 +16,8 @@ class MotsTruths(MotsObjects):
     """A folder with `instances` or `instances_txt`, or one of their content, or the text file of one sequence.
 
     Of the whole data set (with `training/`) the sequences of a split count. Where a seqmap lies beside the truth,
-    such as mots_tools' val.seqmap, its sequences do. A text file tells frames up to the last with an object, a seqmap up
-    to the last; frames without any object are as large as the others.
+    such as mots_tools' val.seqmap, its sequences do. A text file tells frames up to the last with an object, a seqmap
+    up to the last; frames without any object are as large as the others.
     """
 
     def __init__(self, wanted: TruthWanted) -> None:
