@@ -136,6 +136,17 @@ def test_what_is_neither_there_nor_found_is_right(tmp_path: Path) -> None:
     assert [what[name] for name in ("J&F-Mean", "J-Mean", "F-Mean", "J-Decay")] == [1, 1, 1, 0]
 
 
+def test_a_film_without_a_frame_between_its_ends_is_named(tmp_path: Path) -> None:
+    truth, found = films(2)
+    whole = scored(written(tmp_path / "a/found", found), written(tmp_path / "a/truth", truth))["davis"]
+    truth["zoo"], found["zoo"] = truth["bus"][:2], found["bus"][:2]
+    what = scored(written(tmp_path / "b/found", found), written(tmp_path / "b/truth", truth))
+    assert what["davis"] == whole
+    assert what["left_out"]["files"] == [
+        {"name": "zoo", "reason": "no frame between the first and the last: no J and F"}
+    ]
+
+
 def test_numbers_that_the_first_frame_does_not_have_are_named_and_do_not_count(tmp_path: Path) -> None:
     truth, found = films(0)
     whole = scored(written(tmp_path / "a/found", found), written(tmp_path / "truth", truth))["davis"]

@@ -94,6 +94,7 @@ def score_files(
             official.add(index, truth, found)
         images += 1
         watch(index + 1, len(truths.names))
+    own = {} if official is None else official.report()  # first, as the end of a film may leave something out
     left_out += [*reader.left_out, *(official.left_out if official is not None else ())]
     left_out += [LeftOut(name, "a prediction for an image that has no truth") for name in reader.unasked()]
     _first_wrong(wanted.strict, left_out)
@@ -107,7 +108,7 @@ def score_files(
         "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
         "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
         **({} if scores is None else scores.report()),
-        **({} if official is None else official.report()),
+        **own,
         "note": reader.note if reader.things is not None else "",
     }
 
