@@ -154,3 +154,41 @@ def test_without_instance_ids_there_is_no_iiou(tmp_path: Path) -> None:
     assert ours["IoU_class"] == ours["IoU_category"] == 1
     assert ours["iIoU_class"] is None
     assert "AP" not in ours
+
+
+def test_ap_of_one_image_worked_by_hand(tmp_path: Path) -> None:
+    numbers = np.full(SIZE, 7, np.uint16)
+    numbers[10:30, 10:30] = 26001  # found
+    numbers[50:55, 10:15] = 26002  # too small to count; what is found there is forgiven
+    numbers[60:80, 60:100] = 26  # a group: what lies on it, too
+    numbers[90:110, 10:40] = 0  # nor is this ground scored
+    put(tmp_path / "gt/a_0_1_gtFine_labelIds.png", np.where(numbers > 1000, 26, numbers).astype(np.uint8))
+    put(tmp_path / "gt/a_0_1_gtFine_instanceIds.png", numbers)
+    found = [
+        ((10, 30, 10, 30), 0.9),  # right
+        ((10, 30, 100, 120), 0.95),  # wrong, and surer
+        ((50, 56, 10, 14), 0.8),
+        ((62, 70, 60, 75), 0.8),
+        ((95, 105, 10, 20), 0.8),
+    ]
+    lines = []
+    for place, ((y0, y1, x0, x1), score) in enumerate(found):
+        mask = np.zeros(SIZE, np.uint8)
+        mask[y0:y1, x0:x1] = 255
+        put(tmp_path / f"out/m{place}.png", mask)
+        lines.append(f"m{place}.png 26 {score}\n")
+    (tmp_path / "out/a_0_1.txt").write_text("".join(lines))
+    # Precision and recall at 0.9: 1/2 and 1; at 0.95: 0 and 0; the end of the curve: 1 and 0. Widths 1/2, 1/2, 0.
+    assert scored(tmp_path / "out", tmp_path / "gt")["AP"] == pytest.approx(0.25)
+
+
+def test_in_iiou_a_small_object_weighs_as_much_as_a_large_one(tmp_path: Path) -> None:
+    numbers = np.full(SIZE, 7, np.uint16)
+    numbers[10:20, 10:20], numbers[40:60, 10:30] = 24001, 24002
+    labels = np.where(numbers > 1000, 24, numbers).astype(np.uint8)
+    put(tmp_path / "gt/a_0_1_gtFine_labelIds.png", labels)
+    put(tmp_path / "gt/a_0_1_gtFine_instanceIds.png", numbers)
+    put(tmp_path / "out/a_0_1.png", np.where(numbers == 24002, 7, labels).astype(np.uint8))
+    person = scored(tmp_path / "out", tmp_path / "gt")["classes"]["person"]
+    assert person["IoU"] == pytest.approx(100 / 500)
+    assert person["iIoU"] == pytest.approx(1 / 2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,14 @@ class CityscapesAP:
     ap: float  # mean over classes and overlaps
     ap50: float
     classes: Floats  # (classes, 2) AP and AP50
+
+
+class _Share(NamedTuple):
+    """A found object."""
+
+    score: float
+    px: int
+    by_number: NDArray[np.int64]  # its pixels on each number of the truth
 
 
 class InstanceScore:
@@ -60,15 +69,7 @@ class InstanceScore:
         true_px = np.bincount(numbers.ravel(), minlength=_STEP)
         ids = np.flatnonzero(true_px)
         labels = np.where(ids < _STEP, ids, ids // _STEP)
-        shares: dict[int, list[tuple[float, int, NDArray[np.int64]]]] = {}  # class -> score, pixels, pixels by number
-        for row in range(0 if found is None else len(found)):
-            assert found is not None
-            x0, y0, x1, y1 = found.crops_px[row].tolist()
-            inside = numbers[y0:y1, x0:x1][found.mask(row) != 0]
-            if inside.size:
-                counts = np.bincount(inside, minlength=len(true_px))
-                one = float(found.scores[row]), inside.size, counts.astype(np.int64)
-                shares.setdefault(int(found.class_ids[row]), []).append(one)
+        shares = {} if found is None else _shares(numbers, found, len(true_px))
         for class_id, label_id in enumerate(self._label_ids):
             self._class(class_id, ids[labels == label_id], true_px, shares.get(class_id, []))
 
@@ -77,18 +78,18 @@ class InstanceScore:
         class_id: int,
         ids: NDArray[np.intp],
         true_px: NDArray[np.intp],
-        found: list[tuple[float, int, NDArray[np.int64]]],
+        found: list[_Share],
     ) -> None:
         """Count the objects of one class in one image; `ids`: groups, small objects and others."""
         small, group = true_px[ids] < LEAST_PX, ids < _STEP
         counted = ~small & ~group
         self._there[class_id] |= counted.any()
         self._found[class_id] |= bool(found)
-        scores = np.array([score for score, _, _ in found])
-        found_px = np.array([px for _, px, _ in found], np.int64)
-        both = np.array([counts[ids] for _, _, counts in found], np.int64).reshape(len(found), len(ids))
+        scores = np.array([one.score for one in found])
+        found_px = np.array([one.px for one in found], np.int64)
+        both = np.array([one.by_number[ids] for one in found], np.int64).reshape(len(found), len(ids))
         iou = both / (true_px[ids] + found_px[:, None] - both)
-        ignored = np.array([counts[self._void].sum() for _, _, counts in found], np.int64).reshape(len(found))
+        ignored = np.array([one.by_number[self._void].sum() for one in found], np.int64).reshape(len(found))
         ignored = ignored + both @ group.astype(np.int64) + both @ small.astype(np.int64)  # a small group twice
         for index, overlap in enumerate(OVERLAPS):
             right, wrong = self._scores[class_id][index]
@@ -114,6 +115,20 @@ class InstanceScore:
         if not self._there.any():
             return CityscapesAP(float("nan"), float("nan"), classes)
         return CityscapesAP(float(np.nanmean(ap)), float(np.nanmean(ap[:, 0])), classes)
+
+
+def _shares(numbers: NDArray[np.integer], found: Instances, length: int) -> dict[int, list[_Share]]:
+    """Objects that have a pixel, by class; their pixels on numbers under `length`."""
+    shares: dict[int, list[_Share]] = {}
+    for row in range(len(found)):
+        x0, y0, x1, y1 = found.crops_px[row].tolist()
+        inside = numbers[y0:y1, x0:x1][found.mask(row) != 0]
+        if inside.size:
+            one = _Share(
+                float(found.scores[row]), inside.size, np.bincount(inside, minlength=length).astype(np.int64)
+            )
+            shares.setdefault(int(found.class_ids[row]), []).append(one)
+    return shares
 
 
 def _average(right: list[float], wrong: list[float], missed: int) -> float:

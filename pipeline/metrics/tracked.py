@@ -30,9 +30,10 @@ def shared_pixels(truth: Instances, found: Instances | None, size_hw: tuple[int,
         truth, found: n and m objects whose masks do not overlap, (found) None for nothing.
         size_hw: of the frame, pixels.
     """
-    there, said = painted_rows(truth, size_hw), painted_rows(found, size_hw)
-    columns = 1 + (0 if found is None else len(found))
-    pairs = there * columns + said
+    columns = 1 if found is None else 1 + len(found)
+    pairs = painted_rows(truth, size_hw) * columns
+    if found is not None:
+        pairs += painted_rows(found, size_hw)
     counts = np.bincount(pairs.ravel(), minlength=(len(truth) + 1) * columns)
     return counts.reshape(len(truth) + 1, columns).astype(np.int64)
 
@@ -70,11 +71,10 @@ def tracked_frames(
     return frames
 
 
-def painted_rows(objects: Instances | None, size_hw: tuple[int, int]) -> NDArray[np.int32]:
+def painted_rows(objects: Instances, size_hw: tuple[int, int]) -> NDArray[np.int32]:
     """(h, w): 1 + the object that each pixel belongs to; 0: none."""
     owner = np.zeros(size_hw, np.int32)
-    for row in range(0 if objects is None else len(objects)):
-        assert objects is not None
+    for row in range(len(objects)):
         x0, y0, x1, y1 = objects.crops_px[row].tolist()
         owner[y0:y1, x0:x1][objects.mask(row) != 0] = row + 1
     return owner
