@@ -84,6 +84,11 @@ class Clear:
         self._counts["frag"] += sum(runs - 1 for runs in self._runs.values())
         self._begin()
 
+    def merge(self, other: Clear) -> None:
+        """Add the films of another one, which have ended."""
+        self._overlap += other._overlap
+        self._counts.update(other._counts)
+
     def scores(self) -> ClearScores:
         """Of all films that have ended."""
         tp, fp, fn, ids, frag, mt, pt, ml = (

@@ -95,6 +95,14 @@ class Hota:
                 self._overlap[index] += iou
                 met[index][pair] += 1
 
+    def merge(self, other: Hota) -> None:
+        """Add the films of another one, which have ended."""
+        self._tp += other._tp
+        self._overlap += other._overlap
+        self._association += other._association
+        self._true += other._true
+        self._found += other._found
+
     def scores(self) -> HotaScores:
         """Of all films that have ended."""
         if not self._true and not self._found:

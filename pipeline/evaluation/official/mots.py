@@ -37,16 +37,14 @@ class MotsScore:
         self._names = truths.object_classes.names
         self._films = [PurePosixPath(name).parent.name for name in truths.names]
         self._film: str | None = None
-        self._clear = [Clear() for _ in self._names]
-        self._hota = [Hota(best_pairs) for _ in self._names]
-        self._count = 0
+        self._of: dict[str, list[tuple[Clear, Hota]]] = {}  # film -> of each class
 
     def add(self, index: int, truth: Truth, found: Prediction | None) -> None:
         """See OfficialScore."""
         if self._films[index] != self._film:
             self._end()
             self._film = self._films[index]
-            self._count += 1
+            self._of[self._film] = self._new()
         objects = truth.objects
         assert objects is not None
         assert truth.labels is not None
@@ -62,26 +60,38 @@ class MotsScore:
             classes,
             range(len(self._names)),
         )
-        for clear, hota, frame in zip(self._clear, self._hota, frames, strict=True):
+        for (clear, hota), frame in zip(self._of[self._film], frames, strict=True):
             clear.add(frame)
             hota.add(frame)
 
+    def _new(self) -> list[tuple[Clear, Hota]]:
+        return [(Clear(), Hota(best_pairs)) for _ in self._names]
+
     def _end(self) -> None:
-        for clear, hota in zip(self._clear, self._hota, strict=True):
+        for clear, hota in self._of.get(self._film or "", ()):
             clear.end()
             hota.end()
 
     def report(self) -> dict[str, Any]:
         """See OfficialScore."""
         self._end()
+        self._film = None
+        whole = self._new()
+        for film in self._of.values():
+            for (clear, hota), (own_clear, own_hota) in zip(whole, film, strict=True):
+                clear.merge(own_clear)
+                hota.merge(own_hota)
         return {
             "mots": {
-                "sequences": self._count,
-                "classes": {
-                    name: _figures(clear.scores(), hota.scores())
-                    for name, clear, hota in zip(self._names, self._clear, self._hota, strict=True)
-                },
+                "classes": self._classes(whole),
+                "sequences": {name: self._classes(film) for name, film in self._of.items()},
             }
+        }
+
+    def _classes(self, counted: list[tuple[Clear, Hota]]) -> dict[str, Any]:
+        return {
+            name: _figures(clear.scores(), hota.scores())
+            for name, (clear, hota) in zip(self._names, counted, strict=True)
         }
 
 
