@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -196,6 +197,28 @@ def test_davis_frames_are_palette_pictures(tmp_path: Path) -> None:
         expected[mask] = i + 1
     np.testing.assert_array_equal(colours, voc_palette()[expected])
     assert voc_palette()[:4].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+
+
+def test_davis_numbers_are_those_of_objects_that_are_followed(tmp_path: Path) -> None:
+    writer = open_writer("davis", tmp_path)
+    objects = found(None)
+    tracks = np.arange(7, 7 + len(objects))
+    tracks[1] = 0  # not followed
+    for frame, order in enumerate((slice(None), slice(None, None, -1))):
+        writer.add(Prediction(f"bus/{frame:05}", frame, SIZE, None, replace(objects, track_ids=tracks[order])))
+    pictures = [cv2.imread(str(tmp_path / f"bus/{frame:05}.png")) for frame in range(2)]
+    numbers = [1, 0, *range(2, len(objects))]
+    for picture, order in zip(pictures, (numbers, numbers[::-1]), strict=True):
+        expected = np.zeros(SIZE, int)
+        for number, mask in zip(order, without_overlap(objects), strict=True):
+            expected[mask] = number
+        np.testing.assert_array_equal(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), voc_palette()[expected])
+    first = objects.take(np.array([0]))
+    for frame in range(254):
+        one = replace(first, track_ids=np.array([frame + 1]))
+        writer.add(Prediction(f"cow/{frame:05}", frame, SIZE, None, one))
+    with pytest.raises(SinkError, match="more than 254 objects"):
+        writer.add(Prediction("cow/00254", 254, SIZE, None, replace(first, track_ids=np.array([999]))))
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -80,6 +80,29 @@ def figures(folder: Path, *words: object) -> dict[str, Any]:
     return what
 
 
+@pytest.mark.parametrize(("name", "task"), [("mots", ()), ("davis", ("--task", "unsupervised"))])
+def test_what_a_network_follows_is_scored_as_followed(
+    name: str, task: tuple[str, ...], two: Path, tmp_path: Path
+) -> None:
+    case = CASES[name]
+    root = tmp_path / "data"
+    root.mkdir()
+    case.make(root)
+    (tmp_path / "t.yaml").write_text(case.table)
+    data = ("--dataset", case.dataset, "--root", root, "--split", case.split, "--mapping", tmp_path / "t.yaml")
+    words = ("-m", two, "--backend", "onnxruntime-cpu", "--track", "--set", "decode.classes=[car]")
+    said = dashmask("export-predictions", "--write", name, "--out", tmp_path / "out", *data, *words)
+    assert said.code == 0, said.err
+    what = figures(tmp_path, "score", tmp_path / "out", root / case.truth, "--format", name, *task)
+    if name == "davis":
+        assert 0.5 < what["davis"]["J&F-Mean"] < 1
+        return
+    car = what["mots"]["classes"]["car"]
+    assert car["TP"] + car["FN"] == 4
+    assert (car["IDS"], what["mots"]["classes"]["pedestrian"]["TP"]) == (0, 0)
+    assert 0.5 < car["HOTA"] < 1
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_files_score_what_their_network_scores(
     name: str, two: Path, models: tuple[Path, Path], tmp_path: Path

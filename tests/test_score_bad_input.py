@@ -11,9 +11,11 @@ import benchmarks_on_disk as on_disk
 import cv2
 import numpy as np
 import pytest
-from benchmarks_on_disk import CAR, SIDE, put, run_lengths, squares
+from benchmarks_on_disk import CAR, SIDE, inside, put, run_lengths, squares
 from command import dashmask
 from label_files import png
+
+from pipeline.rle import encode_crop
 
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
 
@@ -61,6 +63,34 @@ def mots(root: Path) -> tuple[Path, Path, str]:
     (root / "out").mkdir()
     (root / "out/0002.txt").write_text("\n".join(lines) + "\n")
     return root / "out", root / "data", "mots"
+
+
+def mots_pictures(root: Path) -> tuple[Path, Path, str]:
+    """The same as PNGs."""
+    on_disk.mots(root / "data")
+    for frame in range(5):
+        numbers = np.zeros((SIDE, SIDE), np.uint16)
+        numbers[inside(CAR)] = 1001
+        put(root / f"out/0002/{frame:06}.png", numbers)
+    return root / "out", root / "data", "mots"
+
+
+def lanes(root: Path) -> tuple[Path, Path, str]:
+    """Good lane markings for BDD100K."""
+    picture = np.full((SIDE, SIDE), 255, np.uint8)
+    picture[20:24] = 0b00010110
+    for index in range(3):
+        put(root / f"data/lane/masks/val/{index:04}.png", picture)
+        put(root / f"out/{index:04}.png", picture)
+    return root / "out", root / "data/lane/masks/val", "bdd100k"
+
+
+def panoptic(root: Path) -> tuple[Path, Path, str]:
+    """Good bitmasks of panoptic segmentation for BDD100K."""
+    for index in range(3):
+        put(root / f"data/pan_seg/bitmasks/val/{index:04}.png", ROAD)
+        put(root / f"out/{index:04}.png", ROAD)
+    return root / "out", root / "data/pan_seg/bitmasks/val", "bdd100k"
 
 
 def add_row(**other: object) -> Callable[[Path], None]:
@@ -115,6 +145,7 @@ PRED = "out/bonn_000001_000019_pred.png"
 TRUE = "data/gtFine/val/bonn/bonn_000001_000019_gtFine_labelIds.png"
 TWO_IN_ONE = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 1, 1], np.uint8)  # B, G, R, A
 TWO_IN_ONE[:9, :, 2] = 3
+ROAD = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 7, 1], np.uint8)  # B, G, R, A: category 7, segment 1
 SMALL = np.full((8, 8), 7, np.uint8)
 PALETTE = bytes(range(256)) * 3
 CASES = {
@@ -140,6 +171,14 @@ CASES = {
     ),
     "a mask that is not there": Case(
         city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("m.png 26 0.5\n"), ("m.png", "cannot be read")
+    ),
+    "a mask that is named twice": Case(
+        city,
+        lambda r: [
+            put(r / "out/m.png", squares(1)[1]),
+            (r / "out/bonn_000001_000019.txt").write_text("m.png 26 0.5\nm.png 26 0.9\n"),
+        ],
+        ("bonn_000001_000019.txt", "line 2: m.png is named twice"),
     ),
     "a line of something else": Case(
         city, lambda r: (r / "out/bonn_000001_000019.txt").write_text("26 m.png\n"), ("line 1", "mask, label id")
@@ -171,6 +210,46 @@ CASES = {
         coco,
         annotated(lambda w: w["annotations"][0].update(category_id=5)),
         ("000000000000.jpg", "unknown category 5"),
+    ),
+    "a lane of no kind": Case(
+        lanes,
+        lambda r: put(r / "out/0001.png", np.full((SIDE, SIDE), 77, np.uint8)),
+        ("0001.png", "unknown class 77"),
+    ),
+    "lanes of another size": Case(lanes, lambda r: put(r / "out/0001.png", SMALL), ("0001.png is 8x8",)),
+    "missing lanes": Case(lanes, lambda r: (r / "out/0001.png").unlink(), ("0001", "counts as nothing found")),
+    "a segment of an unknown category": Case(
+        panoptic,
+        lambda r: put(r / "out/0001.png", ROAD * np.array([1, 1, 7, 1], np.uint8)),
+        ("0001.png", "unknown category 49"),
+    ),
+    "a segment of two categories": Case(
+        panoptic, lambda r: put(r / "out/0001.png", TWO_IN_ONE), ("0001.png", "more than one category")
+    ),
+    "segments of another size": Case(panoptic, lambda r: put(r / "out/0001.png", ROAD[:8, :8]), ("0001.png is 8x8",)),
+    "an object that changes its class": Case(
+        mots,
+        add_line(f"7 1001 2 {SIDE} {SIDE} {run_lengths(CAR)}"),
+        ("0002.txt", "frame 7: object 1001 is of class 2", "in frame 0 of class 1"),
+    ),
+    "a frame of another size": Case(
+        mots,
+        add_line(f"4 1002 1 9 9 {encode_crop(np.ones((3, 3)), (0, 0), (9, 9))}"),
+        ("0002.txt", "frame 4", "size"),
+    ),
+    "a sequence that is missing": Case(
+        mots, lambda r: (r / "out/0002.txt").rename(r / "out/0003.txt"), ("0002/000000", "refuses")
+    ),
+    "a picture of an unknown class": Case(
+        mots_pictures,
+        lambda r: put(r / "out/0002/000001.png", np.full((SIDE, SIDE), 7001, np.uint16)),
+        ("0002/000001.png", "object 7001", "unknown class 7"),
+    ),
+    "a picture of another size": Case(
+        mots_pictures, lambda r: put(r / "out/0002/000001.png", np.zeros((8, 8), np.uint16)), ("000001.png is 8x8",)
+    ),
+    "a missing picture": Case(
+        mots_pictures, lambda r: (r / "out/0002/000001.png").unlink(), ("0002/000001", "refuses")
     ),
     "masks that overlap": Case(
         mots, add_line(f"1 1002 1 {SIDE} {SIDE} {run_lengths(CAR)}"), ("0002.txt", "frame 1", "overlaps")
@@ -210,8 +289,11 @@ def test_what_is_wrong_is_named_left_out_and_ends_it_where_strict(name: str, tmp
 
 
 def best(what: dict[str, Any]) -> float:
-    figure = what["mask"]["AP50"] if "mask" in what else what["mIoU"]
-    return float(figure)
+    if "lane" in what:
+        return float(what["lane"]["F1_pix5"]["average"])
+    if "panoptic" in what:
+        return float(what["panoptic"]["PQ"])
+    return float(what["mask"]["AP50"] if "mask" in what else what["mIoU"])
 
 
 @pytest.mark.parametrize(

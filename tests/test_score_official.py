@@ -15,7 +15,7 @@ import pytest
 from benchmarks_on_disk import SIDE, run_lengths
 from command import dashmask
 from references import run_reference
-from test_metrics_bdd100k import INSTANCES, SEGMENTATION, bitmask, scattered, seen, written
+from test_metrics_bdd100k import INSTANCES, LANES, PANOPTIC, SEGMENTATION, SIZE, bitmask, scattered, seen, written
 from test_metrics_cityscapes import OFFICIAL
 
 from pipeline.classes import DRIVING
@@ -142,3 +142,46 @@ def test_bitmasks_are_scored_as_the_bdd100k_package_scores_them(tmp_path: Path) 
     what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k", "--task", "ins_seg")
     for name in ("AP", "AP50", "AP75", "APs", "APm", "AR1", "AR10", "AR100", "ARs", "ARm"):
         assert said[name] == pytest.approx(what["mask"][name] * 100, abs=1e-9), name
+
+
+def test_lanes_are_scored_as_the_bdd100k_package_scores_them_and_a_missing_one_too(tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+
+    def drawn() -> Any:
+        lanes = np.full(SIZE, 255, np.uint8)
+        for value in random.choice([0b00000000, 0b00010110, 0b00100111, 0b00110010, 0b00001010], 4):
+            (x0, y0), (x1, y1) = random.integers(0, SIZE[0], (2, 2)).tolist()
+            cv2.line(lanes, (x0, y0), (x1, y1), int(value), 2)
+        return lanes
+
+    truths = [drawn() for _ in range(4)]
+    written(tmp_path / "gt", truths)
+    written(tmp_path / "out/lane/masks", [np.roll(truths[0], 1, 1), np.roll(truths[1], 3, 0), drawn(), None])
+    said = run_reference("bdd100k", LANES, tmp_path / "gt", tmp_path / "out/lane/masks")
+    what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k", "--task", "lane")
+    assert what["missing"]["images"] == ["003"]
+    for pixels in (1, 2, 5):
+        parts, ours = said[f"F1_pix{pixels}"], what["lane"][f"F1_pix{pixels}"]
+        assert parts[-1]["AVERAGE"] == pytest.approx(ours["average"] * 100, abs=1e-9)
+        assert parts[-2] == pytest.approx({task.upper(): one * 100 for task, one in ours["tasks"].items()}, abs=1e-9)
+    assert 0.1 < what["lane"]["F1_pix5"]["average"] < 1
+
+
+def test_panoptic_bitmasks_are_scored_as_the_bdd100k_package_scores_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    truths = [scattered(random, [7, 10, 31, 35, 33], [0, 0, 0, 3, 1]) for _ in range(5)]
+    founds = [[(m, c if c > 4 else 31, a, s) for m, c, a, s in seen(random, truth)] for truth in truths]
+    written(tmp_path / "gt", [bitmask(one) for one in truths])
+    written(tmp_path / "out/pan_seg/bitmasks", [*(bitmask(one) for one in founds[:4]), None])
+    said = run_reference("bdd100k", PANOPTIC, tmp_path / "gt", tmp_path / "out/pan_seg/bitmasks")
+    what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k")
+    assert what["missing"]["images"] == ["004"]
+    ours = what["panoptic"]
+    for key in ("PQ", "SQ", "RQ"):
+        assert said[key][2]["OVERALL"] == pytest.approx(ours[key] * 100, abs=1e-9)
+        assert said[key][1]["THING"] == pytest.approx(ours["things"][key] * 100, abs=1e-9)
+        assert said[key][1]["STUFF"] == pytest.approx(ours["stuff"][key] * 100, abs=1e-9)
+        theirs = {name: value for name, value in said[key][0].items() if value}
+        mine = {name: one[key] * 100 for name, one in ours["classes"].items() if one[key]}
+        assert mine == pytest.approx(theirs, abs=1e-9)
+    assert 0.1 < ours["PQ"] < 1

@@ -20,7 +20,7 @@ def tables(what: Mapping[str, Any]) -> list[Table]:
     objects = "box" in what or "mask" in what
     if objects:
         made.append(_objects(what))
-    if what["mIoU_of"] == "label maps" or not objects:
+    if what.get("mIoU_of") == "label maps" or ("mIoU" in what and not objects):
         made.append(_labels(what))
     if "panoptic" in what:
         made.append(_panoptic(what["panoptic"]))

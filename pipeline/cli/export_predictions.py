@@ -40,7 +40,7 @@ def export_predictions(
             "eval`; else 0.25.",
         ),
     ] = None,
-    track: Annotated[bool, typer.Option("--track", help="Number objects over time, for mots.")] = False,
+    track: Annotated[bool, typer.Option("--track", help="Number objects over time, for mots and davis.")] = False,
 ) -> None:
     """Write what networks find in a data set or a clip as its benchmark's server and tools take it.
 

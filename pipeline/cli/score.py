@@ -22,18 +22,30 @@ def score(
         str,
         typer.Option(
             metavar="NAME",
-            help="Of bdd100k: sem_seg, drivable, ins_seg; else as the files say. Of scalabel: ins_seg.",
+            help="Of bdd100k: sem_seg, drivable, lane, ins_seg, pan_seg; else as the files say. Of davis: "
+            "semi-supervised, or unsupervised. Of scalabel: ins_seg.",
         ),
     ] = "",
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Also compare the borders of label maps: boundary IoU and F. Slower.")
     ] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Table of classes: a file, or one of configs/mappings. Twice: one for label maps, one for objects. "
+            "The benchmark's own figures stay in its classes. Of coco: where the table has other classes than TRUTH, "
+            "PRED has COCO's category ids.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End at the first broken or missing prediction or truth.")
     ] = False,
     json: Annotated[str | None, typer.Option(metavar="OUT.json", help="Write all figures.")] = None,
 ) -> None:
     """Score files of predictions against the official truth, as `dashmask eval` scores a network.
+
+    Beside AP and mean IoU stand the figures of the benchmark's own tool: sMOTSA, HOTA, J and F, iIoU, lane F1.
 
     No image is needed. What is missing counts as its benchmark counts it; what is wrong is left out, and said.
 
@@ -44,6 +56,7 @@ def score(
     from rich.console import Console
 
     from pipeline.cli.eval_table import tables
+    from pipeline.cli.official_table import official_tables
     from pipeline.cli.progress import say
     from pipeline.cli.settings import output_path
     from pipeline.evaluation.file_scores import score_files
@@ -57,11 +70,11 @@ def score(
         if done % 500 == 0:
             say(f"{done} of {total} images")
 
-    what = score_files(format, wanted, watch, boundary)
+    what = score_files(format, wanted, watch, boundary, mapping or ())
     if output is not None:
         write_report(output, what)
     console = Console()
-    for table in tables(what):
+    for table in [*tables(what), *official_tables(what)]:
         console.print(table)
     for line in _lines(what):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -77,5 +90,5 @@ def _lines(what: Mapping[str, Any]) -> list[str]:
     ]
     if missing["count"]:
         said.append(f"  without a prediction: {', '.join(missing['images'][:5])}: {missing['counted']}")
-    said += [*left_out_lines(what["left_out"]), *scored_lines(what)]
+    said += [*left_out_lines(what["left_out"]), *(scored_lines(what) if "mapping" in what else ())]
     return [*said, what["note"]] if what["note"] else said

@@ -13,7 +13,7 @@ from pipeline.classes import DRIVING, colours_for
 from pipeline.datasets.decoding import read_bitmask
 from pipeline.datasets.objects import Segment, segments
 from pipeline.errors import DataError
-from pipeline.types import Classes
+from pipeline.types import Classes, Panoptic
 
 TERMS = "BDD100K: education, research, not for profit"
 SPLITS = ("train", "val")
@@ -128,3 +128,20 @@ def bitmask_objects(path: Path, categories: int) -> tuple[tuple[int, int], Itera
                 yield BitmaskObject(category, attributes, segment)
 
     return (height, width), objects()
+
+
+def read_panoptic(path: Path) -> Panoptic:
+    """The segments of a bitmask of 40 classes; those that are crowds or ignored are crowds.
+
+    Raises:
+        DataError: no bitmask, or a segment of two categories, or of one that is not there.
+    """
+    size_hw, there = bitmask_objects(path, len(PANOPTIC))
+    numbers = np.zeros(size_hw, np.int32)
+    class_ids, crowd = list[int](), list[bool]()
+    for one in there:
+        x0, y0, x1, y1 = one.segment.crop_px
+        class_ids.append(one.category - 1)
+        crowd.append(one.crowd or one.ignored)
+        numbers[y0:y1, x0:x1][one.segment.mask != 0] = len(class_ids)
+    return Panoptic(numbers, np.array(class_ids, np.int32), np.array(crowd, np.bool_), PANOPTIC)

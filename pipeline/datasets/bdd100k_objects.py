@@ -17,11 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut
-from pipeline.datasets.bdd100k_labels import LAST_STUFF, PANOPTIC, PANOPTIC_THINGS, TERMS, THINGS, bitmask_objects
+from pipeline.datasets.bdd100k_labels import (
+    LAST_STUFF,
+    PANOPTIC,
+    PANOPTIC_THINGS,
+    TERMS,
+    THINGS,
+    bitmask_objects,
+    read_panoptic,
+)
 from pipeline.datasets.bdd100k_places import paired
 from pipeline.datasets.objects import NO_CLASSES, Marked, nothing_said, true_objects
 from pipeline.datasets.pairs import Pair, Pairs
-from pipeline.types import VOID, TrueObjects
+from pipeline.types import VOID, Panoptic, TrueObjects
 
 
 class ObjectBitmasks(Pairs):
@@ -68,19 +76,19 @@ class Bdd100kTracks(ObjectBitmasks):
         super().__init__(name, *paired(root, split, strict, name, "seg_track_20", "seg_track_20/bitmasks", deep=True))
 
 
-class Bdd100kPanoptic(Pairs):
-    """BDD100K panoptic segmentation: label maps of 40 classes, the last ten of them one by one.
+class PanopticBitmasks(Pairs):
+    """Bitmasks of 40 classes, the last ten of them one by one.
 
     Args:
-        root, split, strict: as of Bdd100kInstances.
-
-    Raises:
-        DataError: see open_dataset.
+        pairs, left_out: see Pairs.
     """
 
-    def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        pairs, left_out = paired(root, split, strict, "bdd100k-pan_seg", "10k", "pan_seg/bitmasks")
+    def __init__(self, pairs: Sequence[Pair], left_out: Sequence[LeftOut]) -> None:
         super().__init__("bdd100k-pan_seg", PANOPTIC, TERMS, pairs, left_out, None, PANOPTIC_THINGS)
+
+    def panoptic(self, index: int) -> Panoptic:
+        """The segments of an image; DataError where its bitmask is broken."""
+        return read_panoptic(self._pairs[index].labels)
 
     def _truth(self, pair: Pair) -> tuple[NDArray[np.uint8], TrueObjects]:
         size_hw, found = bitmask_objects(pair.labels, len(PANOPTIC))
@@ -93,3 +101,17 @@ class Bdd100kPanoptic(Pairs):
                 class_id, (number, mask, crop) = one.category - 1 - LAST_STUFF, one.segment
                 marked.append(Marked(class_id, mask, crop, number, one.crowd, one.ignored))
         return labels, true_objects(marked, PANOPTIC_THINGS)
+
+
+class Bdd100kPanoptic(PanopticBitmasks):
+    """BDD100K panoptic segmentation: label maps of 40 classes, and the objects of the last ten.
+
+    Args:
+        root, split, strict: as of Bdd100kInstances.
+
+    Raises:
+        DataError: see open_dataset.
+    """
+
+    def __init__(self, root: Path, split: str, strict: bool = True) -> None:
+        super().__init__(*paired(root, split, strict, "bdd100k-pan_seg", "10k", "pan_seg/bitmasks"))

@@ -54,6 +54,11 @@ class CityscapesLabels(Pairs):
             )
         return labels, true_objects(list(counted_things(numbers, STEP, STEP)), DRIVING_THINGS)
 
+    def numbers(self, index: int) -> NDArray[np.integer] | None:
+        """(h, w) instanceIds of an image as they are stored; None where it has no such file."""
+        objects = self._pairs[index].objects
+        return None if objects is None else read_ids(objects)
+
 
 class Cityscapes(CityscapesLabels):
     """Cityscapes, 19 classes, and the objects of eight of them where instanceIds are there.

@@ -23,6 +23,7 @@ from pipeline.types import VOID, Classes, TrueObjects
 
 TERMS = "CC BY-NC 4.0, non-commercial"
 YEARS = ("2016", "2017")
+SEMI_SUPERVISED, UNSUPERVISED = "semi-supervised", "unsupervised"
 DAVIS = Classes(("background", "object"), ((0, 0, 0), (128, 0, 0)))
 THINGS = Classes(("object",), ((128, 0, 0),))
 

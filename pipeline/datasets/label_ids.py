@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,13 @@ _LAST_LABEL_ID = 33  # cityscapesScripts, helpers/labels.py: 0..33, and -1 for l
 TRAIN_ID_OF = dict.fromkeys((*range(_LAST_LABEL_ID + 1), VOID), VOID) | {
     label_id: train_id for train_id, label_id in enumerate(LABEL_IDS)
 }
+NOT_SCORED = tuple(label_id for label_id in range(_LAST_LABEL_ID + 1) if TRAIN_ID_OF[label_id] == VOID)
+CATEGORIES = MappingProxyType(  # label ids, in the vehicles also those that are not scored: caravan and trailer
+    {
+        **{"flat": (7, 8), "construction": (11, 12, 13), "object": (17, 19, 20), "nature": (21, 22), "sky": (23,)},
+        **{"human": (24, 25), "vehicle": (26, 27, 28, 29, 30, 31, 32, 33)},
+    }
+)
 DRIVING_THINGS = Classes(
     tuple(DRIVING.names[train_id] for train_id in THINGS), tuple(DRIVING.colours[train_id] for train_id in THINGS)
 )

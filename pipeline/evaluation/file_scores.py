@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets import LeftOut
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
+from pipeline.evaluation.mapping import network_classes
+from pipeline.evaluation.official import open_official
 from pipeline.evaluation.scoring import Scores, open_scores
 from pipeline.evaluation.scoring.objects import ComparedBy
 from pipeline.evaluation.truths import Truths, TruthWanted, open_truths
@@ -33,7 +35,9 @@ class _Files:
     classes: Classes
 
 
-def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries: bool = False) -> dict[str, Any]:
+def score_files(
+    format_name: str, wanted: TruthWanted, watch: Watch, boundaries: bool = False, mappings: Sequence[str] = ()
+) -> dict[str, Any]:
     """The scores that predictions and truth have in common, and what was left out of them.
 
     What is wrong in the truth takes its image out. What is wrong in a prediction is left out of it: the image is
@@ -45,17 +49,23 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
         wanted: where predictions and truth are. Strict: anything wrong or missing is an error.
         watch: is told of every image.
         boundaries: compare the borders of label maps too, which takes far longer.
+        mappings: names or paths of tables, from the classes of the predictions and of the truth to those that are
+            compared. The benchmark's own figures stay in its own classes.
 
     Returns:
         for JSON, as an evaluation reports its accuracy: shares 0..1, None where there is nothing to measure.
 
     Raises:
-        UserError: no such format, nothing to read, not one whole image; in strict mode the first that is wrong.
+        UserError: no such format, nothing to read, not one whole image, a table for other classes; in strict mode
+            the first that is wrong.
     """
     truths = open_truths(format_name, wanted)
-    benchmark = Benchmark(truths.object_classes, truths.category_ids, truths.task)
+    benchmark = Benchmark(truths.object_classes, truths.category_ids, truths.task, _other_classes(truths, mappings))
     reader = open_reader(format_name, wanted.predictions, benchmark)
-    scores = _scores(wanted.predictions, truths, reader, boundaries)
+    official = open_official(format_name, truths, reader)
+    alone = official is not None and official.alone
+    scores = None if alone else _scores(wanted.predictions, truths, reader, boundaries, mappings)
+    _all_used(mappings, scores)
     left_out, missing = list(truths.left_out), []
     images = 0
     _first_wrong(wanted.strict, reader.left_out)
@@ -78,10 +88,14 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
             missing.append(name)
             if wanted.strict:
                 raise DataError(f"{name} has no prediction: {reader.missing}", hint="predict every image")
-        scores.add(truth, None if found is None else _scene(found, truth))
+        if scores is not None:
+            scores.add(truth, None if found is None else _scene(found, truth))
+        if official is not None:
+            official.add(index, truth, found)
         images += 1
         watch(index + 1, len(truths.names))
-    left_out += reader.left_out
+    own = {} if official is None else official.report()  # first, as the end of a film may leave something out
+    left_out += [*reader.left_out, *(official.left_out if official is not None else ())]
     left_out += [LeftOut(name, "a prediction for an image that has no truth") for name in reader.unasked()]
     _first_wrong(wanted.strict, left_out)
     if not images:
@@ -93,12 +107,32 @@ def score_files(format_name: str, wanted: TruthWanted, watch: Watch, boundaries:
         "images": images,
         "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
         "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
-        **scores.report(),
+        **({} if scores is None else scores.report()),
+        **own,
         "note": reader.note if reader.things is not None else "",
     }
 
 
-def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool) -> Scores:
+def _other_classes(truths: Truths, mappings: Sequence[str]) -> tuple[str, ...]:
+    """What the tables call the classes of the predictions, unless the truth has them all."""
+    named = tuple(dict.fromkeys(name for table in mappings for name in network_classes(table)))
+    there = () if truths.object_classes is None else truths.object_classes.names
+    return () if {name.lower() for name in named} <= {name.lower() for name in there} else named
+
+
+def _all_used(mappings: Sequence[str], scores: Scores | None) -> None:
+    """ConfigError where a table is for nothing that is compared."""
+    compared = () if scores is None else (scores.labels, scores.objects)
+    used = {one.mapping.name for one in compared if one is not None}
+    for table in mappings:
+        if Path(table).stem not in used:
+            raise ConfigError(
+                f"{table} is for none of the classes that are compared",
+                hint="a table for label maps, one for objects",
+            )
+
+
+def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool, mappings: Sequence[str]) -> Scores:
     finders = [
         _Files(predictions.name, family, classes)
         for family, classes in (("semantic", reader.labels), ("objects", reader.things))
@@ -108,10 +142,12 @@ def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool)
         finders,
         truths.classes,
         truths.object_classes,
+        mappings,
         not_in_mean=truths.not_in_mean,
         boundaries=boundaries,
         rules="bdd100k" if truths.name.startswith("bdd100k") else "coco",
         compared_by=ComparedBy(reader.kinds, reader.sized_by),
+        tables_first=True,
     )
 
 

@@ -65,6 +65,11 @@ def find_mapping(name: str | None, network: Sequence[str], dataset: Sequence[str
     return Mapping(path.stem, tuple(table.classes), *sides)
 
 
+def network_classes(name: str) -> tuple[str, ...]:
+    """The classes of a network that a table names; ConfigError where there is no such file, or a broken one."""
+    return tuple(_read(_path(name)).network)
+
+
 def fitting_mapping(network: Sequence[str], dataset: Sequence[str]) -> Mapping:
     """The mapping where both have the same classes, or the table of configs/mappings for these two that names most.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SinkError
-from pipeline.types import Classes, Instances
+from pipeline.types import Classes, Instances, Panoptic
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Prediction:
     labels: NDArray[np.uint8] | None = None  # (h, w) ids of Writer.labels, VOID where nothing was found
     instances: Instances | None = None  # class ids of Writer.things, best score first
     image_id: int | str | None = None  # where the data set numbers its images
+    numbers: NDArray[np.uint8] | None = None  # (h, w) what a file of labels holds, where a benchmark looks at that
+    panoptic: Panoptic | None = None  # of files that hold segments of things and of stuff
 
 
 class Writer(Protocol):

@@ -7,6 +7,7 @@ B * 256 + A number of the object. `{out}/ins_seg/scores.json`: a list of Scalabe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,16 +16,16 @@ import numpy as np
 
 from pipeline.classes import DRIVING
 from pipeline.datasets.bdd100k import TRAIN_IDS
-from pipeline.datasets.bdd100k_labels import DRIVABLE, bitmask_objects
+from pipeline.datasets.bdd100k_labels import DRIVABLE, LANES, bitmask_objects, read_panoptic
 from pipeline.datasets.bdd100k_labels import THINGS as BDD_THINGS
-from pipeline.datasets.bdd100k_road import DRIVABLE_IDS
+from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, LANE_IDS
 from pipeline.datasets.json_file import read_json
 from pipeline.datasets.objects import Marked
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
 from pipeline.formats.base import Prediction, digits, exclusive, folder, write_bytes, write_png
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
-from pipeline.types import Classes, Instances
+from pipeline.types import Classes, Instances, Panoptic
 
 
 class Bdd100kWriter:
@@ -84,7 +85,7 @@ class Bdd100kReader(Reading):
 
     Args:
         path: the folder of the PNGs, or one around it, as Bdd100kWriter makes it.
-        benchmark: its task: sem_seg, drivable or ins_seg.
+        benchmark: its task: sem_seg, drivable, lane, ins_seg or pan_seg.
 
     Raises:
         DataError: no such folder; bitmasks without one JSON of scores.
@@ -94,6 +95,7 @@ class Bdd100kReader(Reading):
 
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
+        self._task = benchmark.task
         self._bitmasks = benchmark.task == "ins_seg"
         inner = [f"{benchmark.task}/bitmasks", "bitmasks", f"{benchmark.task}/masks", "masks", benchmark.task, "."]
         folder = next((path / name for name in inner if (path / name).is_dir()), path)
@@ -102,8 +104,13 @@ class Bdd100kReader(Reading):
         if not self._files:
             raise DataError(f"{folder} has no predictions", hint="they are PNGs, called as their images")
         self.things = BDD_THINGS if self._bitmasks else None
-        classes, self._ids = (DRIVABLE, DRIVABLE_IDS) if benchmark.task == "drivable" else (DRIVING, TRAIN_IDS)
-        self.labels = None if self._bitmasks else classes
+        maps: Mapping[str, tuple[Classes, Mapping[int, int]]] = {
+            "sem_seg": (DRIVING, TRAIN_IDS),
+            "drivable": (DRIVABLE, DRIVABLE_IDS),
+            "lane": (LANES, LANE_IDS),
+        }
+        self.labels = maps[benchmark.task][0] if benchmark.task in maps else None
+        self._ids = maps[benchmark.task][1] if benchmark.task in maps else {}
         self._scores = self._read_scores(folder) if self._bitmasks else {}
 
     def find(self, asked: Asked) -> Prediction | None:
@@ -113,9 +120,12 @@ class Bdd100kReader(Reading):
         self._rest.discard(name)
         if path is None:
             return None
+        if self._task == "pan_seg":
+            segments = self._whole(path.name, _panoptic, path, asked.size_hw)
+            return Prediction(asked.name, asked.index, asked.size_hw, panoptic=segments)
         if not self._bitmasks:
             labels = self._labels(path, self._ids, asked.size_hw)
-            return Prediction(asked.name, asked.index, asked.size_hw, labels)
+            return Prediction(asked.name, asked.index, asked.size_hw, None if labels is None else labels.class_ids)
         objects = self._whole(path.name, self._objects, path, name, asked.size_hw)
         return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
 
@@ -157,3 +167,11 @@ class Bdd100kReader(Reading):
                 scores.setdefault(label.index, label.score)
             table[name] = scores
         return table
+
+
+def _panoptic(path: Path, size_hw: tuple[int, int]) -> Panoptic:
+    found = read_panoptic(path)
+    height, width = found.segments.shape
+    if (height, width) != size_hw:
+        raise wrong_size(path, (height, width), size_hw)
+    return found

@@ -23,5 +23,5 @@ class CityscapesWriter(MaskListWriter):
 class CityscapesReader(MaskLists):
     """Label maps and objects by anybody: files anywhere in a folder whose names begin with that of an image."""
 
-    note = "AP is by COCO's protocol: cityscapesScripts leaves out objects under 100 pixels and weighs ignored ground"
+    note = "mask AP is by COCO's protocol, Cityscapes' AP by that of cityscapesScripts"
     exact = False

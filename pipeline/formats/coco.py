@@ -13,18 +13,18 @@ from typing import ClassVar
 
 import msgspec
 
+from pipeline.classes import colours_for
 from pipeline.datasets.coco_file import edges, read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import Prediction, digits, folder, write_bytes
+from pipeline.formats.coco_categories import COCO_CATEGORY_IDS, COCO_NAMES
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found
 from pipeline.rle import encode_instances
 from pipeline.types import Classes
 
 _WHAT = "a list of rows with image_id, category_id, score, and bbox or segmentation"
-# The ids of COCO's 80 categories are 1 to 90 without these ten.
-COCO_CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
 
 class CocoWriter:
@@ -101,7 +101,7 @@ class CocoReader(Reading):
 
     Args:
         path: the JSON, or a folder with `results.json` or no other JSON than it.
-        benchmark: the truth's classes and their category ids.
+        benchmark: the truth's classes and their category ids. Where the rows have other ones, they are COCO's own.
 
     Raises:
         DataError: no such file, or something else in it.
@@ -112,8 +112,11 @@ class CocoReader(Reading):
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
         assert benchmark.things is not None
+        ids: Sequence[int] = benchmark.category_ids
         self.things: Classes = benchmark.things
-        self._class_of = {category: place for place, category in enumerate(benchmark.category_ids)}
+        if benchmark.found:
+            ids, self.things = COCO_CATEGORY_IDS, Classes(COCO_NAMES, colours_for(COCO_NAMES))
+        self._class_of = {category: place for place, category in enumerate(ids)}
         self._file = _results(path)
         rows = self._rows()
         masks = any(bytes(row.segmentation) not in (b"null", b"[]") for _, row in rows)

@@ -1,7 +1,8 @@
 """DAVIS' results: a palette PNG a frame, `{out}/{sequence}/00000.png`; 0 is the ground, objects count from 1.
 
-Perazzi et al. 2016; Pont-Tuset et al. 2017, arXiv 1704.00675. Objects are numbered within a frame, best score first:
-without tracking, one number in two frames does not mean one object.
+Perazzi et al. 2016; Pont-Tuset et al. 2017, arXiv 1704.00675. Where objects are numbered over time, a number is that
+of an object, as they appear in a film, and those without one are left out. Else objects are numbered within a frame,
+best score first: one number in two frames does not mean one object.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from pipeline.datasets.davis import THINGS
 from pipeline.datasets.objects import Marked, segments
 from pipeline.datasets.pairs import files
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
-from pipeline.types import VOID, Classes
+from pipeline.types import VOID, Classes, Instances
+
+_MOST = VOID - 1
 
 
 class DavisWriter:
@@ -35,6 +38,7 @@ class DavisWriter:
     def __init__(self, out: Path) -> None:
         self._out = folder(out)
         self._made: dict[Path, None] = {}
+        self._numbers: dict[str, dict[int, int]] = {}  # film -> track -> number
 
     def add(self, prediction: Prediction) -> None:
         """Write one frame; its sequence is the folder in its name, or `sequence`."""
@@ -45,7 +49,21 @@ class DavisWriter:
         self._made[where] = None
         frame = int(name.name) if name.name.isdecimal() else prediction.index
         ids = exclusive(prediction.instances, prediction.size_hw)
-        write_bytes(where / f"{frame:05}.png", palette_png(np.minimum(ids, 254).astype(np.uint8)))
+        numbers = np.array([0, *self._of(where.name, prediction.instances)], np.uint8)
+        write_bytes(where / f"{frame:05}.png", palette_png(numbers[ids]))
+
+    def _of(self, film: str, found: Instances) -> list[int]:
+        """The number of each object; 0: it has none."""
+        if found.track_ids is None:
+            return [min(place, _MOST) for place in range(1, len(found) + 1)]
+        known = self._numbers.setdefault(film, {})
+        numbers = [known.setdefault(track, len(known) + 1) if track else 0 for track in found.track_ids.tolist()]
+        if len(known) > _MOST:
+            raise SinkError(
+                f"{film}: more than {_MOST} objects in a film, for which DAVIS has no numbers",
+                hint="export fewer frames, or only surer objects with --conf",
+            )
+        return numbers
 
     def close(self) -> list[Path]:
         """Everything is written already."""
@@ -83,7 +101,7 @@ class DavisReader(Reading):
     """Frames by anybody, in folders of sequences."""
 
     things = THINGS
-    note = "every object has the score 1: AP says how well frames are found, not objects followed (J and F do)"
+    note = "every object has the score 1, so that AP says how well single frames are found; DAVIS ranks by J and F"
 
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
@@ -101,7 +119,7 @@ class DavisReader(Reading):
         numbers = self._whole(asked.name, read_sized, path, asked.size_hw, palette=None)
         there = [] if numbers is None else [one for one in segments(numbers) if one.number != VOID]
         marked = [Marked(0, one.mask, one.crop_px, one.number) for one in there]
-        objects = found(marked, [1.0] * len(marked), THINGS)
+        objects = found(marked, [1.0] * len(marked), THINGS, followed=True)
         return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
 
     def unasked(self) -> list[str]:

@@ -81,9 +81,9 @@ class MaskLists(Reading):
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
         lists = files(path, (".txt",), deep=True).values()
+        self._named: set[Path] = set()  # masks that a list names, whether they are scored or not
         self._objects = {file: self._lines(file) for file in lists}
-        masks = {line.mask for lines in self._objects.values() for line in lines}
-        maps = [file for file in files(path, (".png",), deep=True).values() if file.resolve() not in masks]
+        maps = [file for file in files(path, (".png",), deep=True).values() if file.resolve() not in self._named]
         if not maps and not self._objects:
             raise DataError(f"{path} has no predictions", hint="label maps are .png, lists of objects .txt")
         self._maps, self._lists = self._by_name(maps), self._by_name(lists)
@@ -97,9 +97,10 @@ class MaskLists(Reading):
         path, listed = self._only(self._maps, name), self._only(self._lists, name)
         if path is None and listed is None:
             return None
-        labels = None if path is None else self._labels(path, TRAIN_ID_OF, asked.size_hw)
+        read = None if path is None else self._labels(path, TRAIN_ID_OF, asked.size_hw)
+        labels, numbers = (None, None) if read is None else read
         objects = None if listed is None else self._found(self._objects[listed], asked.size_hw)
-        return Prediction(asked.name, asked.index, asked.size_hw, labels, objects)
+        return Prediction(asked.name, asked.index, asked.size_hw, labels, objects, numbers=numbers)
 
     def unasked(self) -> list[str]:
         """See Reader."""
@@ -123,7 +124,7 @@ class MaskLists(Reading):
 
     def _lines(self, file: Path) -> list[_Line]:
         """The objects of a list that are scored."""
-        lines = []
+        lines: dict[Path, _Line] = {}
         text = self._whole(file.name, _text, file)
         for place, line in enumerate((text or "").splitlines(), 1):
             words = line.split()
@@ -134,13 +135,17 @@ class MaskLists(Reading):
             except (ValueError, IndexError):
                 self._leave(file.name, f"line {place} is not of mask, label id and score")
                 continue
+            place_of_mask = (file.parent / mask).resolve()
+            self._named.add(place_of_mask)
             if not math.isfinite(score):
                 self._leave(file.name, f"line {place}: its score is no number")
             elif label_id in THING_LABEL_IDS:
-                lines.append(_Line((file.parent / mask).resolve(), THING_LABEL_IDS.index(label_id), score))
+                if place_of_mask in lines:
+                    self._leave(file.name, f"line {place}: {mask} is named twice: the last counts")
+                lines[place_of_mask] = _Line(place_of_mask, THING_LABEL_IDS.index(label_id), score)
             elif label_id not in TRAIN_ID_OF and label_id != _LICENSE_PLATE:
                 self._leave(file.name, f"line {place}: unknown class {label_id}")
-        return lines
+        return list(lines.values())
 
     def _found(self, lines: Iterable[_Line], size_hw: tuple[int, int]) -> Instances:
         marked: list[Marked] = []

@@ -9,19 +9,17 @@ the objects of a class within a frame, best score first: one number in two frame
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pipeline.datasets.kitti_mots import THINGS as MOTS_THINGS
-from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
-from pipeline.datasets.objects import Marked, Mask
-from pipeline.datasets.pairs import files
-from pipeline.errors import DataError, SinkError
+from pipeline.errors import SinkError
 from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
-from pipeline.formats.reading import Asked, Benchmark, Reading, found, wrong_size
+from pipeline.formats.mots_reading import MotsReader
 from pipeline.rle import encode_crop
 from pipeline.types import Classes
+
+__all__ = ["MotsReader", "MotsWriter"]
 
 _STEP = 1000
 
@@ -85,54 +83,3 @@ class MotsWriter:
             files.append(self._out / f"{sequence}.txt")
             write_bytes(files[-1], "".join(lines).encode())
         return files
-
-
-class MotsReader(Reading):
-    """Text files by anybody, one a sequence.
-
-    Args:
-        path: the folder of the files, or the file of the only sequence.
-
-    Raises:
-        DataError: there is none.
-    """
-
-    things = MOTS_THINGS
-    note = "every object has the score 1: AP says how well frames are found, not objects followed (sMOTSA does)"
-
-    def __init__(self, path: Path, benchmark: Benchmark) -> None:
-        super().__init__()
-        there = files(path, (".txt",), deep=True) if path.is_dir() else {path.stem: path}
-        if not there:
-            raise DataError(f"{path} has no predictions", hint="a text file for each sequence, such as 0002.txt")
-        self._files = {Path(name).name: file for name, file in there.items()}
-        self._lines = {name: self._whole(file.name, read_mots, file) for name, file in self._files.items()}
-        self._rest = {(name, frame) for name, frames in self._lines.items() for frame in frames or ()}
-
-    def find(self, asked: Asked) -> Prediction | None:
-        """The lines of a frame `sequence/000017`; a frame without any has nothing found in it."""
-        name = Path(asked.name)
-        sequence, frame = name.parent.name, int(name.name)
-        frames = self._lines.get(sequence)
-        if frames is None:
-            return None
-        self._rest.discard((sequence, frame))
-        where = f"frame {frame}"
-        lines = [line for line in frames.get(frame, ()) if line.kind <= len(MOTS_THINGS)]
-        masks = self._whole(self._files[sequence].name, _masks, lines, where, asked.size_hw) or []
-        marked = [
-            Marked(line.kind - 1, mask, crop, line.number)
-            for line, (mask, crop) in zip(lines, masks, strict=bool(masks))
-        ]
-        objects = found(marked, [1.0] * len(marked), MOTS_THINGS)
-        return Prediction(asked.name, asked.index, asked.size_hw, None, objects)
-
-    def unasked(self) -> list[str]:
-        """See Reader."""
-        return [f"{sequence}.txt: frame {frame}" for sequence, frame in sorted(self._rest)]
-
-
-def _masks(lines: Sequence[MotsLine], where: str, size_hw: tuple[int, int]) -> list[Mask]:
-    if lines and lines[0].size != size_hw:
-        raise wrong_size(Path(where), lines[0].size, size_hw)
-    return apart(lines, where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +32,7 @@ class Benchmark:
     things: Classes | None = None  # of the true objects
     category_ids: tuple[int, ...] = ()  # by class id, where the truth numbers its classes
     task: str = ""  # of several that one format has
+    found: tuple[str, ...] = ()  # classes of the predictions, where they have others
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,13 @@ class Reader(Protocol):
         ...
 
 
+class LabelMap(NamedTuple):
+    """A file of labels."""
+
+    class_ids: NDArray[np.uint8]  # (h, w)
+    numbers: NDArray[np.uint8]  # (h, w) as stored, VOID for more than that
+
+
 class Reading:
     """The attributes of a Reader as most have them, and how it leaves out what is wrong."""
 
@@ -98,8 +106,8 @@ class Reading:
             self._leave(name, error.message)
             return None
 
-    def _labels(self, path: Path, ids: Mapping[int, int], size_hw: tuple[int, int]) -> NDArray[np.uint8] | None:
-        """A label map in class ids; numbers that `ids` does not have are VOID, and said."""
+    def _labels(self, path: Path, ids: Mapping[int, int], size_hw: tuple[int, int]) -> LabelMap | None:
+        """A label map; numbers that `ids` does not have are VOID, and said."""
         numbers = self._whole(path.name, read_sized, path, size_hw)
         if numbers is None:
             return None
@@ -111,7 +119,7 @@ class Reading:
         for number, class_id in ids.items():
             table[number] = class_id
         narrow = np.where(numbers > VOID, VOID, numbers).astype(np.uint8)
-        return np.asarray(cv2.LUT(narrow, table), np.uint8)
+        return LabelMap(np.asarray(cv2.LUT(narrow, table), np.uint8), narrow)
 
 
 def read_sized(
@@ -132,8 +140,17 @@ def wrong_size(path: Path, is_hw: tuple[int, int], image_hw: tuple[int, int]) ->
     )
 
 
-def found(marked: Sequence[Marked], scores: Sequence[float], classes: Classes) -> Instances:
-    """Objects, best score first; of equal ones in the order given."""
+def found(marked: Sequence[Marked], scores: Sequence[float], classes: Classes, followed: bool = False) -> Instances:
+    """Objects, best score first; of equal ones in the order given.
+
+    Args:
+        marked, scores, classes: what they are.
+        followed: their numbers are those of the same objects over time.
+    """
     order = sorted(range(len(marked)), key=lambda place: -scores[place])
-    whole = true_objects([marked[place] for place in order], classes).instances
-    return replace(whole, scores=np.array([scores[place] for place in order], np.float64))
+    whole = true_objects([marked[place] for place in order], classes)
+    return replace(
+        whole.instances,
+        scores=np.array([scores[place] for place in order], np.float64),
+        track_ids=whole.ids if followed else None,
+    )

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 
+from pipeline.classes import colours_for
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabel, ScalabelLabels, frame_labels, read_files
 from pipeline.errors import DataError
 from pipeline.formats.base import Prediction, digits, folder, write_bytes
@@ -68,7 +70,7 @@ class ScalabelReader(Reading):
 
     Args:
         path: a JSON, or a folder of them.
-        benchmark: the truth's classes; its task, if it is one of BDD100K.
+        benchmark: the truth's classes; its task, if it is one of BDD100K; which classes a table names, if others.
 
     Raises:
         DataError: no such file, or something else in it.
@@ -79,14 +81,14 @@ class ScalabelReader(Reading):
     def __init__(self, path: Path, benchmark: Benchmark) -> None:
         super().__init__()
         assert benchmark.things is not None
-        self.things: Classes = benchmark.things
-        self._reader = ScalabelLabels(self.things, bdd=bool(benchmark.task), masks_only=False)
         self._frames: dict[str, tuple[str, ScalabelFrame]] = {}
         for file, what in read_files(path):
             for frame in what.frames:
                 if frame.key in self._frames:
                     self._leave(file.name, f"{frame.key} is there twice: the first counts")
                 self._frames.setdefault(frame.key, (file.name, frame))
+        self.things: Classes = self._classes(benchmark.found) if benchmark.found else benchmark.things
+        self._reader = ScalabelLabels(self.things, bdd=bool(benchmark.task) and not benchmark.found, masks_only=False)
         first = next((one for _, frame in self._frames.values() for one in self._said(frame)), None)
         if first is not None and first.box2d is not None:
             self.sized_by = "box"
@@ -104,6 +106,12 @@ class ScalabelReader(Reading):
     def unasked(self) -> list[str]:
         """See Reader."""
         return list(self._frames)
+
+    def _classes(self, names: Sequence[str]) -> Classes:
+        """Those names, and all others that there are."""
+        there = {one.category for _, frame in self._frames.values() for one in self._said(frame) if one.category}
+        every = (*names, *sorted(there - set(names)))
+        return Classes(every, colours_for(every))
 
     def _said(self, frame: ScalabelFrame) -> list[ScalabelLabel]:
         try:

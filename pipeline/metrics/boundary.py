@@ -106,6 +106,10 @@ def f_measure(truth: Mask, found: Mask, tolerance_px: float) -> float:
     true_count, found_count = np.count_nonzero(truth), np.count_nonzero(found)
     if true_count == 0 or found_count == 0:
         return float(true_count == found_count)
+    either = truth | found  # what is nearest to a pixel of one lies in the other
+    rows, columns = np.flatnonzero(either.any(1)), np.flatnonzero(either.any(0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    truth, found = truth[part], found[part]
     precision = np.count_nonzero(found & near(truth, tolerance_px)) / found_count
     recall = np.count_nonzero(truth & near(found, tolerance_px)) / true_count
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

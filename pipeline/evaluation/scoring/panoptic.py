@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from pipeline.evaluation.mapping import Mapping
 from pipeline.evaluation.scoring.numbers import number
 from pipeline.evaluation.scoring.regions import true_objects
-from pipeline.metrics.panoptic import PanopticQuality, Quality, Rules
+from pipeline.metrics.panoptic import PanopticQuality, PanopticScores, Quality, Rules
 from pipeline.postprocess.panoptic import LEAST_LEFT, LEAST_SCORE, LEAST_STUFF_PX, merge_panoptic
 from pipeline.types import VOID, Classes, Panoptic, Scene, Truth
 
@@ -103,28 +104,35 @@ class PanopticScore:
 
     def report(self) -> dict[str, Any]:
         """Shares 0..1, None where there is nothing to measure."""
-        scores = self._quality.scores()
-        columns = (scores.pq, scores.sq, scores.rq, scores.matched, scores.false, scores.missed)
-        rows = zip(self._classes.names, *(column.tolist() for column in columns), strict=True)
+        things = [index < self._things for index in range(len(self._classes))]
         return {
-            **{key: value for key, value in _figures(scores.all).items() if key != "classes"},
-            "all": _figures(scores.all),
-            "things": _figures(scores.things),
-            "stuff": _figures(scores.stuff),
-            "classes": {
-                name: {
-                    "PQ": number(pq),
-                    "SQ": number(sq),
-                    "RQ": number(rq),
-                    "matched": matched,
-                    "false": false,
-                    "missed": missed,
-                    "thing": index < self._things,
-                }
-                for index, (name, pq, sq, rq, matched, false, missed) in enumerate(rows)
-            },
+            **panoptic_figures(self._quality.scores(), self._classes.names, things),
             "merging": {"least_score": LEAST_SCORE, "least_left": LEAST_LEFT, "least_stuff_px": LEAST_STUFF_PX},
         }
+
+
+def panoptic_figures(scores: PanopticScores, names: Sequence[str], things: Sequence[bool]) -> dict[str, Any]:
+    """Panoptic scores for JSON; names of the classes, and which of them are things."""
+    columns = (scores.pq, scores.sq, scores.rq, scores.matched, scores.false, scores.missed)
+    rows = zip(names, things, *(column.tolist() for column in columns), strict=True)
+    return {
+        **{key: value for key, value in _figures(scores.all).items() if key != "classes"},
+        "all": _figures(scores.all),
+        "things": _figures(scores.things),
+        "stuff": _figures(scores.stuff),
+        "classes": {
+            name: {
+                "PQ": number(pq),
+                "SQ": number(sq),
+                "RQ": number(rq),
+                "matched": matched,
+                "false": false,
+                "missed": missed,
+                "thing": thing,
+            }
+            for name, thing, pq, sq, rq, matched, false, missed in rows
+        },
+    }
 
 
 def _figures(quality: Quality) -> dict[str, Any]:

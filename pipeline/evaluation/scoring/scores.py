@@ -114,6 +114,7 @@ def open_scores(
     boundaries: bool = False,
     rules: Rules = "coco",
     compared_by: ComparedBy = COMPARED_BY,
+    tables_first: bool = False,
 ) -> Scores:
     """The scores that fit.
 
@@ -126,6 +127,7 @@ def open_scores(
         not_in_mean, boundaries: see LabelScore.
         rules: whose, where data sets have their own.
         compared_by: what of found objects can be compared.
+        tables_first: of several networks each takes a table that is for it, though it has the data set's classes.
 
     Raises:
         ModelError: nothing that the networks find is marked in the data set.
@@ -140,14 +142,14 @@ def open_scores(
             if labels is None:
                 notes.append(f"{card.name} labels pixels; the data set has no label maps")
                 continue
-            mapping = _mapping(mappings, card, labels, len(cards) > 1)
+            mapping = _mapping(mappings, card, labels, len(cards) > 1, tables_first)
             label_score = LabelScore(labels.names, card.classes.names, mapping, not_in_mean, boundaries, rules)
         else:
             compared = objects if objects is not None else labels
             if compared is None:
                 notes.append(f"{card.name} finds objects; the data set marks none")
                 continue
-            mapping = _mapping(mappings, card, compared, len(cards) > 1)
+            mapping = _mapping(mappings, card, compared, len(cards) > 1, tables_first)
             object_score = ObjectScore(objects, card.classes, mapping, labels, rules, compared_by)
             if objects is None:
                 notes.append(f"{card.name} finds objects; the data set only labels pixels: no average precision")
@@ -159,10 +161,10 @@ def open_scores(
     return Scores(label_score, object_score, panoptic, notes)
 
 
-def _mapping(names: Sequence[str], card: Finder, data: Classes, several: bool) -> Mapping:
+def _mapping(names: Sequence[str], card: Finder, data: Classes, several: bool, tables_first: bool) -> Mapping:
     """The one table for the one network; of several networks each takes what fits it, and none if it needs none."""
     found = card.classes.names
-    if several:
+    if several and not tables_first:
         try:
             return find_mapping(None, found, data.names)
         except ConfigError:
@@ -174,7 +176,7 @@ def _mapping(names: Sequence[str], card: Finder, data: Classes, several: bool) -
             return find_mapping(name, found, data.names)
         except ConfigError as error:
             errors.append(error)
-    if errors:
+    if errors and not (several and tables_first):
         raise errors[0]
     return find_mapping(None, found, data.names)
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from pipeline.classes import DRIVING
 from pipeline.datasets import LeftOut
 from pipeline.datasets.bdd100k import TRAIN_IDS
-from pipeline.datasets.bdd100k_labels import DRIVABLE, TERMS
-from pipeline.datasets.bdd100k_objects import ObjectBitmasks
-from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, Bdd100kDrivable
+from pipeline.datasets.bdd100k_labels import DRIVABLE, LANES, TERMS
+from pipeline.datasets.bdd100k_objects import ObjectBitmasks, PanopticBitmasks
+from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, LANE_IDS, Bdd100kDrivable
 from pipeline.datasets.cityscapes import CityscapesLabels, label_files
-from pipeline.datasets.davis import DavisMasks, films_of
+from pipeline.datasets.davis import SEMI_SUPERVISED, UNSUPERVISED, DavisMasks, films_of
 from pipeline.datasets.kitti_semantic import KittiLabels
 from pipeline.datasets.pairs import Pair, Pairs, files, id_reader, with_objects
 from pipeline.errors import DataError
 from pipeline.evaluation.truths.base import TruthWanted
 
-BDD100K_TASKS = ("sem_seg", "drivable", "ins_seg")
+BDD100K_TASKS = ("sem_seg", "drivable", "lane", "ins_seg", "pan_seg")
 
 
 def bdd100k(wanted: TruthWanted) -> Pairs:
@@ -26,13 +26,17 @@ def bdd100k(wanted: TruthWanted) -> Pairs:
     task = wanted.task or _task(wanted)
     if task not in BDD100K_TASKS:
         raise DataError(f"bdd100k has no task {task!r} that is scored", hint=f"there are {', '.join(BDD100K_TASKS)}")
-    kind = "bitmasks" if task == "ins_seg" else "masks"
+    kind = "bitmasks" if task in ("ins_seg", "pan_seg") else "masks"
     inner = f"{task}/{kind}/{wanted.split}"
     folder = _first(wanted.path, f"labels/{inner}", inner, wanted.split)
     pairs = _alone(files(folder, (".png",)))
     opened: Pairs
     if task == "ins_seg":
         opened = ObjectBitmasks("bdd100k-ins_seg", pairs, ())
+    elif task == "pan_seg":
+        opened = PanopticBitmasks(pairs, ())
+    elif task == "lane":
+        opened = Pairs("bdd100k-lane", LANES, TERMS, pairs, (), id_reader(LANE_IDS))
     elif task == "drivable":
         opened = Pairs("bdd100k-drivable", DRIVABLE, TERMS, pairs, (), id_reader(DRIVABLE_IDS))
         opened.not_in_mean = Bdd100kDrivable.not_in_mean
@@ -65,12 +69,18 @@ def kitti(wanted: TruthWanted) -> Pairs:
 
 def davis(wanted: TruthWanted) -> Pairs:
     """The folder with `Annotations/`, whose lists are read; or a folder of films."""
-    folder = _first(wanted.path, "Annotations/480p", "DAVIS/Annotations/480p")
+    task = wanted.task or SEMI_SUPERVISED
+    if task not in (SEMI_SUPERVISED, UNSUPERVISED):
+        raise DataError(f"davis has no task {task!r}", hint=f"there are {SEMI_SUPERVISED} and {UNSUPERVISED}")
+    kind = "Annotations_unsupervised" if task == UNSUPERVISED else "Annotations"
+    folder = _first(wanted.path, f"{kind}/480p", f"DAVIS/{kind}/480p", "Annotations/480p", "DAVIS/Annotations/480p")
     films = None if folder == wanted.path else films_of(folder.parents[1], wanted.split)
     named = files(folder, (".png",), deep=True)
-    return DavisMasks(
+    opened = DavisMasks(
         _alone({name: path for name, path in named.items() if films is None or path.parent.name in films}), ()
     )
+    opened.task = task
+    return opened
 
 
 def _task(wanted: TruthWanted) -> str:
