@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from itertools import groupby
 from typing import Any
 
-from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
+from engines.backends.base import Backend, takes_frames
 from engines.backends.restart import interrupt
 from pipeline.config import Config
 from pipeline.flow import Flow, Stage
@@ -18,12 +16,13 @@ from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
 from pipeline.running.capture import capture
 from pipeline.running.capture import open_configured as open_configured
+from pipeline.running.inferring import Infer
 from pipeline.running.lanes import Lane, by_source, sink_stages
+from pipeline.running.messages import Messages, frame_of, leases
 from pipeline.timing import timed
 from pipeline.track.over_time import OverTime, wanted
-from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Prepared, Scene, Sink, Source
+from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Scene, Sink, Source
 
-Messages = tuple[Any, ...]
 # What masks are made of is computed where boxes are known, a third of the work before them in the worst case.
 _INFER_TO_POSTPROCESS = 3
 JOIN_S = 5.0  # how long threads may take to stop, besides a read that has a deadline of its own
@@ -87,7 +86,7 @@ def build_lanes(
     finish = scene if renders or track else _bare(scene)
     infer = Stage(
         "infer",
-        _opened(lambda: timed("infer", _Infer(backends, finish if whole else None), frame_of)),
+        _opened(lambda: timed("infer", Infer(backends, finish if whole else None), frame_of)),
         workers=workers,
         batch=batch if len(lanes) == 1 else together,
         capacity=config.flow.capacity,
@@ -123,89 +122,6 @@ def build_lanes(
         if isinstance(lane.source, Supervised):
             lane.source.stopping = flow.stopping
     return flow
-
-
-class _Infer:
-    """The step that keeps every slot of the backends busy; frames come out in the order they went in.
-
-    Args:
-        finish: where nothing comes before or behind: makes what the networks say of a frame into what goes on.
-    """
-
-    def __init__(self, backends: Sequence[Backend], finish: Callable[[Messages], Any] | None) -> None:
-        self._backends, self._finish = backends, finish
-        self._slots = min(backend.slots for backend in backends)
-        self._waiting: deque[list[Ticket | FrameTicket]] = deque()
-
-    def __call__(self, batch: list[Any]) -> Iterator[Any]:
-        for alike in _alike(batch):
-            if self._finish is not None:
-                columns = [alike] * len(self._backends)
-            else:
-                columns = [list(column) for column in zip(*alike, strict=True)]  # one for each network
-            self._waiting.append(
-                [
-                    backend.submit_frames(column) if takes_frames(backend) else backend.submit(column)
-                    for backend, column in zip(self._backends, columns, strict=True)
-                ]
-            )
-            while len(self._waiting) >= self._slots:
-                yield from self._oldest()
-
-    def drain(self) -> Iterator[Any]:
-        while self._waiting:
-            yield from self._oldest()
-
-    def _oldest(self) -> Iterator[Any]:
-        done: list[Sequence[Any]] = [ticket.result() for ticket in self._waiting.popleft()]
-        for lease in leases(tuple(said for column in done for said in column)):
-            lease.release()  # the tensors end here; the warm buffers are needed for the next frames
-        rows = zip(*done, strict=True)
-        yield from rows if self._finish is None else map(self._finish, rows)
-
-
-def _alike(batch: list[Any]) -> Iterable[list[Any]]:
-    """The batch in parts of one size each: sources may have pictures of different sizes.
-
-    Frames of one source stay in order; where one has changed its size, all do.
-    """
-    if len(batch) == 1:
-        return [batch]
-    parts: dict[tuple[tuple[int, ...], ...], list[Any]] = {}
-    for message in batch:
-        parts.setdefault(_sizes(message), []).append(message)
-    sources = [source for part in parts.values() for source in {frame_of(message).source for message in part}]
-    if len(set(sources)) == len(sources):
-        return parts.values()
-    return [list(group) for _, group in groupby(batch, key=_sizes)]
-
-
-def _sizes(message: Frame | Messages) -> tuple[tuple[int, ...], ...]:
-    parts = [message] if isinstance(message, Frame) else message
-    return tuple(part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts)
-
-
-def frame_of(message: Any) -> Frame:
-    """The frame that a message is about."""
-    if isinstance(message, tuple):
-        message = message[0]
-    if isinstance(message, Inferred):
-        message = message.prepared
-    if isinstance(message, Picture):
-        message = message.scene
-    frame = message if isinstance(message, Frame) else message.frame
-    assert isinstance(frame, Frame)
-    return frame
-
-
-def leases(message: Any) -> Iterable[Any]:
-    """The pooled buffers that a message holds."""
-    if isinstance(message, Picture):
-        return () if message.lease is None else (message.lease,)
-    if isinstance(message, tuple):
-        parts = (part.prepared if isinstance(part, Inferred) else part for part in message)
-        return [part.lease for part in parts if isinstance(part, Prepared) and part.lease is not None]
-    return ()
 
 
 def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Preprocessor]]:

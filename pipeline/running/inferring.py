@@ -1,0 +1,72 @@
+"""The step of a run in which the networks run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from engines.backends.base import Backend, FrameTicket, Ticket, takes_frames
+from pipeline.running.messages import Messages, frame_of, leases
+from pipeline.types import Frame
+
+
+class Infer:
+    """The step that keeps every slot of the backends busy; frames come out in the order they went in.
+
+    Args:
+        finish: where nothing comes before or behind: makes what the networks say of a frame into what goes on.
+    """
+
+    def __init__(self, backends: Sequence[Backend], finish: Callable[[Messages], Any] | None) -> None:
+        self._backends, self._finish = backends, finish
+        self._slots = min(backend.slots for backend in backends)
+        self._waiting: deque[list[Ticket | FrameTicket]] = deque()
+
+    def __call__(self, batch: list[Any]) -> Iterator[Any]:
+        for alike in _alike(batch):
+            if self._finish is not None:
+                columns = [alike] * len(self._backends)
+            else:
+                columns = [list(column) for column in zip(*alike, strict=True)]  # one for each network
+            self._waiting.append(
+                [
+                    backend.submit_frames(column) if takes_frames(backend) else backend.submit(column)
+                    for backend, column in zip(self._backends, columns, strict=True)
+                ]
+            )
+            while len(self._waiting) >= self._slots:
+                yield from self._oldest()
+
+    def drain(self) -> Iterator[Any]:
+        while self._waiting:
+            yield from self._oldest()
+
+    def _oldest(self) -> Iterator[Any]:
+        done: list[Sequence[Any]] = [ticket.result() for ticket in self._waiting.popleft()]
+        for lease in leases(tuple(said for column in done for said in column)):
+            lease.release()  # the tensors end here; the warm buffers are needed for the next frames
+        rows = zip(*done, strict=True)
+        yield from rows if self._finish is None else map(self._finish, rows)
+
+
+def _alike(batch: list[Any]) -> Iterable[list[Any]]:
+    """The batch in parts of one size each: sources may have pictures of different sizes.
+
+    Frames of one source stay in order; where one has changed its size, all do.
+    """
+    if len(batch) == 1:
+        return [batch]
+    parts: dict[tuple[tuple[int, ...], ...], list[Any]] = {}
+    for message in batch:
+        parts.setdefault(_sizes(message), []).append(message)
+    sources = [source for part in parts.values() for source in {frame_of(message).source for message in part}]
+    if len(set(sources)) == len(sources):
+        return parts.values()
+    return [list(group) for _, group in groupby(batch, key=_sizes)]
+
+
+def _sizes(message: Frame | Messages) -> tuple[tuple[int, ...], ...]:
+    parts = [message] if isinstance(message, Frame) else message
+    return tuple(part.image.size_hw if isinstance(part, Frame) else part.tensor.shape for part in parts)
