@@ -9,7 +9,6 @@ import socket
 from fractions import Fraction
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import av
 
@@ -69,7 +68,7 @@ class Network(ContainerSource):
             host = urlsplit(self._spec).hostname
         except ValueError:
             raise RefusedError(f"{self._name} is no valid address", hint="as in rtsp://host:554/path") from None
-        if not host or (self._scheme in ("http", "https") and getproxies()):
+        if not host or (self._scheme in ("http", "https") and _has_proxy()):
             return  # listens only, or leaves the name to the proxy
         try:
             within(self._options.open_timeout_s, lambda: socket.getaddrinfo(host, None))
@@ -156,3 +155,9 @@ def _why(error: Exception) -> tuple[str, str]:
         return "breaks off, or sends something that is not video", "check the path"
     reason = os.strerror(number) if number in errno.errorcode else "the connection broke"
     return f"cannot be read: {reason}", "check the address"
+
+
+def _has_proxy() -> bool:
+    from urllib.request import getproxies  # 30 ms, which a run of a file should not wait for
+
+    return bool(getproxies())
