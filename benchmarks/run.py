@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import tempfile
 import time
@@ -25,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from clips import make_clip
-from end_to_end import cpu_name, spread
 from peers.cases import CEILING, DASHMASK, Case, Side, command, confidence, enet_files, sides
-from table import tables
+from table import summary, tables
 
+from engines.machine import cpu_name
 from pipeline.preprocess import network_size
 from pipeline.types import InputSpec
 
@@ -118,6 +119,12 @@ def summed(found: list[dict[str, Any]], ours: list[dict[str, Any]], ceiling: lis
     }
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    """Least, median and most."""
+    ordered = (min(values), statistics.median(values), max(values))
+    return dict(zip(("min", "median", "max"), (round(v, 3) for v in ordered), strict=True))
+
+
 def verified(case: Case) -> None:
     """Let bf16 be verified before: what does not hold is left out of the comparison with its reason."""
     model = case.labels_model or case.model
@@ -173,7 +180,7 @@ def main() -> None:
             verified(case)
             done.append(compare(case, given.rounds, given.frames))
     found = {**about, "cases": done}
-    print(tables(found))
+    print(f"{summary(found)}\n\n{tables(found)}")
     out = given.out
     if out is None and not given.quick:
         out = Path(__file__).parent / "results" / f"peers-{about['date']}.json"

@@ -1,7 +1,6 @@
-"""Print the README's tables from the committed results.
+"""Print what `benchmarks/run.py` found as Markdown: the README's table, or all sides with --all.
 
-python benchmarks/table.py benchmarks/results/end-to-end-*.json
-python benchmarks/table.py benchmarks/results/peers-2026-11-28.json
+python benchmarks/table.py [--all] benchmarks/results/peers-2026-11-28.json
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-END_TO_END = ("clip", "dashmask fps", "Ultralytics fps", "network alone fps", "against Ultralytics")
-END_TO_END += ("against the network alone", "CPU ms a frame outside the network", "MB, ours / theirs")
+SUMMARY = ("frames", "dashmask fps", "OpenVINO bf16 fps", "Ultralytics fps", "plain loop fps", "network alone fps")
+SUMMARY += ("against Ultralytics", "against the plain loop", "against the network alone")
+SUMMARY += ("CPU ms a frame outside the network", "MB, ours / Ultralytics")
+SIDES = ("dashmask", "dashmask, OpenVINO bf16", "Ultralytics", "plain loop")
 PEERS = (
     "side",
     "fps",
@@ -25,20 +26,39 @@ PEERS = (
 )
 
 
-def row(case: dict[str, Any]) -> str:
-    """One case as a line of Markdown: medians, with least and most where it is a ratio."""
-    runs = {side: statistics.median(run["fps"] for run in runs) for side, runs in case["runs"].items()}
-    height, width = case["input_hw"][0]
+def summary(found: dict[str, Any]) -> str:
+    """A row for each case."""
+    return "\n".join([line(*SUMMARY), "|" + " --- |" * len(SUMMARY), *map(_row, found["cases"])])
+
+
+def _row(case: dict[str, Any]) -> str:
+    # Of a semantic network, ours is what `dashmask export` writes; the others run the same weights with logits.
+    names = {name.removesuffix(", labels"): name for name in case["sides"]}
+    height, width = case["input_hw"]
+    ours, theirs = case["sides"][names["dashmask"]], case["sides"].get("Ultralytics")
+    objects = f", {ours['detections']:.0f} objects" if "objects" in case["what"] else ""
+    alone = [run["fps"] / case["model_only_fps"]["median"] for run in case["runs"][names["dashmask"]]]
     return line(
-        f"{case['clip']}, {case['detections']['dashmask']:.0f} detections, {width}x{height}",
-        f"{runs['dashmask']:.1f}",
-        f"{runs['ultralytics']:.1f}",
-        f"{runs['model_only']:.1f}",
-        spread(case["against_ultralytics"], "x"),
-        spread(case["against_model_only"], ""),
-        spread(case["outside_model_cpu_ms"], ""),
-        f"{case['rss_mb']['dashmask']:.0f} / {case['rss_mb']['ultralytics']:.0f}",
+        f"{case['what'].split(',')[0]}, {width}x{height}{objects}",
+        *(f"{case['sides'][names[name]]['fps']['median']:.1f}" if name in names else "-" for name in SIDES),
+        f"{case['model_only_fps']['median']:.1f}",
+        *(_ratio(case, names, name) for name in SIDES[2:]),
+        spread(_least_to_most(alone), ""),
+        spread(ours["outside_model_cpu_ms"], ""),
+        f"{ours['rss_mb']:.0f} / {theirs['rss_mb']:.0f}" if theirs else f"{ours['rss_mb']:.0f} / -",
     )
+
+
+def _ratio(case: dict[str, Any], names: dict[str, str], other: str) -> str:
+    """How often as fast as another side ours is, within each round."""
+    if other not in names:
+        return "-"
+    pairs = zip(case["runs"][names["dashmask"]], case["runs"][names[other]], strict=True)
+    return spread(_least_to_most([mine["fps"] / theirs["fps"] for mine, theirs in pairs]), "x")
+
+
+def _least_to_most(values: list[float]) -> dict[str, float]:
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -84,12 +104,10 @@ def spread(values: dict[str, float], unit: str) -> str:
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    for name in words:
         found = json.loads(Path(name).read_text())
-        if found.get("kind") == "peers":
-            print(tables(found))
-            continue
-        print("\n".join([line(*END_TO_END), "|" + " --- |" * len(END_TO_END), *map(row, found["cases"])]))
+        print((tables if len(words) < len(sys.argv) - 1 else summary)(found))
 
 
 if __name__ == "__main__":
