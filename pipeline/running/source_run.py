@@ -84,7 +84,8 @@ class SourceRun:
 
     def stream_report(self) -> dict[str, Any]:
         """For the summary: what became of its live stream; empty: there is none."""
-        return dict([("stream", sink.report()) for sink in self._streams])
+        streams = self._streams
+        return {"stream": streams[0].report()} if streams else {}
 
     @property
     def notes(self) -> Sequence[str]:

@@ -38,18 +38,24 @@ class Link:
     Args:
         asked: what it is told, see sender.Asked.
         timeout_s: to connect, for a packet to be taken, and for the end, seconds each.
+
+    Raises:
+        LinkError: there can be no process.
     """
 
     def __init__(self, asked: dict[str, Any], timeout_s: float) -> None:
         self._asked, self._timeout_s = asked, timeout_s
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(_ROOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # FFmpeg's own words hold the address
-            start_new_session=True,  # Ctrl-C comes to the run, which ends this in order
-            bufsize=0,
-        )
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, str(_ROOT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # FFmpeg's own words hold the address
+                start_new_session=True,  # Ctrl-C comes to the run, which ends this in order
+                bufsize=0,
+            )
+        except OSError as error:
+            raise LinkError(type(error).__name__, error.errno or 0) from error
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._in: IO[bytes] = self._child.stdin

@@ -59,6 +59,8 @@ class Publisher:
         connections: that were made.
         news: for people, not yet told.
         refusal: why it is no use to go on, and what to do; None: it goes on.
+        first_failure: the same for the first attempt, after which it does go on.
+        defect: what ended the thread, and should not have.
     """
 
     def __init__(
@@ -69,7 +71,8 @@ class Publisher:
         self.lost = Ledger()
         self.news: deque[str] = deque(maxlen=NEWS)
         self.refusal: tuple[str, str] | None = None
-        self.first_failure: tuple[str, str] | None = None  # of the first attempt
+        self.first_failure: tuple[str, str] | None = None
+        self.defect: BaseException | None = None
         self._tried, self._closing, self._connected = threading.Event(), threading.Event(), False
         self._newest: Newest[Shown] = Newest()
         self._lock = threading.Lock()
@@ -102,6 +105,9 @@ class Publisher:
         if self._thread.is_alive():
             self._kill()
             self._thread.join()
+        self._forget()
+
+    def _forget(self) -> None:
         if self._newest.clear():
             self.lost.drop("away")
 
@@ -113,10 +119,19 @@ class Publisher:
     # What follows runs in the thread.
 
     def _run(self) -> None:
+        try:
+            self._connect_for_ever()
+        except BaseException as error:  # raised by whoever writes next
+            self.defect = error
+        finally:
+            self._connected = False
+            self._tried.set()
+
+    def _connect_for_ever(self) -> None:
         waits = self._waits()
-        while (link := self._start()) is not None:
+        while not self._closing.is_set():
             try:
-                with link:
+                with self._start() as link:
                     link.open()
                     waits = self._waits()
                     self._send(link)
@@ -129,11 +144,11 @@ class Publisher:
             if self.refusal is not None or self._closing.wait(next(waits)):
                 return
 
-    def _start(self) -> Link | None:
+    def _start(self) -> Link:
         with self._lock:
-            if self._closing.is_set():
-                return None
             self._link = Link(self._asked(), self._timeout_s)
+            if self._closing.is_set():
+                self._link.kill()
             return self._link
 
     def _send(self, link: Link) -> None:
@@ -159,14 +174,14 @@ class Publisher:
             away_s = time.monotonic() - self._away_s
             self.news.append(f"{self._address.name} takes the pictures again after {away_s:.1f} s")
             self._away_s = None
+        self._forget()  # one that came when the connection broke is old by now
         self.connections += 1
         self._connected = True
         self._tried.set()
 
     def _failed(self, error: LinkError) -> None:
         self._connected = False
-        if self._newest.clear():
-            self.lost.drop("away")
+        self._forget()
         reason, hint = why(error.error, error.number)
         if error.error == "TimeoutError":
             reason, hint = f"does not answer within {self._timeout_s:g} s", "is it on, and is it quick enough?"

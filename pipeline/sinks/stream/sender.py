@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import av
 import msgspec
 import numpy as np
+from av.codec.context import Flags
 
 from pipeline.image import Image, Matrix
 from pipeline.sinks.muxer import set_up
@@ -56,6 +57,7 @@ def _send(asked: Asked, pipe: BinaryIO) -> None:
         set_up(
             stream.codec_context, Image((nothing,), "yuv420p", asked.matrix, asked.full_range), "yuv420p", clock, 1
         )
+        stream.codec_context.flags |= Flags.global_header  # as PacketEncoder: MPEG-TS would not ask for it
         container.start_encoding()
         _say({"open": True})
         for packet in _packets(pipe):

@@ -68,6 +68,8 @@ class StreamSink:
             raise ValueError("a stream needs pictures: the scene was not drawn")
         image, frame = _even(picture.image), picture.scene.frame
         publisher = self._publisher or self._open(image, frame)
+        if publisher.defect is not None:
+            raise publisher.defect
         if publisher.refusal is not None:
             raise self._refused(publisher.refusal)
         ticks = self._times.ticks(frame)
