@@ -29,6 +29,7 @@ from pipeline.image import Image
 from pipeline.live.backoff import waits_s
 from pipeline.run import run as execute
 from pipeline.sinks.stream.address import parse_address
+from pipeline.sinks.stream.publisher import CLOSE_S
 from pipeline.sinks.stream.sink import StreamSink
 from pipeline.sources.network import masked
 from pipeline.types import Frame, Picture, Scene
@@ -145,14 +146,14 @@ def test_what_arrives_over_rtsp_is_what_the_video_of_the_same_run_shows(
             json=str(tmp_path / "o.jsonl"),
             stream=receiver.address(f"driver:{SECRET}"),
         )
-        outcome = execute(camera.address(), config(models, out, 50), Watch())
+        outcome = execute(camera.address(), config(models, out, 75), Watch())
         told = outcome.report["stream"]
         until(lambda: len(shown(receiver.file())[0]) >= told["sent"] - 1)
     film_s, film = shown(tmp_path / "o.mp4")
     times_s, taken = shown(receiver.file())
     assert taken[0].shape == film[0].shape == (96, 128)
     assert len(film) == told["sent"] + sum(told["dropped"].values())
-    assert len(taken) >= told["sent"] - 1 >= 20
+    assert len(taken) >= told["sent"] - 1 >= 10
     at = places(taken, film)
     assert at == sorted(set(at))
     # GStreamer corrects times by when packets come, so that one step may differ; over UDP times are compared exactly.
@@ -200,7 +201,7 @@ def test_two_sources_go_to_an_address_each(models: tuple[Path, Path], tmp_path: 
         for source in report["sources"]:
             name = source["source"]
             assert source["stream"]["to"] == receiver.address(path=name)
-            assert 20 <= source["stream"]["sent"] <= 30
+            assert 0 < source["stream"]["sent"] <= 30
             until(lambda name=name: taken(receiver, name))
             assert shown(receiver.file(path=name))[1][0].shape == sizes[name]
     with pytest.raises(SinkError, match="asked for by 2 sources"):
@@ -276,29 +277,34 @@ def test_rtmp_takes_the_same_stream_and_its_key_is_shown_to_nobody() -> None:
 def test_a_receiver_that_freezes_holds_up_nothing(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)  # some 300 kB each
     with RtspReceiver(tmp_path) as receiver:
-        out = sink(receiver.address(), live=False, timeout_s=1.0)
-        out.write(picture(0, noise))
+        hasty = sink(receiver.address(), live=False, timeout_s=0.7)
+        patient = sink(receiver.address(path="one"), live=False, timeout_s=60.0)
+        hasty.write(picture(0, noise))
+        patient.write(picture(0, noise))
         receiver.freeze()
         memory: list[int] = []
         news: list[str] = []
         longest_s, index = 0.0, 0
         until_s = time.monotonic() + 20
-        while not (news := out.news()) and time.monotonic() < until_s:
+        while not (news := hasty.news()) and time.monotonic() < until_s:
             index += 1
             began_s = time.monotonic()
-            out.write(picture(index, noise))
+            hasty.write(picture(index, noise))
+            patient.write(picture(index, noise))
             longest_s = max(longest_s, time.monotonic() - began_s)
             memory.append(psutil.Process().memory_info().rss)
-            time.sleep(0.01)
-        assert out.dropped["slow"] > 20
-        assert out.dropped["away"] >= 1  # it was given up
-        assert longest_s < 0.9  # less than the time-out: no write waited for it
+            time.sleep(0.005)
+        assert "does not answer within 0.7 s" in news[0]
+        assert hasty.dropped["slow"] > 20
+        assert hasty.dropped["away"] >= 1
+        assert set(patient.dropped) == {"slow"}  # it still waits
+        assert longest_s < 0.6  # less than the time-out: no write waited for it
         assert memory[-1] - memory[len(memory) // 3] < 10e6
         began_s = time.monotonic()
-        out.close(True)
-        assert time.monotonic() - began_s < 4
-        assert out.report()["sent"] + sum(out.dropped.values()) == index + 1
-        assert "does not answer within 1 s" in news[0]
+        for out in (hasty, patient):
+            out.close(True)
+            assert out.report()["sent"] + sum(out.dropped.values()) == index + 1
+        assert time.monotonic() - began_s < CLOSE_S + 2
 
 
 @contextmanager
@@ -315,6 +321,8 @@ def test_one_that_never_answers_delays_neither_the_frames_of_a_live_source_nor_t
         for index in range(40):
             out.write(picture(index))
             time.sleep(0.01)
+        (child,) = psutil.Process().children()
+        assert SECRET not in " ".join(child.cmdline())  # which every user of the machine can read
         began_s = time.monotonic()
         out.close(True)
         assert time.monotonic() - began_s < 15
@@ -347,6 +355,7 @@ def test_a_recording_that_nobody_takes_is_an_error_that_shows_no_password(
 
 
 def test_a_live_source_finds_its_receiver_once_it_is_there_and_that_is_said_once(tmp_path: Path) -> None:
+    files = psutil.Process().num_fds()
     receiver = RtspReceiver(tmp_path)
     receiver.port = free_port()
     out = sink(receiver.address())
@@ -367,6 +376,7 @@ def test_a_live_source_finds_its_receiver_once_it_is_there_and_that_is_said_once
     assert [one.split(" ", 1)[1].split(";")[0] for one in news][:1] == [
         "refuses the connection: nothing listens there"
     ]
+    assert psutil.Process().num_fds() == files  # after some attempts
     assert len(news) == 2
     assert "takes the pictures again" in news[1]
 
@@ -420,7 +430,7 @@ def test_pictures_of_any_size_and_format_become_even_yuv420p(tmp_path: Path) -> 
             out.write(picture(index, bgr))
             time.sleep(0.03)
         out.close(True)
-        until(lambda: taken(receiver, "road") >= 18)
+        until(lambda: taken(receiver, "road"))
         with av.open(str(receiver.file())) as container:
             stream = container.streams.video[0]
             assert (stream.width, stream.height, stream.pix_fmt) == (130, 96, "yuv420p")

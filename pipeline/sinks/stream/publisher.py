@@ -21,6 +21,8 @@ from pipeline.sinks.stream.newest import Newest
 
 KEY_S = Fraction(1)  # a picture that is decodable on its own at least so often: who comes later waits no longer
 NEWS = 100  # of which nobody has heard yet
+STEADY_S = 5.0  # a connection that lasted so long was a good one: the waits begin anew
+CLOSE_S = 2.0  # so long at most the end of a run waits for a receiver to take what is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Publisher:
     Args:
         address: of the receiver.
         what: is sent.
-        timeout_s: to connect, for a packet to be taken, and for the end, seconds each.
-        waits: gives the seconds before each further attempt, anew after every connection.
+        timeout_s: to connect, and for a packet to be taken, seconds each.
+        waits: gives the seconds before each further attempt, anew after a connection that lasted.
 
     Attributes:
         sent: pictures that were handed over.
@@ -77,6 +79,8 @@ class Publisher:
         self._newest: Newest[Shown] = Newest()
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._busy_s: float | None = None  # since when a picture is being sent
+        self._opened_s = 0.0
         self._away_s: float | None = None  # since when there is no connection that there was, or should be
         self._thread = threading.Thread(target=self._run, name="stream-send", daemon=True)
         self._thread.start()
@@ -96,12 +100,18 @@ class Publisher:
             self.lost.drop("slow")
 
     def close(self) -> None:
-        """Send what waits, where there is a connection, and join the thread; after `timeout_s` at most."""
+        """Send what waits, where there is a connection, and join the thread.
+
+        A receiver gets CLOSE_S (or `timeout_s`, where that is less) for it, counted from when it was handed the
+        picture that it has not taken yet: several that hang do not add up.
+        """
         self._closing.set()
         self._newest.end()
         if not self._connected:
             self._kill()
-        self._thread.join(self._timeout_s)
+        now_s, busy_s = time.monotonic(), self._busy_s
+        until_s = (now_s if busy_s is None else busy_s) + min(CLOSE_S, self._timeout_s)
+        self._thread.join(max(0.0, until_s - now_s))
         if self._thread.is_alive():
             self._kill()
             self._thread.join()
@@ -133,10 +143,11 @@ class Publisher:
             try:
                 with self._start() as link:
                     link.open()
-                    waits = self._waits()
                     self._send(link)
                     return
             except LinkError as error:
+                if self._connected and time.monotonic() - self._opened_s > STEADY_S:
+                    waits = self._waits()
                 self._failed(error)
             finally:
                 with self._lock:
@@ -158,6 +169,7 @@ class Publisher:
         self._opened()
         key_ticks: int | None = None
         while (shown := self._newest.take()) is not None:
+            self._busy_s = time.monotonic()
             try:
                 key = key_ticks is None or shown.ticks >= key_ticks
                 for packet in encoder.encode_frame(shown.frame, shown.ticks, key):
@@ -167,6 +179,7 @@ class Publisher:
                 raise
             if key:
                 key_ticks = shown.ticks + round(KEY_S / what.clock)
+            self._busy_s = None
             self.sent += 1
 
     def _opened(self) -> None:
@@ -176,11 +189,11 @@ class Publisher:
             self._away_s = None
         self._forget()  # one that came when the connection broke is old by now
         self.connections += 1
-        self._connected = True
+        self._connected, self._opened_s = True, time.monotonic()
         self._tried.set()
 
     def _failed(self, error: LinkError) -> None:
-        self._connected = False
+        self._connected, self._busy_s = False, None
         self._forget()
         reason, hint = why(error.error, error.number)
         if error.error == "TimeoutError":

@@ -30,10 +30,10 @@ class StreamSink:
     Args:
         address: of the receiver.
         live: whether the pictures come from a live source.
-        waits: gives the seconds before each further attempt, anew after every connection.
+        waits: gives the seconds before each further attempt, anew after a connection that lasted.
         kbps: most kilobits a second; None: as many as the pictures need.
         preset: of the encoder.
-        timeout_s: to connect, for a picture to be taken, and for the end, seconds each.
+        timeout_s: to connect, and for a picture to be taken, seconds each.
         start_s: what becomes time zero, seconds.
         rate: frames a second as the source states it; a tag only.
     """
@@ -79,7 +79,7 @@ class StreamSink:
             publisher.lost.drop("away")
 
     def close(self, whole: bool) -> None:
-        """Send what waits and leave; takes no longer than the time-out."""
+        """Send what waits and leave; see Publisher.close for how long that may take."""
         publisher = self._publisher
         if publisher is None:
             return
