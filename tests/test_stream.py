@@ -69,9 +69,10 @@ def picture(index: int, bgr: NDArray[np.uint8] | None = None) -> Picture:
     return Picture(Scene(frame, None, None), image)
 
 
-def sink(url: str, live: bool = True, timeout_s: float = 5.0) -> StreamSink:
+def sink(url: str, live: bool = True, timeout_s: float = 5.0, kbps: int | None = None) -> StreamSink:
     waits = lambda: waits_s(RULES, random.Random(1))  # noqa: E731
-    return StreamSink(parse_address(url, masked(url)), live=live, waits=waits, timeout_s=timeout_s, rate=FPS)
+    address = parse_address(url, masked(url))
+    return StreamSink(address, live=live, waits=waits, timeout_s=timeout_s, rate=FPS, kbps=kbps)
 
 
 def shown(path: Path | str, **options: str) -> tuple[list[float], list[Luma]]:
@@ -247,6 +248,26 @@ def test_over_udp_times_are_the_frames_own_and_every_second_begins_with_a_key_fr
     keys = [number - zero for number, (_, key, _) in zip(numbers, got, strict=True) if key]
     assert [later - sooner for sooner, later in pairwise(keys)] == [FPS] * (len(keys) - 1)
     assert len(keys) >= 2
+
+
+@pytest.mark.parametrize("kbps", [None, 200])
+def test_a_narrow_link_gets_no_more_than_it_was_said_to_carry(kbps: int | None) -> None:
+    dice = np.random.default_rng(0)
+    with socket.socket(type=socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.setblocking(False)
+        out, came = sink(f"udp://127.0.0.1:{listening.getsockname()[1]}", live=False, kbps=kbps), 0
+        for index in range(50):  # two seconds of noise
+            out.write(picture(index, dice.integers(0, 256, (96, 128, 3), np.uint8)))
+            time.sleep(0.01)
+            with suppress(BlockingIOError):
+                while data := listening.recv(2000):
+                    assert len(data) % 188 == 0  # whole packets of MPEG-TS
+                    came += len(data)
+        out.close(True)
+    sent_s = out.report()["sent"] / FPS
+    most = 1.5 * 200e3 / 8 * sent_s  # what MPEG-TS wraps around pictures this small is counted as well
+    assert (came > 4 * most) if kbps is None else (came < most)
 
 
 def test_rtmp_takes_the_same_stream_and_its_key_is_shown_to_nobody() -> None:
