@@ -58,9 +58,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> Iterator[None]:
     """No process and no thread of a stream is left by any test here."""
+    others = children()
     yield
-    assert psutil.Process().children(recursive=True) == []
+    assert children() <= others
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("stream")]
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def picture(index: int, bgr: NDArray[np.uint8] | None = None) -> Picture:
@@ -337,12 +342,13 @@ def silent() -> Iterator[int]:
 
 @pytest.mark.parametrize("kind", ["rtsp", "rtmp"])
 def test_one_that_never_answers_delays_neither_the_frames_of_a_live_source_nor_the_end(kind: str) -> None:
+    others = children()
     with silent() as port:
         out = sink(f"{kind}://driver:{SECRET}@127.0.0.1:{port}/live/road", timeout_s=30.0)
         for index in range(40):
             out.write(picture(index))
             time.sleep(0.01)
-        (child,) = psutil.Process().children()
+        (child,) = children() - others
         assert SECRET not in " ".join(child.cmdline())  # which every user of the machine can read
         began_s = time.monotonic()
         out.close(True)
@@ -397,7 +403,7 @@ def test_a_live_source_finds_its_receiver_once_it_is_there_and_that_is_said_once
     assert [one.split(" ", 1)[1].split(";")[0] for one in news][:1] == [
         "refuses the connection: nothing listens there"
     ]
-    assert psutil.Process().num_fds() == files  # after some attempts
+    assert psutil.Process().num_fds() <= files  # after some attempts
     assert len(news) == 2
     assert "takes the pictures again" in news[1]
 
