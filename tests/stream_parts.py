@@ -64,6 +64,13 @@ def sink(url: str, live: bool = True, timeout_s: float = 5.0, kbps: int | None =
     return StreamSink(address, live=live, waits=waits, timeout_s=timeout_s, rate=FPS, kbps=kbps)
 
 
+def send(out: StreamSink, one: Picture) -> None:
+    """Write a picture and wait until it is sent, so that a busy machine drops none."""
+    before = out.report()["sent"]
+    out.write(one)
+    until(lambda: out.report()["sent"] > before)
+
+
 def shown(path: Path | str, **options: str) -> tuple[list[float], list[Luma]]:
     """Times, seconds, and luma (h, w) of every picture."""
     with av.open(str(path), options=options) as container:
