@@ -9,6 +9,7 @@ import msgspec
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]  # 0..1
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+StreamPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"]
 View = Literal["overlay", "side-by-side", "masks"]
 
 
@@ -111,6 +112,12 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     pictures: str | None = None  # a folder of PNG pictures
     summary: str | None = None  # JSON: counts, rates and percentiles of the run
     mqtt: str | None = None  # mqtt://HOST/TOPIC, one record a message
+    stream: str | None = None  # rtsp://, rtmp://, udp:// or srt://: the picture as a live stream
+    stream_kbps: Count | None = None  # of it at most; None: as many as the pictures need
+    stream_preset: StreamPreset = "ultrafast"  # of its encoder, from the cheapest on
+    stream_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = (
+        5.0  # its receiver is given up after so long, and tried anew
+    )
     trace: str | None = None  # JSON for Perfetto: each frame's way through the threads
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records

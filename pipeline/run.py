@@ -114,7 +114,7 @@ def run(
         windows = [_window(one.source.info.name) for one in runs] if out.show else []
         for window in windows:
             closing.callback(window.close)
-        always = bool(out.save or out.pictures or windows or evidence.draws)
+        always = bool(out.save or out.pictures or out.stream or windows or evidence.draws)
         draws = [Drawing(config, one, always, page) for one in runs] if always or page else []
         for one in runs:
             if (trace := one.open_trace()) is not None:
@@ -132,7 +132,7 @@ def run(
             config,
             lanes,
             nets,
-            dropped=lambda number: runs[number].ledger.drops,
+            dropped=lambda number: runs[number].dropped,
             source_failed=partial(_goes_on_without, runs),
         )
         for one, ledger in zip(runs, flow.ledgers, strict=True):
@@ -148,6 +148,9 @@ def run(
             for picture in flow.ticking(TICK_S) if watched else flow:
                 if reloading is not None and (told := reloading.due()):
                     watch.noted(told)
+                for one in runs if out.stream else ():
+                    if happened := one.news():
+                        watch.noted(happened)
                 if picture is None:
                     watch.sources(runs)
                     continue
@@ -187,6 +190,8 @@ def run(
         what["sources"] = [one.report() for one in runs]
     elif (truth := runs[0].score.report()) is not None:
         what["truth"] = truth
+    if len(runs) == 1:
+        what |= runs[0].stream_report()
     if out.summary:
         write_report(Path(out.summary), what)
     _raise_if_all_failed(runs)

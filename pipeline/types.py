@@ -217,7 +217,7 @@ class Scene:
     frame: Frame
     instances: Instances | None = None
     labels: Labels | None = None
-    dropped: Mapping[str, int] = field(default_factory=dict)  # frames lost so far, by cause
+    dropped: Mapping[str, int] = field(default_factory=dict)  # lost so far by cause; `stream:..`: not sent live
     gaps: tuple[Gap, ...] = ()  # since the scene before: times in which the source was away
     rung: str = ""  # how the networks ran, where that may change in a run
 

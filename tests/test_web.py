@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -279,3 +280,15 @@ def test_several_sources_are_each_watched_by_themselves(models: tuple[Path, Path
         assert [source["name"] for source in sources] == ["demo", "demo-2"]
         sizes = [picture(both.ask(f"/sources/{number}/picture.jpg").body).shape for number in (0, 1)]
         assert sizes == [(120, 160, 3), (64, 80, 3)]
+
+
+def test_the_live_picture_is_a_stream_that_other_programs_play_with_the_token(models: tuple[Path, Path]) -> None:
+    token = "a-token-that-is-long-enough"
+    words = ("-m", models[0], "--backend", "null", "--unverified", "--web", "127.0.0.1:0")
+    with served("run", "demo:size=160x120,frames=100000", *words, "--set", f"web.token={token}") as running:
+        address = f"http://{running.host}:{running.port}/sources/0/stream.mjpg"
+        with pytest.raises(av.error.HTTPUnauthorizedError):
+            av.open(address, timeout=10)
+        with av.open(f"{address}?token={token}", timeout=10) as container:
+            shown = [(frame.width, frame.height) for frame in islice(container.decode(video=0), 5)]
+    assert shown == [(160, 120)] * 5

@@ -62,6 +62,14 @@ def run(
             metavar="mqtt://HOST/TOPIC", help="Publish one record a frame to an MQTT broker.", rich_help_panel=OUTPUTS
         ),
     ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send the picture as a live stream: rtsp://, rtmp://, udp:// or srt://HOST:PORT.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
     summary: Annotated[
         str | None,
         typer.Option(
@@ -174,6 +182,7 @@ def run(
             "output.mask_ids": mask_ids,
             "output.pictures": pictures,
             "output.mqtt": mqtt,
+            "output.stream": stream,
             "output.summary": summary,
             "output.trace": trace,
             "output.show": show or None,

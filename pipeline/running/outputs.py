@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import OutputConfig
+from pipeline.config import OutputConfig, ReconnectConfig
+from pipeline.live.backoff import waits_s
 from pipeline.sinks import sink_class
+from pipeline.sources.network import masked
 from pipeline.types import Classes, Sink, Source
 
 Opener = Callable[[], Sink]
+STREAM = "stream:"  # how the causes begin for which a live stream lacks pictures of a run
 
 
 def sinks(
     out: OutputConfig, spec: str, source: Source, start_s: float, opened: list[Sink]
 ) -> list[tuple[str, Opener]]:
-    """Name and opener of each sink; a sink is added to `opened` when its thread opens it."""
-    wanted: dict[str, tuple[Path | str | None, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told
+    """Name and opener of each sink; a sink is added to `opened` when its thread opens it.
+
+    Raises:
+        SinkError: an address that is none.
+    """
+    wanted: dict[str, tuple[Any, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told
         "video": (_path(out.save), {"start_s": start_s, "rate": source.info.fps}),
         "json": (_path(out.json), {"timing": out.timing}),
         "masks": (_path(out.masks), {"ids": out.mask_ids}),
         "pictures": (_path(out.pictures), {}),
         "mqtt": (out.mqtt, {"timing": out.timing}),
+        "stream": _stream(out, source, start_s),
     }
     if out.save is not None:
         from pipeline.sinks.codecs import VideoConfig
@@ -32,7 +41,7 @@ def sinks(
         video = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
         wanted["video"][1].update(config=video, audio_from=sound)
 
-    def opener(kind: Callable[..., Sink], path: Path | str, told: dict[str, Any]) -> Sink:
+    def opener(kind: Callable[..., Sink], path: Any, told: dict[str, Any]) -> Sink:
         sink = kind(path, **told)
         opened.append(sink)
         return sink
@@ -42,6 +51,23 @@ def sinks(
         for name, (path, told) in wanted.items()
         if path is not None
     ]
+
+
+def _stream(out: OutputConfig, source: Source, start_s: float) -> tuple[Any, dict[str, Any]]:
+    """Where the live stream goes, None for nowhere, and what its sink is told."""
+    if out.stream is None:
+        return None, {}
+    from pipeline.sinks.stream.address import parse_address
+
+    return parse_address(out.stream, masked(out.stream)), {
+        "live": source.live,
+        "waits": lambda: waits_s(ReconnectConfig(), random.Random()),
+        "kbps": out.stream_kbps,
+        "preset": out.stream_preset,
+        "timeout_s": out.stream_timeout_s,
+        "start_s": start_s,
+        "rate": source.info.fps,
+    }
 
 
 def _path(name: str | None) -> Path | None:

@@ -14,7 +14,7 @@ from pipeline.sources import ADDRESS
 from pipeline.sources.network import masked
 
 PLACE = "{source}"
-OWN = ("save", "json", "mqtt", "trace", "masks", "pictures")  # outputs that each source has for itself
+OWN = ("save", "json", "mqtt", "stream", "trace", "masks", "pictures")  # outputs that each source has for itself
 
 
 def short_names(specs: Sequence[str]) -> list[str]:

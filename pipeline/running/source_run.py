@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.evaluation.truth_score import TruthScore
 from pipeline.flow import Ledger
 from pipeline.live.supervised import Supervised
 from pipeline.report import source_report
-from pipeline.running.outputs import sinks
+from pipeline.running.outputs import STREAM, sinks
 from pipeline.timing import Summary
 from pipeline.trace import Trace
 from pipeline.types import Picture, Sink
@@ -66,6 +66,28 @@ class SourceRun:
         return self.trace
 
     @property
+    def dropped(self) -> Mapping[str, int]:
+        """Frames lost so far, by cause; of a live source `stream:..`, too: those that came out, but were not sent."""
+        lost = self.ledger.drops
+        if self.source.live:
+            for sink in self._streams:
+                lost.update({f"{STREAM}{cause}": count for cause, count in sink.dropped.items()})
+        return lost
+
+    def news(self) -> Sequence[str]:
+        """What happened to its live stream since the last call; for one thread."""
+        return [one for sink in self._streams for one in sink.news()]
+
+    @property
+    def _streams(self) -> list[Any]:
+        return [sink for sink in self.opened if hasattr(sink, "news")]
+
+    def stream_report(self) -> dict[str, Any]:
+        """For the summary: what became of its live stream; empty: there is none."""
+        streams = self._streams
+        return {"stream": streams[0].report()} if streams else {}
+
+    @property
     def notes(self) -> Sequence[str]:
         """What a reader of its outputs should know."""
         return [note for sink in self.opened for note in getattr(sink, "notes", ())]
@@ -84,4 +106,4 @@ class SourceRun:
         }
         if (truth := self.score.report()) is not None:
             what["truth"] = truth
-        return what
+        return what | self.stream_report()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.evaluation.truth_score import TruthScore
+from pipeline.running.outputs import STREAM
 from pipeline.types import Scene
 
 
@@ -30,7 +31,7 @@ class StatusLine:
             parts.append(f"{scene.frame.pts_s:.2f} s")
         if scene.rung:
             parts.append(f"at {scene.rung}")
-        if dropped := sum(scene.dropped.values()):
+        if dropped := sum(count for cause, count in scene.dropped.items() if not cause.startswith(STREAM)):
             parts.append(f"dropped {dropped}")
         if told := self._score.line():
             parts.append(told)

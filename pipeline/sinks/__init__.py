@@ -12,6 +12,7 @@ SINKS = {  # name -> module:class; a new sink is one file and one line
     "video": "pipeline.sinks.video:VideoSink",
     "json": "pipeline.sinks.jsonl:JsonlSink",
     "mqtt": "pipeline.sinks.mqtt:MqttSink",
+    "stream": "pipeline.sinks.stream.sink:StreamSink",
     "masks": "pipeline.sinks.masks:MaskSink",
     "pictures": "pipeline.sinks.pictures:PictureSink",
     "window": "pipeline.sinks.window:Window",

@@ -53,7 +53,10 @@ class PacketEncoder:
 
     def encode(self, image: Image, ticks: int, key: bool) -> Iterator[Packet]:
         """The packets that are ready once this picture came; `key`: it shall be decodable on its own."""
-        frame = self._frames.fill(image)
+        return self.encode_frame(self._frames.fill(image), ticks, key)
+
+    def encode_frame(self, frame: av.VideoFrame, ticks: int, key: bool) -> Iterator[Packet]:
+        """As encode, for what an EncoderFrame of the same size and colours filled."""
         frame.time_base, frame.pts = self._clock, ticks
         if key:
             frame.pict_type = PictureType.I

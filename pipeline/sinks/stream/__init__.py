@@ -1,0 +1,1 @@
+"""The drawn pictures as a live stream that another program plays."""
