@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from types import MappingProxyType
-from typing import cast
+from typing import Literal, cast
 
 from engines.backends.base import Backend, Options, Precision, takes_frames
 from engines.backends.fallback import FallbackBackend, OpenNext
@@ -15,6 +15,7 @@ from engines.device.errors import DeviceLostError
 from engines.frame_task import FrameTask
 from engines.probe import GPU, why_not
 from engines.tune_store import Stored, stored_choice
+from engines.verification import may_pass
 from pipeline.errors import BackendError, ModelError, UserError
 from pipeline.types import Card
 
@@ -69,7 +70,7 @@ def select(
     require: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
-    precision: Precision = "f32",
+    precision: Precision | Literal["auto"] = "f32",
     shape_hw: tuple[int, int] | None = None,
     way: str = "tensors",
     task: FrameTask | None = None,
@@ -82,7 +83,7 @@ def select(
         backend: a name, or `auto` for the first of AUTO that can.
         require: a name, or `gpu`: anything else running is an error.
         workers, threads: None: as `dashmask tune` measured it here, else by rule.
-        precision: bf16 only where it was asked for.
+        precision: auto: bf16 where OpenVINO runs the network and has passed in it here, else f32.
         shape_hw: of the inputs to come, if known.
         way: tensors; frames: only a backend that takes them; auto: frames where the backend takes them.
         task: what it then does; None: what nobody can do but the CPU, so tensors.
@@ -99,8 +100,9 @@ def select(
         raise BackendError(f"{backend} was asked for and {require} required: both cannot be")
     if way == "frames" and task is None:
         raise BackendError(f"{card.path.name}: what it says is read on the CPU alone", hint="leave backend.way out")
-    options = Options(workers, threads, precision, shape_hw, None if way == "tensors" else task)
-    stored = stored_choice(card, shape_hw, precision) if workers is None and threads is None else Stored()
+    plain: Precision = "f32" if precision == "auto" else precision
+    options = Options(workers, threads, plain, shape_hw, None if way == "tensors" else task)
+    stored = stored_choice(card, shape_hw, plain) if workers is None and threads is None else Stored()
     order = sorted(allowed, key=lambda name: name != stored.best)  # stable: the measured best, then by preference
     tried: dict[str, Tried] = {}
     running: Backend | None = None
@@ -113,13 +115,16 @@ def select(
             tried[name] = Tried(name, False, reason)
             continue
         crew = stored.crews.get(name)
+        own = replace(options, workers=crew[0], threads=crew[1]) if crew else options
         try:
-            running = opener(name)(card, replace(options, workers=crew[0], threads=crew[1]) if crew else options)
+            running = _in_bf16(card, name, own, verified) if precision == "auto" and verified else None
+            as_verified = running is not None
+            running = running or opener(name)(card, own)
         except (BackendError, ModelError) as error:
             errors.append(error)
             tried[name] = Tried(name, False, str(error))
             continue
-        reason = verified(card, running) if verified is not None else ""
+        reason = verified(card, running) if verified is not None and not as_verified else ""
         if way == "frames" and not takes_frames(running):
             reason = f"takes tensors, not frames: {getattr(running, 'why_tensors', '') or 'it runs on the CPU'}"
         if reason:
@@ -127,7 +132,8 @@ def select(
             running = None
             tried[name] = Tried(name, False, reason)
         else:
-            tried[name] = Tried(name, True, f"{running.detail}{', as tuned here' if crew else ''}")
+            how = ", as tuned here" * bool(crew) + ", as verified here" * as_verified
+            tried[name] = Tried(name, True, f"{running.detail}{how}")
     in_order = tuple(tried[name] for name in allowed)
     if running is None:
         raise _nothing(card, in_order, errors, backend, require)
@@ -137,6 +143,20 @@ def select(
         running = FallbackBackend(running, _next(card, replace(options, task=task), later, verified), task)
     notes = [stored.note, _way_note(running)]
     return Selection(running, in_order, tuple(note for note in notes if note))
+
+
+def _in_bf16(card: Card, name: str, options: Options, verified: Callable[[Card, Backend], str]) -> Backend | None:
+    """The backend in half the bits, where a record says that it has passed so; None: it is not to be used."""
+    if name != "openvino" or not may_pass(card, name, "bf16"):
+        return None
+    try:
+        found = opener(name)(card, replace(options, precision="bf16"))
+    except BackendError:  # a processor without it; f32 is tried next
+        return None
+    if verified(card, found):
+        found.close()
+        return None
+    return found
 
 
 def _way_note(running: Backend) -> str:

@@ -151,6 +151,27 @@ def why_not_verified(card: Card, backend: Backend, limits: Mapping[str, float]) 
     return f"{state}: {command}, or --unverified"
 
 
+def may_pass(card: Card, name: str, precision: str) -> bool:
+    """Whether a record says that a backend passed in a precision on this processor, with some version of it.
+
+    It is asked before anything is opened; whether the backend that is then open may run, why_not_verified says.
+    """
+    import json
+
+    try:
+        found = [
+            from_plain(json.loads(path.read_text(encoding="utf-8")))
+            for path in (store_path().parent / "verified").glob(f"{card.sha256[:12]}-{name}-*.json")
+            if path.stat().st_size <= _LARGEST
+        ]
+    except (OSError, ValueError, RuntimeError, RecursionError):
+        return False
+    wanted = (card.sha256, name, precision, cpu_name())
+    return any(
+        one and one.passed and (one.sha256, one.backend, one.precision, one.machine) == wanted for one in found
+    )
+
+
 def find_verification(card: Card, backend: Backend) -> Verification | None:
     """What is known of a backend that runs this very model here; None: nothing that can be used."""
     import json

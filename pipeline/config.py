@@ -49,7 +49,7 @@ class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     require: str | None = None  # a backend's name or `gpu`: anything else is an error
     workers: Count | None = None  # threads that run the network at once; None: by rule, or as tuned
     threads: Count | None = None  # threads inside one run of the network
-    precision: Literal["f32", "bf16"] = "f32"  # bf16: openvino only
+    precision: Literal["auto", "f32", "bf16"] = "auto"  # bf16: openvino only; auto: where `dashmask verify` passed it
     way: Literal["auto", "tensors", "frames"] = "auto"  # frames: prepared and decoded on the GPU too
     unverified: bool = False  # use what `dashmask verify` has not passed, or has not seen
 

@@ -513,6 +513,29 @@ def test_run_passes_bf16_over_until_verified_or_wanted_unverified(models: tuple[
     assert "bf16" in said.err
 
 
+def test_what_has_passed_in_bf16_runs_so_by_itself_unless_f32_is_asked_for(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    words = ("run", clip, "--model", models[0], "--frames", "2", "--backend", "openvino")
+    before = dashmask(*words)
+    assert before.code == 0, before.err
+    assert ", f32" in before.err
+    try:
+        outcome = verify_model(Wanted(str(models[0]), "openvino", "bf16", str(clip), FRAMES))
+    except BackendError as error:
+        pytest.skip(str(error))  # this processor has no bf16
+    assert outcome.verification.passed, outcome.verification.failures
+    after = dashmask(*words)
+    assert ", bf16" in after.err
+    assert ", f32" in dashmask(*words, "--set", "backend.precision=f32").err
+    (file,) = (tmp_path / "cache").rglob("verified/*.json")
+    tree = json.loads(file.read_text())
+    tree["checks"][0] |= {"passed": False, "says": "it differs"}
+    file.write_text(json.dumps(tree))
+    assert ", f32" in dashmask(*words).err
+
+
 # The command
 
 

@@ -63,6 +63,7 @@ def show(
         files += [str(file) for file in sorted(folder.glob("*.onnx"))] if folder.is_dir() else [name]
     console = Console()
     table = plain_table("model", "what", "mean IoU", "licence")
+    table.columns[0].no_wrap = True  # a name is what is typed
     refused, shown = [], []
     for file in files:
         try:

@@ -65,6 +65,8 @@ def with_cores(job: Job, cores: int) -> Job:
 
 
 def absolute(config: Config) -> Config:
-    """The configuration with whole paths, for workers that run in folders of their own."""
+    """The configuration with whole paths, for workers on other machines: what one has verified, another has not."""
+    precision = "f32" if config.backend.precision == "auto" else config.backend.precision
+    backend = msgspec.structs.replace(config.backend, precision=precision)
     models = tuple(os.path.abspath(name) if Path(name).exists() else name for name in config.model)
-    return msgspec.structs.replace(config, model=models)
+    return msgspec.structs.replace(config, model=models, backend=backend)
