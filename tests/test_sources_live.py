@@ -155,11 +155,11 @@ source = Camera(path, SourceOptions(open_timeout_s=1, read_timeout_s=0.5))
 try:
     with source as frames:
         for frame in frames:
-            print(int(frame.image.planes[0].mean()), frame.image.format, *frame.image.size_hw)
+            print(int(frame.image.planes[0].mean()), frame.image.format, *frame.image.size_hw, flush=True)
             if then == "stop" and frame.index == pictures - 1:
                 break
 except SourceError as error:
-    print(error.message)
+    print(error.message, flush=True)
 os._exit(0)  # a thread may still wait in the driver
 """
 
