@@ -39,10 +39,11 @@ def lay_out(root: Path, part: DataConfig, count: int = 4) -> None:
     for index in range(count):
         labels = np.kron(rng.integers(0, 7, (4, 6), dtype=np.uint8), np.ones((16, 16), np.uint8))
         image = rng.integers(0, 255, (*labels.shape, 3), dtype=np.uint8)
-        for pattern, pixels in zip(LAYOUTS[part.dataset], (image, labels), strict=True):
-            path = root / pattern.format(s=part.split, n=f"0001TP_{index:03}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), pixels)
+        for split in part.split.split("+"):
+            for pattern, pixels in zip(LAYOUTS[part.dataset], (image, labels), strict=True):
+                path = root / pattern.format(s=split, n=f"0001TP_{index:03}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), pixels)
     if part.dataset == "folders":
         (root / "classes.txt").write_text("".join(f"class {i}\n" for i in range(7)))
 
