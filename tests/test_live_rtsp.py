@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -337,26 +336,15 @@ class Narrow:
             self._threads[0].join()
 
 
-def test_over_a_slow_network_with_slow_work_neither_pictures_nor_age_pile_up(
-    clip: Path, models: tuple[Path, Path]
-) -> None:
+def test_over_a_slow_network_with_slow_work_age_does_not_grow(clip: Path, models: tuple[Path, Path]) -> None:
     size = clip.stat().st_size
     with RtspCamera(clip) as camera, Narrow(camera.port, 3 * size // CLIP_S, 0.2).open() as port:
-        alive: list[int] = []
-
-        def work(runs: list[SourceRun]) -> None:
-            if len(watch.ages_s) % 8 == 7:
-                alive.append(sum(isinstance(one, Frame) for one in gc.get_objects()))
-            time.sleep(0.1)  # what takes the pictures is slower than the camera
-
-        watch = Watch(work)
+        watch = Watch(lambda runs: time.sleep(0.1))  # what takes the pictures is slower than the camera
         address = camera.address().replace(str(camera.port), str(port))
         execute(address, null_config(models, OutputConfig(), frames=150), watch)
     run = watch.runs[0]
     assert accounted(run)
     assert run.ledger.drops["newest"] > 50
-    assert len(alive) > 2
-    assert max(alive) <= alive[0] + 8  # those under way
     half = len(watch.ages_s) // 2
     assert max(watch.ages_s[half:]) < 1.5  # under way: 3 frames, each waits for 0.1 s of work
 

@@ -89,14 +89,18 @@ class OpenVinoBackend:
                 height, width = key or card.input.size_hw
                 sides = [-1 if side is None else side for side in (height, width)]
                 shape = [1, 3, *sides] if card.input.layout == "nchw" else [1, *sides, 3]
-                model = self._read(card.path if self._branch is None else self._branch.trunk)
-                model.reshape({card.input.name: shape})
+                model = self._read(
+                    card.path if self._branch is None else self._branch.trunk, {card.input.name: shape}
+                )
                 self._compiled[key] = _Compiled(self._ov, self._compile(model), self._names, self.workers)
             return self._compiled[key]
 
-    def _read(self, model: Path | bytes) -> Any:
+    def _read(self, file: Path | bytes, shapes: dict[str, list[int]] | None = None) -> Any:
         try:
-            return self._core.read_model(model)
+            model = self._core.read_model(file)
+            if shapes:
+                model.reshape(shapes)
+            return model
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot load {self._card.path.name}: {_sentence(error)}") from error
 
