@@ -27,6 +27,10 @@ class LocalBranch:
     scale: int  # cells of the output for one of the feature map, across and down
     reach: int  # cells of the output that may be wrong at the edge of a part of the map
 
+    def of_trunk(self, names: Sequence[str]) -> list[str]:
+        """The outputs of the network as the trunk has them: the feature map where the branch's output was."""
+        return [self.entry if name == self.output else name for name in names]
+
 
 @dataclass(frozen=True, slots=True)
 class _Grid:

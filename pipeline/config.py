@@ -115,9 +115,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     stream: str | None = None  # rtsp://, rtmp://, udp:// or srt://: the picture as a live stream
     stream_kbps: Count | None = None  # of it at most; None: as many as the pictures need
     stream_preset: StreamPreset = "ultrafast"  # of its encoder, from the cheapest on
-    stream_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = (
-        5.0  # its receiver is given up after so long, and tried anew
-    )
+    stream_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # after which its receiver is tried anew
     trace: str | None = None  # JSON for Perfetto: each frame's way through the threads
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records

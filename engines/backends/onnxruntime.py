@@ -55,8 +55,8 @@ class OnnxRuntimeBackend:
         self._session = session
         self._new_options = import_runtime().RunOptions
         self._branch = branch
-        later = {} if branch is None else {branch[0].output: branch[0].entry}
-        self._outputs = [later.get(output.name, output.name) for output in card.outputs]
+        names = [output.name for output in card.outputs]
+        self._outputs = names if branch is None else branch[0].of_trunk(names)
         self._runs: set[Any] = set()  # options of those under way: what stops them
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:

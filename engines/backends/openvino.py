@@ -49,10 +49,9 @@ class OpenVinoBackend:
         self._rest: _Compiled | None = None  # the branch, for parts of any size
         self._names = [output.name for output in card.outputs]
         if self._branch is not None:
-            branch = self._branch
-            self._names = [branch.entry if name == branch.output else name for name in self._names]
-            model = self._read(branch.branch)
-            self._rest = _Compiled(ov, self._compile(model), [branch.output], self.workers)
+            self._names = self._branch.of_trunk(self._names)
+            model = self._read(self._branch.branch)
+            self._rest = _Compiled(ov, self._compile(model), [self._branch.output], self.workers)
         self._for(self._expected)
 
     def submit(self, batch: Sequence[Prepared]) -> Ticket:
