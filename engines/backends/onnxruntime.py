@@ -83,9 +83,11 @@ class OnnxRuntimeBackend:
 
     def _run_branch(self, session: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self._branch is not None
-        found: NDArray[np.float32] = self._call(session, [self._branch[0].output], {self._branch[0].entry: features})[
-            0
-        ]
+        branch = self._branch[0]
+        try:
+            found: NDArray[np.float32] = self._call(session, [branch.output], {branch.entry: features})[0]
+        except runtime_errors() as error:
+            raise ModelError(f"{self._card.path.name}: {branch.output} does not run: {sentence(error)}") from error
         return found
 
     def _call(self, session: Any, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores, usual_hw
 from engines.backends.restart import BrokenOffError
@@ -75,8 +77,15 @@ class OpenVinoBackend:
             rest, at = self._rest, self._names.index(self._branch.entry)
             features = outputs[at]
             assert isinstance(features, np.ndarray)
-            outputs[at] = Regional(features, self._branch, lambda part: rest.infer(part)[0])
+            outputs[at] = Regional(features, self._branch, partial(self._run_branch, rest))
         return Inferred(prepared, tuple(outputs))
+
+    def _run_branch(self, rest: _Compiled, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            found: NDArray[np.float32] = rest.infer(features)[0]
+        except RuntimeError as error:
+            raise ModelError(f"{self._card.path.name}: its prototypes do not run: {_sentence(error)}") from error
+        return found
 
     def _for(self, size_hw: Size) -> _Compiled:
         key = size_hw if size_hw == self._expected else None
