@@ -137,6 +137,7 @@ def run(
         )
         for one, ledger in zip(runs, flow.ledgers, strict=True):
             one.ledger = ledger
+        closing.enter_context(drain_on_interrupt(flow))  # who is told that it runs may end it
         watch.started(runs[0].source, nets)
         if page is not None:
             page.start(nets)
@@ -144,7 +145,7 @@ def run(
         closing.callback(lambda: watch.noted([*_notes(runs), *backend_notes(nets)]))
         whole, first_frame_s = (runs[0].summary if len(runs) == 1 else Summary()), None
         watched = len(runs) > 1 or runs[0].source.live
-        with flow, drain_on_interrupt(flow):
+        with flow:
             for picture in flow.ticking(TICK_S) if watched else flow:
                 if reloading is not None and (told := reloading.due()):
                     watch.noted(told)

@@ -150,6 +150,22 @@ def test_ctrl_c_drains_and_the_files_are_whole(models: tuple[Path, Path], tmp_pa
     assert f"{len(records)} processed" in out
 
 
+def test_ctrl_c_before_the_first_frame_ends_well_too(models: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ["run", "demo:size=320x240,frames=100000", "-m", str(models[1]), "--json", "o.jsonl"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", *words],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert "two runs on" in child.stderr.readline()  # nothing else was said yet
+    os.kill(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert "stopped before the end" in err
+    records = (tmp_path / "o.jsonl").read_text().splitlines() if (tmp_path / "o.jsonl").exists() else []
+    assert f"{len(records)} processed" in out
+
+
 def test_a_source_that_breaks_off_leaves_playable_files_that_say_so(
     models: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -68,11 +68,11 @@ class Running:
 def served(*words: object) -> Iterator[Running]:
     """`dashmask WORDS...` once it has said where it answers; ended with Ctrl-C, and it must end well."""
     child = subprocess.Popen(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)],
+        [sys.executable, "-X", "faulthandler", "-c", "from pipeline.cli import main; main()", *map(str, words)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     said: list[str] = []
-    killer = threading.Timer(PATIENCE_S, child.kill)
+    killer = threading.Timer(PATIENCE_S, child.send_signal, [signal.SIGABRT])  # it says where each thread stands
     killer.start()
     try:
         assert child.stderr is not None
@@ -81,7 +81,7 @@ def served(*words: object) -> Iterator[Running]:
             if found := re.search(r"https?://\S+/(\?token=\S+)?", line):
                 break
         else:
-            raise AssertionError("".join(said))
+            raise AssertionError(f"{child.wait(PATIENCE_S)}: " + "".join(said))
         running = Running(child, found[0])
         reader = threading.Thread(target=lambda: said.extend(child.stderr or ()), daemon=True)
         reader.start()
