@@ -119,7 +119,7 @@ def run(
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
-        nets, ladder = loading.result()
+        nets, ladder = loading.result(lambda told: watch.noted([told]))
         evidence.check([net.card for net in nets])
         if reloading is not None:
             reloading.ready(nets, [draw.use for draw in draws])

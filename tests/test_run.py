@@ -18,7 +18,11 @@ from command import dashmask
 
 import pipeline
 from engines.embedded import BEST
+from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.networks import networks
+from pipeline.running import loading
+from pipeline.running.loading import Loaded
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 
@@ -237,6 +241,26 @@ def test_real_networks_see_what_is_on_the_motorway(shared: Path, tmp_path: Path,
             assert [i["class"] for i in record["instances"]].count("car") >= 2
         else:
             assert {"road", "vegetation", "car"} <= set(record["labels"])
+
+
+def test_whoever_waits_for_a_network_is_told_so(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    enough = threading.Event()
+
+    def load(config: Config) -> Loaded:  # a big one: done when somebody was told twice
+        assert enough.wait(60)
+        return networks(config), None
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if len(told) == 2:
+            enough.set()
+
+    monkeypatch.setattr(loading, "STILL_S", 0.5)
+    monkeypatch.setattr(loading, "_load", load)
+    with loading.Loading(Config(model=(str(models[1]),))) as waiting:
+        assert waiting.result(tell)[0][0].card.name == "two"
+    assert told[:2] == ["still loading two.onnx after 0 s", "still loading two.onnx after 1 s"]
 
 
 def test_without_a_model_the_best_embedded_one_runs() -> None:
