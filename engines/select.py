@@ -82,7 +82,7 @@ def select(
         card: of the network.
         backend: a name, or `auto` for the first of AUTO that can.
         require: a name, or `gpu`: anything else running is an error.
-        workers, threads: None: as `dashmask tune` measured it here, else by rule.
+        workers, threads: None: as `dashmask tune` measured it here for CPUs, else by rule.
         precision: auto: bf16 where OpenVINO runs the network and has passed in it here, else f32.
         shape_hw: of the inputs to come, if known.
         way: tensors; frames: only a backend that takes them; auto: frames where the backend takes them.
@@ -102,8 +102,8 @@ def select(
         raise BackendError(f"{card.path.name}: what it says is read on the CPU alone", hint="leave backend.way out")
     plain: Precision = "f32" if precision == "auto" else precision
     options = Options(workers, threads, plain, shape_hw, None if way == "tensors" else task)
-    stored = stored_choice(card, shape_hw, plain) if workers is None and threads is None else Stored()
-    order = sorted(allowed, key=lambda name: name != stored.best)  # stable: the measured best, then by preference
+    stored = _stored(card, precision, options, verified is not None)
+    order = _order(allowed, stored.best)
     tried: dict[str, Tried] = {}
     running: Backend | None = None
     errors: list[UserError] = []
@@ -143,6 +143,22 @@ def select(
         running = FallbackBackend(running, _next(card, replace(options, task=task), later, verified), task)
     notes = [stored.note, _way_note(running)]
     return Selection(running, in_order, tuple(note for note in notes if note))
+
+
+def _stored(card: Card, precision: str, options: Options, gated: bool) -> Stored:
+    """What tune measured; where OpenVINO has passed in bf16, f32's best is none, as f32 is not what would run."""
+    if options.workers is not None or options.threads is not None:
+        return Stored()
+    stored = stored_choice(card, options.shape_hw, options.precision)
+    if precision == "auto" and gated and may_pass(card, "openvino", "bf16"):
+        half = stored_choice(card, options.shape_hw, "bf16")
+        stored = replace(stored, best=None, crews={**stored.crews, **half.crews})
+    return stored
+
+
+def _order(allowed: Sequence[str], best: str | None) -> list[str]:
+    """GPUs, then what tune measured as best, which knows CPUs alone, then the rest; each by preference."""
+    return sorted(allowed, key=lambda name: name not in GPU and name != best)
 
 
 def _in_bf16(card: Card, name: str, options: Options, verified: Callable[[Card, Backend], str]) -> Backend | None:

@@ -11,7 +11,7 @@ from one_backend import close
 
 from engines import probe
 from engines.card import read_card
-from engines.select import select
+from engines.select import BACKENDS, select
 from engines.tune import TuneRow, choose, combinations, tune
 from engines.tune_store import store_choice, store_path, stored_choice
 from pipeline.types import Card
@@ -27,6 +27,18 @@ def test_a_tuned_choice_is_used_unless_something_else_is_asked_for(fcn_card: Car
     assert select(fcn_card, workers=1).backend.workers == 1
     assert stored_choice(fcn_card, (64, 64), "f32").best is None
     assert stored_choice(fcn_card, None, "bf16").best is None
+
+
+def test_a_tuned_choice_is_among_cpus_and_keeps_no_gpu_from_running(
+    fcn_card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
+    # As on a machine with a GPU.
+    monkeypatch.setattr("engines.select.why_not", lambda name: "" if name == "tensorrt" else probe.why_not(name))
+    monkeypatch.setattr("engines.select.BACKENDS", {**BACKENDS, "tensorrt": BACKENDS["null"]})
+    selection = select(fcn_card)
+    close(selection)
+    assert [tried.name for tried in selection.tried if tried.ok] == ["tensorrt"]
 
 
 def test_a_tuned_choice_is_for_these_very_bytes_and_this_machine(

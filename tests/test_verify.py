@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engines.backends.base import Backend, Done, Options, Ticket
+from engines.backends.base import Backend, Done, Options, Ticket, usual_hw
 from engines.card import read_card
 from engines.select import opener, select
+from engines.tune_store import store_choice
 from engines.verification import (
     Verification,
     find_verification,
@@ -529,6 +530,11 @@ def test_what_has_passed_in_bf16_runs_so_by_itself_unless_f32_is_asked_for(
     after = dashmask(*words)
     assert ", bf16" in after.err
     assert ", f32" in dashmask(*words, "--set", "backend.precision=f32").err
+    # What tune measured in f32 says nothing of it.
+    card = read_card(models[0])
+    store_choice(card, usual_hw(card.input), "f32", {"onnxruntime-cpu": (1, 1)}, "onnxruntime-cpu")
+    assert "colours runs on onnxruntime-cpu" in dashmask(*words[:-2], "--set", "backend.precision=f32").err
+    assert "colours runs on openvino" in dashmask(*words[:-2]).err
     (file,) = (tmp_path / "cache").rglob("verified/*.json")
     tree = json.loads(file.read_text())
     tree["checks"][0] |= {"passed": False, "says": "it differs"}
