@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from clips import write_clip
-from rtsp_camera import RtspCamera, missing
+from rtsp_camera import RtspCamera
+from rtsp_process import missing
 from rtsp_receiver import RtspReceiver
 
 SECRET = "s3cret"

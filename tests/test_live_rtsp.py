@@ -19,7 +19,8 @@ import av
 import msgspec
 import pytest
 from clips import bars, read_bars, write_clip
-from rtsp_camera import RtspCamera, missing
+from rtsp_camera import RtspCamera
+from rtsp_process import missing
 
 from pipeline.config import BackendConfig, Config, OutputConfig, ReconnectConfig, SourceConfig
 from pipeline.errors import RefusedError, SourceError

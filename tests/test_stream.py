@@ -15,7 +15,8 @@ import av
 import numpy as np
 import pytest
 from clips import scene, write_clip
-from rtsp_camera import RtspCamera, missing
+from rtsp_camera import RtspCamera
+from rtsp_process import missing
 from rtsp_receiver import RtspReceiver
 from stream_parts import (
     FPS,

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from command import dashmask
-from rtsp_camera import missing
+from rtsp_process import missing
 from rtsp_receiver import RtspReceiver
 from stream_parts import (
     FPS,

@@ -29,7 +29,8 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[1] / "tests")]
 from clips import write_clip
 from corrupt import corrupt_files
 from measure import Memory, held
-from rtsp_camera import RtspCamera, missing
+from rtsp_camera import RtspCamera
+from rtsp_process import missing
 from tiny_models import fcn
 
 from pipeline.config import BackendConfig, Config, OutputConfig, ReconnectConfig, SourceConfig
