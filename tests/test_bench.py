@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -24,7 +24,7 @@ from pipeline.bench.compare import check_alike, compare, judge, read_report
 from pipeline.bench.interval import mean_interval, ratio_interval
 from pipeline.bench.meter import Meter, Order
 from pipeline.bench.options import SCENARIOS, BenchOptions, cases, scenario_named
-from pipeline.bench.stream import Came, Seen, Stream
+from pipeline.bench.stream import Came, Seen, Streams
 from pipeline.bench.tally import Tally, percentiles
 from pipeline.bench.usage import Usage, memory_mb, spent, usage
 from pipeline.bench.warming import Warming
@@ -93,11 +93,11 @@ def played(fps: float, service_s: float, frames: int, reading_s: Sequence[float]
         return frame
 
     flow = Flow[Frame](lambda: meter, [stage("slow", each(slow))], live=True)
-    stream = Stream(flow, meter, clock, frame_of=lambda frame: frame)
-    with clock.driving(flow), stream:
-        seen = stream.window(Order(frames / fps, 1))
+    streams = Streams(flow, [meter], clock, frame_of=lambda frame: frame)
+    with clock.driving(flow), streams:
+        seen = streams.window(Order(frames / fps, 1))
     assert seen is not None
-    return seen
+    return seen[0]
 
 
 def ages_ms(seen: Seen) -> list[float]:
@@ -136,34 +136,35 @@ def test_a_source_that_is_late_makes_frames_older_not_the_film_longer() -> None:
 # Windows, with real threads
 
 
-def stream(pictures: int = 3, alone: bool = False) -> tuple[Stream, Meter]:
+def stream(pictures: int = 3, alone: bool = False) -> Streams:
     from pipeline.bench.clock import RealClock
 
     clock = RealClock()
     meter = Meter(INFO, lambda: cycle([IMAGE] * pictures), clock)
     flow = Flow[Frame](lambda: meter, [stage("same", lambda batch: batch)], in_flight=1 if alone else None)
-    return Stream(flow, meter, clock, asked=alone, frame_of=lambda frame: frame), meter
+    return Streams(flow, [meter], clock, asked=alone, frame_of=lambda frame: frame)
 
 
 def test_windows_follow_each_other_and_every_frame_belongs_to_one() -> None:
-    running, _ = stream()
+    running = stream()
     with running:
         windows = [running.window(Order(0.0, least)) for least in (4, 1, 7)]
-    assert [(w.given, len(w.came), w.drops) for w in windows if w] == [(4, 4, {}), (1, 1, {}), (7, 7, {})]
+    assert [(w.given, len(w.came), w.drops) for (w,) in filter(None, windows)] == [(4, 4, {}), (1, 1, {}), (7, 7, {})]
 
 
 def test_one_frame_at_a_time_never_counts_from_before_it_was_asked_for() -> None:
-    running, _ = stream(alone=True)
+    running = stream(alone=True)
     with running:
         seen = running.window(Order(0.0, 30))
     assert seen is not None
-    for before, after in zip(seen.came, seen.came[1:], strict=False):
+    came = seen[0].came
+    for before, after in pairwise(came):
         assert before.done_s <= after.due_s <= after.done_s
 
 
 @pytest.mark.parametrize("between", [True, False], ids=["between windows", "inside one"])
 def test_a_stop_leaves_no_thread(between: bool) -> None:
-    running, _ = stream()
+    running = stream()
     with running:
         assert running.window(Order(0.0, 3)) is not None
         if between:
@@ -179,7 +180,7 @@ def test_a_stage_that_fails_ends_its_window_with_its_error() -> None:
     clock = RealClock()
     meter = Meter(INFO, lambda: cycle([IMAGE]), clock)
     flow = Flow[Frame](lambda: meter, [stage("bad", each(lambda frame: 1 // (4 - frame.index)))])
-    with pytest.raises(ZeroDivisionError), Stream(flow, meter, clock, frame_of=lambda i: frame_at(i)) as running:
+    with pytest.raises(ZeroDivisionError), Streams(flow, [meter], clock, frame_of=lambda i: frame_at(i)) as running:
         running.window(Order(0.0, 20))
 
 

@@ -15,11 +15,11 @@ from engines.select import Selection
 from pipeline.bench.ceiling import Inputs, answers, inputs_of, run_alone
 from pipeline.bench.footage import Footage
 from pipeline.bench.gpu_meter import GpuMeter
-from pipeline.bench.lines import Lines, instead, lines
+from pipeline.bench.lines import instead, streams
 from pipeline.bench.meter import Order
 from pipeline.bench.options import BenchOptions, Case
 from pipeline.bench.results import alone, figures, overhead, window_of
-from pipeline.bench.stream import Seen
+from pipeline.bench.stream import Seen, Streams
 from pipeline.bench.tally import Tally
 from pipeline.bench.usage import memory_mb, reset_peak, spent, usage
 from pipeline.bench.warming import AGREE, Warming
@@ -76,7 +76,7 @@ def run_case(
         say(f"  {' and '.join(f'{net.card.name} on {net.selection.backend.detail}' for net in nets)}")
         due_fps = _due_fps(footage, options)
         inputs = inputs_of(nets, footage.samples)
-        with lines(nets, footage, config, options, folder, trace) as running, drain_on_interrupt(running):
+        with streams(nets, footage, config, options, folder, trace) as running, drain_on_interrupt(running):
             measured = _Measured(nets, inputs, running, options, gpu, say)
             measured.warm_up()
             measured.take_turns()
@@ -90,7 +90,7 @@ def run_case(
                 for net, outputs in zip(nets, fixed, strict=True)
             ]
             silent = instead(nets, [Selection(backend, ()) for backend in backends])
-            with lines(silent, footage, config, options, folder) as running, drain_on_interrupt(running):
+            with streams(silent, footage, config, options, folder) as running, drain_on_interrupt(running):
                 own = _Measured(silent, (), running, options, gpu, say)
                 own.take_turns(1 + OWN_WINDOWS, alone=False)
             what["own_overhead"] = overhead(own.windows[1:])
@@ -99,20 +99,20 @@ def run_case(
 
 
 class _Measured:
-    """What was measured of one set of lines so far."""
+    """What was measured of one flow so far."""
 
     def __init__(
         self,
         nets: Sequence[Network],
         inputs: Inputs,
-        running: Lines,
+        running: Streams,
         options: BenchOptions,
         gpu: GpuMeter,
         say: Say,
     ) -> None:
         self._backends = [net.selection.backend for net in nets]
         self._null = all(backend.name == "null" for backend in self._backends)
-        self._inputs, self._lines, self._options, self._gpu, self._say = inputs, running, options, gpu, say
+        self._inputs, self._running, self._options, self._gpu, self._say = inputs, running, options, gpu, say
         self.windows: list[dict[str, Any]] = []
         self.tally = Tally()
         self.warming = Warming(0, (), options.stable_percent, options.warm_up_s)
@@ -166,7 +166,7 @@ class _Measured:
     def _window(self) -> list[Seen] | None:
         if self.interrupted:
             return None
-        seen = self._lines.window(Order(self._options.window_s, LEAST_FRAMES))
+        seen = self._running.window(Order(self._options.window_s, LEAST_FRAMES))
         self.interrupted = seen is None
         return seen
 

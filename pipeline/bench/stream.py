@@ -1,8 +1,8 @@
-"""One run of the stages, measured window by window while it goes on."""
+"""One run of the stages over one source or several, measured window by window while it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One window of one stream."""
+    """One window of one source."""
 
     came: tuple[Came, ...]
     given: int  # frames that went in
@@ -43,51 +43,61 @@ class Seen:
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else None
 
 
-class Stream:
-    """A flow with a meter at its head; a context manager that joins its threads.
+class Streams:
+    """A flow with a meter at the head of each of its sources; a context manager that joins its threads.
 
     Args:
-        flow: not yet entered; its source reads the meter.
-        meter: that windows are opened with.
+        flow: not yet entered; its source number k reads meter k.
+        meters: that windows are opened with, on all of them together.
         clock: that times are read from.
         asked: a frame's age counts from when it was asked for, not from `captured_s`.
         frame_of: the frame of what comes out.
-        trace: is told of every frame.
+        trace: is told of every frame of the first source.
     """
 
     def __init__(
         self,
         flow: Flow[Any],
-        meter: Meter,
+        meters: Sequence[Meter],
         clock: Clock,
         *,
         asked: bool = False,
         frame_of: Callable[[Any], Frame] | None = None,
         trace: Trace | None = None,
     ) -> None:
-        self._flow, self._meter, self._clock, self._asked, self._trace = flow, meter, clock, asked, trace
+        self._flow, self._meters, self._clock, self._asked, self._trace = flow, meters, clock, asked, trace
         self._frame_of = frame_of or _of_picture
-        meter.stopping = flow.stopping
+        self._ended = False
+        for meter in meters:
+            meter.stopping = flow.stopping
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Streams:
         self._flow.__enter__()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._meter.end()  # first: its thread may wait for a window
+        for meter in self._meters:
+            meter.end()  # first: its thread may wait for a window
         self._flow.__exit__(kind, error, trace)
 
     def end(self) -> None:
         """Stop after what is under way; legal in a signal handler."""
+        self._ended = True
         self._flow.end()
-        self._meter.end()
+        for meter in self._meters:
+            meter.end()
 
-    def window(self, order: Order) -> Seen | None:
-        """Open a window and wait until all of it came out; None: the flow was ended meanwhile."""
-        flow, meter, clock = self._flow, self._meter, self._clock
-        before, came = flow.drops, []
-        meter.open(order)
-        while True:
+    def window(self, order: Order) -> list[Seen] | None:
+        """Open a window on every source and wait until all of it came out; None: the flow was ended meanwhile."""
+        flow, clock = self._flow, self._clock
+        if self._ended:
+            return None
+        before = [ledger.drops for ledger in flow.ledgers]
+        came: list[list[Came]] = [[] for _ in self._meters]
+        for meter in self._meters:
+            meter.open(order)
+        going_on = set(range(len(self._meters)))
+        while going_on:
             asked_s = clock.now_s()
             message = next(flow, None)
             if message is None:
@@ -95,14 +105,19 @@ class Stream:
             done_s = clock.now_s()
             frame = self._frame_of(message)
             due_s = max(asked_s, frame.captured_s) if self._asked else frame.captured_s
-            came.append(Came(due_s, done_s, frame.stamps))
-            if self._trace is not None:
-                self._trace.add(frame, done_s, flow.drops)
-            if frame.index == meter.last_index:
-                break
-        drops = {cause: count - before.get(cause, 0) for cause, count in flow.drops.items()}
-        lost = {cause: count for cause, count in drops.items() if count}
-        return Seen(tuple(came), meter.given, lost, meter.closed_s)
+            came[frame.source].append(Came(due_s, done_s, frame.stamps))
+            if self._trace is not None and frame.source == 0:
+                self._trace.add(frame, done_s, flow.ledgers[0].drops)
+            if frame.index == self._meters[frame.source].last_index:
+                going_on.remove(frame.source)
+        drops = [since(old, ledger.drops) for old, ledger in zip(before, flow.ledgers, strict=True)]
+        parts = zip(self._meters, came, drops, strict=True)
+        return [Seen(tuple(own), meter.given, lost, meter.closed_s) for meter, own, lost in parts]
+
+
+def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """What was lost meanwhile, by cause."""
+    return {cause: count - before.get(cause, 0) for cause, count in now.items() if count > before.get(cause, 0)}
 
 
 def _of_picture(picture: Picture) -> Frame:

@@ -46,7 +46,7 @@ def bench(
         typer.Option(
             metavar="NAME",
             help="throughput: every stage busy; single-stream: one frame at a time; live: at the source's pace, the "
-            "newest frame counts; multi-stream: several live streams on one loaded network.",
+            "newest frame counts; multi-stream: several live sources in turn, as in a run.",
         ),
     ] = "throughput",
     streams: Annotated[int | None, typer.Option(metavar="N", help="Of multi-stream; 2 by default.")] = None,
