@@ -43,7 +43,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             ),
             Scenario(
                 "multi-stream",
-                "several live sources take turns on one set of networks, as in a run; age counts from when one was due",
+                "several live sources in turn, as in a run; age counts from when a frame was due",
                 paced=True,
                 streams=2,
             ),
