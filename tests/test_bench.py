@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import cycle, pairwise
 from pathlib import Path
 from queue import SimpleQueue
@@ -150,6 +154,38 @@ def test_windows_follow_each_other_and_every_frame_belongs_to_one() -> None:
     with running:
         windows = [running.window(Order(0.0, least)) for least in (4, 1, 7)]
     assert [(w.given, len(w.came), w.drops) for (w,) in filter(None, windows)] == [(4, 4, {}), (1, 1, {}), (7, 7, {})]
+
+
+def test_sources_that_come_too_fast_take_turns_and_each_counts_its_own_losses() -> None:
+    from pipeline.bench.clock import RealClock
+
+    clock = RealClock()
+    meters = [Meter(INFO, lambda: cycle([IMAGE]), clock, 100.0) for _ in range(3)]
+
+    @contextmanager
+    def read(number: int) -> Iterator[Iterator[Frame]]:
+        with meters[number] as frames:
+            yield (replace(frame, source=number) for frame in frames)
+
+    def slow(frame: Frame) -> Frame:
+        time.sleep(0.01)
+        return frame
+
+    flow = Flow[Frame](
+        [partial(read, number) for number in range(3)],
+        [stage("slow", each(slow))],
+        live=True,
+        source_of=lambda frame: frame.source,
+    )
+    with Streams(flow, meters, clock, frame_of=lambda frame: frame) as running:
+        windows = [running.window(Order(0.5, 1)) for _ in range(2)]
+    for seen in windows:
+        assert seen is not None
+        assert [one.given for one in seen] == [50] * 3
+        assert all(len(one.came) + sum(one.drops.values()) == 50 for one in seen)
+        assert all(set(one.drops) == {"newest"} for one in seen)
+        came = [len(one.came) for one in seen]
+        assert min(came) >= 0.8 * max(came)
 
 
 def test_one_frame_at_a_time_never_counts_from_before_it_was_asked_for() -> None:
