@@ -5,7 +5,8 @@
 Overhead: `dashmask run --json` and `dashmask replay` with one worker over the same long clip, both with all cores and
 from the loaded networks to the last frame (for the replay: to the renamed, hashed file). Two workers against one: the
 same clip under several names, one worker that may use one core, two workers that have two; from the first task to the
-last result. Each ratio is taken within a round, so that a machine that slows down slows both sides.
+last result. Each ratio is taken within a round, so that a machine that slows down slows both sides. With --copies 0
+the overhead alone is measured, for more rounds of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, installed or not
+
+from pipeline.bench.interval import ratio_interval
 
 COMMAND = (sys.executable, "-c", "from pipeline.cli import main; main()")
 
@@ -81,7 +86,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("model")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=8, help="of the clip, for two workers against one")
+    parser.add_argument("--copies", type=int, default=8, help="of the clip, for two workers against one; 0: not that")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--backend", default="onnxruntime-cpu")
     parser.add_argument("--out", type=Path)
@@ -102,15 +107,21 @@ def main() -> None:
                 "one": lambda: replay_fps(folder / "many", given.model, folder, 1, cores[:1], more),
                 "two": lambda: replay_fps(folder / "many", given.model, folder, 2, cores, more),
             }
+            if not given.copies:
+                del sides["one"], sides["two"]
             order = list(sides) if number % 2 == 0 else list(reversed(sides))
             row: dict[str, Any] = {side: sides[side]() for side in order}
             rounds.append({"load": load, **row})
             print(f"  round {number + 1}: {rounds[-1]}", flush=True)
+    plain, replay = ([row[side] for row in rounds] for side in ("plain", "replay"))
+    interval = ratio_interval(plain, replay, paired=True)
     result = {
-        "overhead": spread([row["plain"] / row["replay"] - 1 for row in rounds]),
-        "two_against_one": spread([row["two"]["working"] / row["one"]["working"] for row in rounds]),
-        "two_against_one_with_start": spread([row["two"]["with_start"] / row["one"]["with_start"] for row in rounds]),
+        "overhead": spread([one / other - 1 for one, other in zip(plain, replay, strict=True)]),
+        "plain_against_replay": interval.as_dict() if interval else None,  # of the mean rates
     }
+    for name, figure in (("two_against_one", "working"), ("two_against_one_with_start", "with_start")):
+        if given.copies:
+            result[name] = spread([row["two"][figure] / row["one"][figure] for row in rounds])
     print(json.dumps(result, indent=1))
     if given.out:
         about = {
