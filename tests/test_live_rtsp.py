@@ -11,12 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import av
 import msgspec
+import psutil
 import pytest
 from clips import bars, read_bars, write_clip
 from rtsp_camera import RtspCamera
@@ -337,17 +340,33 @@ class Narrow:
             self._threads[0].join()
 
 
-def test_over_a_slow_network_with_slow_work_age_does_not_grow(clip: Path, models: tuple[Path, Path]) -> None:
-    size = clip.stat().st_size
-    with RtspCamera(clip) as camera, Narrow(camera.port, 3 * size // CLIP_S, 0.2).open() as port:
-        watch = Watch(lambda runs: time.sleep(0.1))  # what takes the pictures is slower than the camera
-        address = camera.address().replace(str(camera.port), str(port))
-        execute(address, null_config(models, OutputConfig(), frames=150), watch)
+def slowly(address: str, models: tuple[Path, Path]) -> tuple[tuple[bool, int], list[float], list[int]]:
+    """A run whose taker is slower than the camera: counts, ages, and the process's memory at each frame, bytes."""
+    process, memory = psutil.Process(), []
+
+    def work(runs: list[SourceRun]) -> None:
+        memory.append(process.memory_info().rss)
+        time.sleep(0.1)
+
+    watch = Watch(work)
+    execute(address, null_config(models, OutputConfig(), frames=150), watch)
     run = watch.runs[0]
-    assert accounted(run)
-    assert run.ledger.drops["newest"] > 50
-    half = len(watch.ages_s) // 2
-    assert max(watch.ages_s[half:]) < 1.5  # under way: 3 frames, each waits for 0.1 s of work
+    return (accounted(run), run.ledger.drops["newest"]), watch.ages_s, memory
+
+
+def test_over_a_slow_network_with_slow_work_neither_memory_nor_age_grows(
+    clip: Path, models: tuple[Path, Path]
+) -> None:
+    size = clip.stat().st_size
+    alone = ProcessPoolExecutor(1, get_context("spawn"))  # whose memory is that of this run, and of no other test
+    with RtspCamera(clip) as camera, Narrow(camera.port, 3 * size // CLIP_S, 0.2).open() as port, alone:
+        address = camera.address().replace(str(camera.port), str(port))
+        (whole, dropped), ages_s, memory = alone.submit(slowly, address, models).result(60)
+    assert whole
+    assert dropped > 50
+    assert max(memory) - memory[len(memory) // 4] < 8e6
+    half = len(ages_s) // 2
+    assert max(ages_s[half:]) < 1.5  # under way: 3 frames, each waits for 0.1 s of work
 
 
 def test_the_command_says_once_what_was_lost_and_leaves_whole_files_at_ctrl_c(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pipeline.running.ladder import Ladder
 
 Loaded = tuple[tuple[Network, ...], "Ladder | None"]
-
-
 STILL_S = 10.0  # whoever waits is told so often that it goes on
 
 
