@@ -135,7 +135,7 @@ def main() -> None:
             return subprocess.Popen([*COMMAND, *map(str, words), *more], stdout=subprocess.DEVNULL)
 
         def done() -> int:
-            return len(list(out.glob("records/*.parquet"))) + len(list(out.glob("parts/*/*.parquet")))
+            return sum(file.endswith(".parquet") for _, _, files in os.walk(out) for file in files)
 
         began_s = time.monotonic()
         driver = start()
