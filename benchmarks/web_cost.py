@@ -1,11 +1,12 @@
 """What the page costs a run: CPU time a frame without it, with it, and with somebody who watches.
 
-    python benchmarks/web_cost.py [--frames 60] [--turns 5] [--size 1280x720] [--json OUT.json]
+    python benchmarks/web_cost.py [--frames 60] [--turns 5] [--json OUT.json]
 
 One process, one run with a page: blocks of frames take turns, in random order, between nobody watching and one viewer
 who reads the live picture (in another process, so that what he does is not counted) and the events. Counted is the
 CPU time of the whole process, all threads, over a block, less that of the blocks without a viewer. The network is the
 null backend and the frames lie in memory: what is left is the house itself, and a difference of 0.1 ms shows.
+What a page costs depends on what is drawn for it, so three scenes are measured (`SCENES`).
 
 `drawn anyway` is a run whose pictures are drawn for another output: the viewer costs the copy, the JPEG and the
 sending. `drawn for the page` is a run that has no other output: drawing counts too. What else the machine does moves
@@ -25,23 +26,28 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, installed or not
 
 import cv2
+import numpy as np
 
 from pipeline.config import Config, RenderConfig, WebConfig
 from pipeline.flow import Ledger, Pool
+from pipeline.image import Image
 from pipeline.live.state import SourceState
 from pipeline.render import Renderer
+from pipeline.render.planar import Planar
 from pipeline.running.page import RunPage
 from pipeline.serve.station import Station
 from pipeline.sources import open_source
-from pipeline.types import Frame, Picture, Scene, SourceInfo
+from pipeline.types import Frame, Picture, Scene, SourceInfo, Truth
 
 FPS = 30.0
+SCENES = (("640x360", "labels"), ("1280x720", "7 objects"), ("1280x720", "labels and 25 objects"))
 VIEWER = """
 import sys, http.client
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
@@ -61,11 +67,23 @@ class Drive:
     state = SourceState("live", time.monotonic())
     name = "drive"
 
-    def __init__(self, size: str, frames: int) -> None:
+    def __init__(self, size: str, shown: str, frames: int) -> None:
         with open_source(f"demo:size={size},frames={frames}") as drawn:
-            self.scenes = [Scene(f, f.truth.instances, f.truth.labels) for f in drawn if f.truth is not None]
+            self.scenes = [_scene(f, f.truth, shown) for f in drawn if f.truth is not None]
         self.info = SourceInfo("drive", self.scenes[0].frame.image.size_hw, FPS, live=True)
         self.source, self.ledger, self.opened = self, Ledger(), []  # type: ignore[var-annotated]
+
+
+def _scene(frame: Frame, truth: Truth, shown: str) -> Scene:
+    """The frame as a decoder gives it, and what is known of it, as far as it is shown."""
+    image = Planar()(frame.image)
+    image = Image(tuple(plane.copy() for plane in image.planes), image.format, image.matrix, image.full_range)
+    found, labels = truth.instances, truth.labels
+    if shown == "labels":
+        found = None
+    elif shown == "7 objects" and found is not None:
+        found, labels = found.take(np.arange(min(7, len(found)))), None
+    return Scene(replace(frame, image=image), found, labels)
 
 
 @contextmanager
@@ -149,32 +167,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=60, help="of one block")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--size", default="1280x720")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
-    drive = Drive(wanted.size, 12)
     load_before = os.getloadavg()[0]
     whole: dict[str, Any] = {
-        "size": wanted.size, "live_width": WebConfig().width, "fps": FPS, "frames": wanted.frames,
-        "turns": wanted.turns, "python": platform.python_version(), "opencv": cv2.__version__,
-        "cores": os.cpu_count(),
+        "live_width": WebConfig().width, "fps": FPS, "frames": wanted.frames, "turns": wanted.turns,
+        "python": platform.python_version(), "opencv": cv2.__version__, "cores": os.cpu_count(), "scenes": [],
     }  # fmt: skip
-    print(f"{wanted.size} at {FPS:g} fps, live picture {WebConfig().width} px wide; ms of CPU a frame\n")
-    print(f"{'':22}{'no page':>10}{'nobody':>10}{'viewer':>10}{'nobody -':>10}{'viewer -':>10}")
-    for name, always in (("drawn anyway", True), ("drawn for the page", False)):
-        taken = measure(drive, wanted.frames, wanted.turns, always)
-        middle = {key: statistics.median(times) for key, times in taken.items()}
-        more = {
-            key: statistics.median(b - a for a, b in zip(taken["no page"], taken[key], strict=True))
-            for key in ("nobody watches", "one viewer")
-        }
-        figures = [*middle.values(), *more.values()]
-        print(f"{name:22}" + "".join(f"{figure:10.2f}" for figure in figures))
-        whole[name] = {
-            "cpu_ms": {key: [round(t, 3) for t in times] for key, times in taken.items()},
-            "more_than_without_ms": {key: round(value, 3) for key, value in more.items()},
-        }
+    print(f"{FPS:g} fps, live picture {WebConfig().width} px wide at most; ms of CPU a frame\n")
+    print(f"{'':54}{'no page':>10}{'nobody':>10}{'viewer':>10}{'nobody -':>10}{'viewer -':>10}")
+    for size, shown in SCENES:
+        drive = Drive(size, shown, 12)
+        scene: dict[str, Any] = {"size": size, "shown": shown}
+        for name, always in (("drawn anyway", True), ("drawn for the page", False)):
+            taken = measure(drive, wanted.frames, wanted.turns, always)
+            middle = {key: statistics.median(times) for key, times in taken.items()}
+            more = {
+                key: statistics.median(b - a for a, b in zip(taken["no page"], taken[key], strict=True))
+                for key in ("nobody watches", "one viewer")
+            }
+            figures = "".join(f"{figure:10.2f}" for figure in (*middle.values(), *more.values()))
+            print(f"{f'{size}, {shown}, {name}':54}{figures}")
+            scene[name] = {
+                "cpu_ms": {key: [round(t, 3) for t in times] for key, times in taken.items()},
+                "more_than_without_ms": {key: round(value, 3) for key, value in more.items()},
+            }
+        whole["scenes"].append(scene)
     whole["load"] = [load_before, os.getloadavg()[0]]
     print(f"\nload {load_before:.1f} before, {os.getloadavg()[0]:.1f} after")
     if wanted.json:

@@ -30,14 +30,19 @@ def shrunk(image: Image, width: int) -> Image:
         return Image(tuple(plane.copy() for plane in image.planes), image.format, image.matrix, image.full_range)
     target_w = max(2, width & ~1)
     target_h = max(2, round(full_h * target_w / full_w) & ~1)
-    # Linear takes a fifth of the time and shows no aliasing down to half the size.
-    how = cv2.INTER_LINEAR if full_w < 2 * target_w else cv2.INTER_AREA
     planes = []
     for number, plane in enumerate(image.planes):
         half = number > 0 and image.format in ("yuv420p", "nv12")
-        size = (target_w >> half, target_h >> half)
-        planes.append(np.asarray(cv2.resize(plane, size, interpolation=how), np.uint8))
+        planes.append(_resized(plane, (target_w >> half, target_h >> half)))
     return Image(tuple(planes), image.format, image.matrix, image.full_range)
+
+
+def _resized(plane: U8, size_wh: tuple[int, int]) -> U8:
+    """Halved while it is twice as large or more, then linear: an eighth of the time of one step by area."""
+    while plane.shape[1] >= 2 * size_wh[0] and plane.shape[0] >= 2 * size_wh[1]:
+        half_wh = (plane.shape[1] // 2, plane.shape[0] // 2)
+        plane = np.asarray(cv2.resize(plane, half_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(plane, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def copied(image: Image) -> Image:
