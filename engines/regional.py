@@ -75,7 +75,8 @@ def blocks_of(windows: NDArray[np.intp], scale: int, size_hw: tuple[int, int]) -
     """
     wanted = np.zeros([-(-side // BLOCK) for side in size_hw], np.bool_)
     side = scale * BLOCK
-    for u0, v0, u1, v1 in np.unique(np.hstack([windows[:, :2] // side, -(-windows[:, 2:] // side)]), axis=0).tolist():
+    # A set, as np.unique would import numpy.ma at the first frame: 8 ms.
+    for u0, v0, u1, v1 in set(map(tuple, np.hstack([windows[:, :2] // side, -(-windows[:, 2:] // side)]).tolist())):
         wanted[v0:v1, u0:u1] = True
     for top, left, bottom, right in _cut(wanted, 0, 0):
         yield top * BLOCK, left * BLOCK, min(bottom * BLOCK, size_hw[0]), min(right * BLOCK, size_hw[1])

@@ -119,6 +119,9 @@ def run(
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
+        if len(runs) == 1:
+            closing.push(runs[0].source)
+            runs[0].source.begin()
         nets, ladder = loading.result(lambda told: watch.noted([told]))
         evidence.check([net.card for net in nets])
         if reloading is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.config import Config, ReconnectConfig
@@ -173,6 +174,37 @@ def test_a_recording_is_passed_on_as_it_is(clip: Path) -> None:
     assert [(frame.index, frame.pts, frame.time_base) for frame in frames_of(source)] == plain
     assert [state.state for state in source.changes()] == ["connecting", "live", "ended"]
     assert source.info.frames == 25
+
+
+def test_a_recording_begun_ahead_gives_the_same_frames_and_counts_as_taken_when_it_is_read(clip: Path) -> None:
+    with open_source(str(clip)) as opened:
+        plain = [(frame.index, frame.pts, frame.time_base) for frame in opened]
+    source = open_supervised(str(clip), Config())
+    source.begin()
+    time.sleep(0.05)
+    asked_s = time.monotonic()
+    frames = frames_of(source)
+    assert frames[0].captured_s >= asked_s
+    assert [(frame.index, frame.pts, frame.time_base) for frame in frames] == plain
+    assert [state.state for state in source.changes()] == ["connecting", "live", "ended"]
+
+
+def test_what_goes_wrong_ahead_is_said_when_the_source_is_entered(tmp_path: Path) -> None:
+    source = open_supervised(str(tmp_path / "absent.mp4"), Config())
+    source.begin()
+    with pytest.raises(SourceError, match=r"absent\.mp4"):
+        frames_of(source)
+
+
+def test_a_recording_begun_ahead_is_closed_though_nobody_entered_it(clip: Path) -> None:
+    def is_open() -> bool:
+        return str(clip) in [file.path for file in psutil.Process().open_files()]
+
+    source = open_supervised(str(clip), Config())
+    source.begin()
+    assert is_open()
+    source.__exit__()
+    assert not is_open()
 
 
 # gaps in the records

@@ -110,6 +110,22 @@ class Supervised:
             found.append(self._gap_log.popleft()[1])
         return tuple(found)
 
+    def begin(self) -> None:
+        """Open a recording and read its first frame ahead of `__enter__`, while something else is waited for.
+
+        Nothing is raised: what goes wrong is met again where the source is entered. `__exit__` closes it, entered or
+        not.
+        """
+        if self.live or self._opened is not None:
+            return
+        try:
+            self._open()
+            assert self._opened is not None
+            self._opened = _with_first(next(self._opened), self._opened)
+        except (SourceError, StopIteration):
+            self._close()
+            self._source, self._attempt = self._make(), 0
+
     def __enter__(self) -> Iterator[Frame]:
         """Open it, once; where that fails and may mend itself, the iterator tries again.
 
@@ -117,7 +133,8 @@ class Supervised:
             SourceError: here or from the iterator, where it is given up.
         """
         try:
-            self._open()
+            if self._opened is None:
+                self._open()
         except SourceError as error:
             self._failure = error
             if not self._may_mend(error):
@@ -229,6 +246,12 @@ class Supervised:
     def _change(self, state: State, reason: str = "") -> None:
         self._state = SourceState(state, time.monotonic(), self._attempt, reason, self._gaps)
         self._changes.append(self._state)
+
+
+def _with_first(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
+    """All frames; the first one was read ahead, and counts as taken when it is asked for."""
+    yield replace(first, captured_s=time.monotonic())
+    yield from others
 
 
 def _shape(info: SourceInfo) -> str:
