@@ -18,7 +18,7 @@ def card_as_yaml(card: Card, details: Mapping[str, Any], verify: Mapping[str, Ma
 
     Args:
         details: what is new; goes over the details of the card.
-        verify: limits, see engines.verify.
+        verify: limits, see engines.checks.
     """
     import yaml
 

@@ -34,7 +34,7 @@ _LARGEST = 1 << 20  # bytes of a record; more is none of ours
 class Check:
     """One thing that was measured, and what was asked of it."""
 
-    name: str  # a key of engines.verify.CHECKS
+    name: str  # a key of engines.checks.CHECKS
     measured: float | None  # None: there was nothing to measure
     limit: float | None  # None: shown, not judged
     passed: bool
@@ -132,7 +132,7 @@ def why_not_verified(card: Card, backend: Backend, limits: Mapping[str, float]) 
     """Why a backend may not run a network; empty: it may. Looks only for what is kept, computes nothing.
 
     Args:
-        limits: those that hold for this network and precision now, see engines.verify.limits_for.
+        limits: those that hold for this network and precision now, see engines.checks.limits_for.
     """
     asked = backend.name in PLAIN and backend.precision != "f32"  # a plan has its precision built in
     precision = f" --precision {backend.precision}" if asked else ""

@@ -11,11 +11,11 @@ import msgspec
 from engines.backends.base import Backend, Options, Precision
 from engines.backends.restart import Interruptible, RestartingBackend
 from engines.card import find_card
+from engines.checks import gate
 from engines.embedded import BEST, FREE
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.frame_task import DetectRules, FrameTask
 from engines.select import Selection, opener, select
-from engines.verify import gate
 from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError

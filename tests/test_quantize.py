@@ -19,10 +19,10 @@ from onnx import TensorProto, helper
 
 from engines.backends.base import Options
 from engines.card import read_card
+from engines.checks import gate, limits_for
 from engines.quantize import Quantizer, choose
 from engines.select import opener, select
 from engines.verification import find_verification, is_quantized
-from engines.verify import gate, limits_for
 from pipeline.errors import ModelError
 from pipeline.types import Card
 from pipeline.workbench.quantization_loss import lost

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engines.backends.base import Backend, Done, Options, Ticket, usual_hw
 from engines.card import read_card
+from engines.checks import CHECKS, gate, limits_for
 from engines.select import opener, select
 from engines.tune_store import store_choice
 from engines.verification import (
@@ -29,7 +30,6 @@ from engines.verification import (
     to_plain,
     why_not_verified,
 )
-from engines.verify import CHECKS, gate, limits_for
 from pipeline.errors import BackendError, ModelError, SourceError
 from pipeline.evaluation.comparing import LabelComparison, ObjectComparison, mask_iou
 from pipeline.image import Image

@@ -84,7 +84,7 @@ def quantize(
 
 def _table(done: Quantized) -> Table:
     """What was measured on each runtime, side by side."""
-    from engines.verify import CHECKS, shown
+    from engines.checks import CHECKS, shown
     from pipeline.cli.table import plain_table
 
     table = plain_table("", *(one.backend for one in done.verifications), numbers_from=1)

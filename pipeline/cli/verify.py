@@ -108,7 +108,7 @@ def print_verification(console: Any, found: Verification, detail: str) -> None:
 
 def checks_table(found: Verification) -> Table:
     """Measured value, limit and verdict of every check."""
-    from engines.verify import CHECKS, shown
+    from engines.checks import CHECKS, shown
     from pipeline.cli.table import plain_table
 
     table = plain_table("check", "measured", "limit", "", numbers_from=1)

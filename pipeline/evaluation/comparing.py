@@ -45,7 +45,7 @@ class LabelComparison:
         return agreement
 
     def measures(self) -> Mapping[str, float]:
-        """See engines.verify.CHECKS; classes with under SEEN of the pixels are not judged by themselves."""
+        """See engines.checks.CHECKS; classes with under SEEN of the pixels are not judged by themselves."""
         counts = self._matrix.counts[:, :-1]
         scores = self._matrix.scores()
         seen = counts.sum(axis=1) >= SEEN * max(1, counts.sum())
@@ -109,7 +109,7 @@ class ObjectComparison:
         return kept / of if of else 1.0
 
     def measures(self) -> Mapping[str, float]:
-        """See engines.verify.CHECKS."""
+        """See engines.checks.CHECKS."""
         count = self._counts
         sure = count["sure"] or np.nan
         shift = np.median(np.array(self._shifts), axis=0) if self._shifts else np.array([np.nan])

@@ -15,11 +15,11 @@ from engines.backends.base import Options
 from engines.backends.onnxruntime import open_exact
 from engines.card import find_card, read_card
 from engines.card_text import card_as_yaml
+from engines.checks import CHECKS, judge, limits_for
 from engines.probe import why_not
 from engines.quantize import Method, Quantizer, choose, replace_file
 from engines.select import opener
 from engines.verification import Verification, store_verification
-from engines.verify import CHECKS, judge, limits_for
 from pipeline.config import InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import BackendError

@@ -11,11 +11,12 @@ from pathlib import Path
 from engines.backends.base import Backend, Precision
 from engines.backends.onnxruntime import open_exact
 from engines.card import find_card
+from engines.checks import limits_for
 from engines.plans import plans_dir, read_manifest
 from engines.plans import store_verification as store_in_manifest
 from engines.select import select
 from engines.verification import Verification, is_quantized, store_verification, to_plain
-from engines.verify import limits_for, verify
+from engines.verify import verify
 from pipeline.config import DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import BackendError, ModelError, SourceError
