@@ -20,6 +20,7 @@ from engines.card import read_card
 from engines.local_branch import LocalBranch, part, prototypes_branch
 from engines.regional import BLOCK, Regional, blocks_of
 from engines.select import opener
+from pipeline.errors import ModelError
 from pipeline.types import Card, Inferred
 
 BACKENDS = ("onnxruntime-cpu", "openvino")
@@ -117,6 +118,16 @@ def test_what_is_computed_later_and_in_parts_has_the_bytes_of_the_whole_network(
         for u0, v0, u1, v1 in np.hstack([start, end]).tolist():
             theirs = found.arrays()[1][0]
             assert np.array_equal(seen[:, v0:v1, u0:u1], theirs[:, v0:v1, u0:u1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_branch_that_fails_says_which_output_in_the_same_words(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip(backend.removesuffix("-cpu"))
+    whole = read_card(network(tmp_path / "n.onnx"))
+    (regional,) = [output for output in answer(whole, backend).outputs if isinstance(output, Regional)]
+    output = regional.branch.output
+    with pytest.raises(ModelError, match=rf"^n\.onnx: {output} does not run: .+"):
+        regional.run(np.zeros((1, 3, 4, 4), np.float32))  # it wants eight channels
 
 
 def test_without_objects_nothing_is_computed() -> None:

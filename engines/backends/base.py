@@ -172,3 +172,17 @@ def check_input(card: Card, prepared: Prepared) -> tuple[int, int]:
     )
     wanted = ", ".join(("1", "3", *sides) if spec.layout == "nchw" else ("1", *sides, "3"))
     raise ModelError(f"{card.path.name}: expected an input ({wanted}) {spec.dtype}, got {shape} {tensor.dtype}")
+
+
+def does_not_run(card: Card, prepared: Prepared, why: str) -> ModelError:
+    """The error of a runtime that breaks off at an input which the card allows, with its own words for it."""
+    shape = "x".join(map(str, prepared.tensor.shape))
+    return ModelError(
+        f"{card.path.name} does not run on an input of {shape}: {why}",
+        hint=f"sides must be multiples of {card.input.stride} as its card says; perhaps of more",
+    )
+
+
+def branch_does_not_run(card: Card, output: str, why: str) -> ModelError:
+    """The same of the branch that makes one output, see engines.local_branch."""
+    return ModelError(f"{card.path.name}: {output} does not run: {why}")

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores
+from engines.backends.base import (
+    Done,
+    Options,
+    Precision,
+    Ticket,
+    Way,
+    branch_does_not_run,
+    check_input,
+    crew,
+    does_not_run,
+    share_cores,
+)
 from engines.backends.onnxruntime_session import (
     import_runtime,
     new_settings,
@@ -21,7 +32,7 @@ from engines.backends.restart import BrokenOffError
 from engines.local_branch import LocalBranch, prototypes_branch
 from engines.machine import available_cores
 from engines.regional import Regional
-from pipeline.errors import BackendError, ModelError
+from pipeline.errors import BackendError
 from pipeline.types import Card, Inferred, Prepared
 
 
@@ -70,11 +81,7 @@ class OnnxRuntimeBackend:
         try:
             outputs = self._call(self._session, self._outputs, {self._card.input.name: prepared.tensor})
         except runtime_errors() as error:
-            shape = "x".join(map(str, prepared.tensor.shape))
-            raise ModelError(
-                f"{self._card.path.name} does not run on an input of {shape}: {sentence(error)}",
-                hint=f"sides must be multiples of {self._card.input.stride} as its card says; perhaps of more",
-            ) from error
+            raise does_not_run(self._card, prepared, sentence(error)) from error
         if self._branch is not None:
             branch, session = self._branch
             at = self._outputs.index(branch.entry)
@@ -87,7 +94,7 @@ class OnnxRuntimeBackend:
         try:
             found: NDArray[np.float32] = self._call(session, [branch.output], {branch.entry: features})[0]
         except runtime_errors() as error:
-            raise ModelError(f"{self._card.path.name}: {branch.output} does not run: {sentence(error)}") from error
+            raise branch_does_not_run(self._card, branch.output, sentence(error)) from error
         return found
 
     def _call(self, session: Any, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:

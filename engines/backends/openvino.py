@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.backends.base import Done, Options, Precision, Ticket, Way, check_input, crew, share_cores, usual_hw
+from engines.backends.base import (
+    Done,
+    Options,
+    Precision,
+    Ticket,
+    Way,
+    branch_does_not_run,
+    check_input,
+    crew,
+    does_not_run,
+    share_cores,
+    usual_hw,
+)
 from engines.backends.restart import BrokenOffError
 from engines.local_branch import prototypes_branch
 from engines.machine import available_cores
 from engines.regional import Regional
-from pipeline.errors import BackendError, ModelError
+from pipeline.errors import BackendError
 from pipeline.regional import Output
 from pipeline.types import Card, Inferred, Prepared
 
@@ -68,23 +80,19 @@ class OpenVinoBackend:
         except BrokenOffError as error:
             raise BrokenOffError(f"{self.name}: {error}") from error
         except RuntimeError as error:
-            shape = "x".join(map(str, prepared.tensor.shape))
-            raise ModelError(
-                f"{self._card.path.name} does not run on an input of {shape}: {_sentence(error)}",
-                hint=f"sides must be multiples of {self._card.input.stride} as its card says; perhaps of more",
-            ) from error
+            raise does_not_run(self._card, prepared, _sentence(error)) from error
         if self._branch is not None and self._rest is not None:
             rest, at = self._rest, self._names.index(self._branch.entry)
             features = outputs[at]
             assert isinstance(features, np.ndarray)
-            outputs[at] = Regional(features, self._branch, partial(self._run_branch, rest))
+            outputs[at] = Regional(features, self._branch, partial(self._run_branch, self._branch.output, rest))
         return Inferred(prepared, tuple(outputs))
 
-    def _run_branch(self, rest: _Compiled, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_branch(self, output: str, rest: _Compiled, features: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             found: NDArray[np.float32] = rest.infer(features)[0]
         except RuntimeError as error:
-            raise ModelError(f"{self._card.path.name}: its prototypes do not run: {_sentence(error)}") from error
+            raise branch_does_not_run(self._card, output, _sentence(error)) from error
         return found
 
     def _for(self, size_hw: Size) -> _Compiled:
