@@ -18,7 +18,7 @@ from flow_parts import PATIENCE_S, each, feed, same, stage
 
 from engines.backends.base import Backend, Done, Options, Ticket
 from engines.backends.null import NullBackend
-from engines.backends.restart import BrokenOffError, RestartingBackend, interrupt
+from engines.backends.restart import BrokenOffError, RestartingBackend, rescue
 from engines.card import find_card
 from engines.embedded import embedded_models
 from engines.select import opener
@@ -62,12 +62,12 @@ def test_what_was_broken_off_is_done_again_by_a_new_one(fcn_card: Card) -> None:
     for thread in threads:
         thread.start()
     assert first.entered.wait(PATIENCE_S)
-    assert interrupt([NullBackend(fcn_card), backend]) == "null was interrupted"
+    assert rescue([NullBackend(fcn_card), backend]) == "null was interrupted"
     for thread in threads:
         thread.join(PATIENCE_S)
     assert done == [1, 1, 1]
     assert backend.notes == ["null was stuck at frame 7: broken off and started anew"]
-    assert interrupt([backend]) == ""  # once
+    assert rescue([backend]) == ""  # once
 
 
 def test_a_second_time_is_an_error(fcn_card: Card) -> None:
@@ -180,4 +180,4 @@ def test_a_thread_that_cannot_be_stopped_ends_with_the_process_and_files_are_pla
 def test_a_backend_that_never_interrupts_is_used_as_it_is(fcn_card: Card) -> None:
     backend: Backend = NullBackend(fcn_card)
     assert isinstance(backend.submit([prepared(fcn_card)]), Done)
-    assert interrupt([backend]) == ""
+    assert rescue([backend]) == ""

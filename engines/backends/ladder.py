@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from engines.backends.base import Backend, Ticket, Way
-from engines.backends.restart import interrupt
+from engines.backends.restart import rescue
 from pipeline.types import Inferred, Prepared
 
 
@@ -31,7 +31,6 @@ class LadderBackend:
         self.slots = min(backend.slots for backend in every)
         self.max_batch = min(backend.max_batch for backend in every)
         self.way: Way = "tensors"
-        self.restarts = True
 
     @property
     def notes(self) -> list[str]:
@@ -44,9 +43,9 @@ class LadderBackend:
             [self._rungs[rung].submit(list(frames)) for rung, frames in groupby(batch, lambda one: one.rung)]
         )
 
-    def interrupt(self) -> str:
+    def rescue(self) -> str:
         """See RestartingBackend."""
-        return interrupt(list(self._rungs.values()))
+        return rescue(list(self._rungs.values()))
 
     def close(self) -> None:
         """Let go of all."""

@@ -32,9 +32,7 @@ class Interruptible(Protocol):
 class Rescuable(Protocol):
     """A backend that goes on after it was interrupted."""
 
-    restarts: bool
-
-    def interrupt(self) -> str:
+    def rescue(self) -> str:
         """See RestartingBackend."""
         ...
 
@@ -54,7 +52,6 @@ class RestartingBackend:
         self.slots, self.max_batch = first.slots, first.max_batch
         self.workers, self.threads = first.workers, first.threads
         self.notes: list[str] = []
-        self.restarts = True
         self.way = first.way
         self._reopen = reopen
         self._lock = Lock()
@@ -70,8 +67,8 @@ class RestartingBackend:
             except BrokenOffError as error:
                 self._replace(running, error, batch)
 
-    def interrupt(self) -> str:
-        """Break off all runs, once; what was done, for people, "" where nothing can be.
+    def rescue(self) -> str:
+        """Break off all runs, once, to be done again; what was done, for people, "" where nothing can be.
 
         Legal from any thread; does not wait.
         """
@@ -97,6 +94,6 @@ class RestartingBackend:
         self._running.close()
 
 
-def interrupt(backends: Sequence[Backend]) -> str:
-    """Break off the runs of all backends that can be; what was done, for people, "" where nothing can be."""
-    return ", ".join(filter(None, (b.interrupt() for b in backends if isinstance(b, Rescuable))))
+def rescue(backends: Sequence[Backend]) -> str:
+    """Rescue all backends that can be; what was done, for people, "" where nothing can be."""
+    return ", ".join(filter(None, (b.rescue() for b in backends if isinstance(b, Rescuable))))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from engines.backends.base import Backend, takes_frames
-from engines.backends.restart import interrupt
+from engines.backends.restart import rescue
 from pipeline.config import Config
 from pipeline.flow import Flow, Stage
 from pipeline.live.supervised import Supervised
@@ -91,7 +91,7 @@ def build_lanes(
         batch=batch if len(lanes) == 1 else together,
         capacity=config.flow.capacity,
         linger_s=config.flow.batch_wait_ms / 1e3 if together > 1 else 0.0,
-        rescue=lambda: interrupt(backends),
+        rescue=lambda: rescue(backends),
     )
     if whole:
         stages = [infer]
