@@ -124,16 +124,6 @@ def test_a_generator_is_closed_in_the_thread_of_its_source() -> None:
     assert closed == ["camera"]
 
 
-def test_a_stage_counts_what_it_drops_itself() -> None:
-    def thin(batch: list[int]) -> list[int]:
-        flow.count_drop("dark", sum(x % 2 for x in batch))
-        return [x for x in batch if x % 2 == 0]
-
-    flow = Flow[int](feed(range(10)), [stage("a", thin)])
-    assert run(flow) == [0, 2, 4, 6, 8]
-    assert flow.drops == {"dark": 5}
-
-
 def test_what_a_stop_cost_is_counted() -> None:
     all_read = threading.Event()
 

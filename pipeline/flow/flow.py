@@ -1,15 +1,13 @@
 """A source or several, the stages, and the caller who takes what comes out.
 
-Standard library only: knows nothing of frames, models or devices. No other module starts threads.
+Standard library only: knows nothing of frames, models or devices.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +19,7 @@ from pipeline.flow.line import Line
 from pipeline.flow.pool import Releasable, lease_of
 from pipeline.flow.source import Source, Stopping, read
 from pipeline.flow.stage import Stage, frames_of
+from pipeline.flow.threads import Threads
 from pipeline.flow.watchdog import watch
 
 T = TypeVar("T")
@@ -94,18 +93,14 @@ class Flow(Generic[T]):
 
         self._line = line = Line(newest, stages, capacity, in_flight, self._discard, self._step_failed)
         self._first, self._last = line.first, line.last
-        self._threads = []
+        self._threads = Threads(self._fail)
         for number, (one, place) in enumerate(zip(sources, line.places, strict=True)):
             name = source_name if len(sources) == 1 else f"{source_name}-{number}"
-            self._threads.append(self._thread(name, name, partial(self._read, number, one, place)))
-        numbers = chain.from_iterable(range(stage.workers) for stage in stages)
-        for number, worker in zip(numbers, line.workers, strict=True):
-            stage = worker.stage
-            name = stage.name if stage.workers == 1 else f"{stage.name}-{number}"
-            self._threads.append(self._thread(name, stage.name, worker.run))
+            self._threads.add(name, partial(self._read, number, one, place))
+        for worker in line.workers:
+            self._threads.add(worker.name, worker.run, worker.stage.name)
         if stall_s is not None:
-            dog = partial(watch, line.workers, stall_s, self._closed, self._fail)
-            self._threads.append(self._thread("watchdog", "watchdog", dog))
+            self._threads.add("watchdog", partial(watch, line.workers, stall_s, self._closed, self._fail))
 
     @property
     def drops(self) -> Mapping[str, int]:
@@ -116,10 +111,6 @@ class Flow(Generic[T]):
     def ended_early(self) -> bool:
         """Whether something stopped the flow before the caller had seen the end of the source."""
         return self._cut
-
-    def count_drop(self, cause: str, count: int = 1, source: int = 0) -> None:
-        """A stage lets go of messages for a reason of its own."""
-        self.ledgers[source].drop(cause, count)
 
     def end(self) -> None:
         """Read no more from the source; what is under way still comes out.
@@ -150,11 +141,10 @@ class Flow(Generic[T]):
         self._entered = True
         if not self._closed.is_set():
             try:
-                for thread in self._threads:
-                    thread.start()
+                self._threads.start()
             except BaseException:
                 self.cancel()
-                self._join()
+                self._threads.join(self._join_timeout_s)
                 raise
         return self
 
@@ -200,7 +190,7 @@ class Flow(Generic[T]):
             self.cancel()
             self._let_go()
         finally:
-            stuck = self._join()
+            stuck = self._threads.join(self._join_timeout_s)
         inside = self._failure.pending()
         if stuck:
             message = f"still running {self._join_timeout_s:g} s after the stop: {', '.join(stuck)}"
@@ -231,26 +221,7 @@ class Flow(Generic[T]):
         self.ledgers[number].drop(cause)
         self._release([item])
 
-    def _join(self) -> list[str]:
-        """Wait for the threads; the names of those that do not stop."""
-        until_s = time.monotonic() + self._join_timeout_s
-        started = [thread for thread in self._threads if thread.ident is not None]
-        for thread in started:
-            thread.join(max(0.0, until_s - time.monotonic()))
-        return [thread.name for thread in started if thread.is_alive()]
-
     # What follows runs in the threads.
-
-    def _thread(self, name: str, stage: str, work: Callable[[], None]) -> threading.Thread:
-        def body() -> None:
-            try:
-                work()
-            except Cancelled:
-                pass
-            except BaseException as error:  # raised in the caller
-                self._fail(error, f"raised in stage {stage!r}")
-
-        return threading.Thread(target=body, name=name, daemon=True)
 
     def _read(self, number: int, source: Source, place: Channel | Place) -> None:
         try:

@@ -8,21 +8,21 @@ from collections.abc import Iterable
 
 
 class Ledger:
-    """Counts of one source; from any thread."""
+    """Counts of one source, to be read and told of losses from any thread."""
 
     def __init__(self) -> None:
-        self.captured = 0  # written by the thread that reads the source
+        self.captured = 0
         self._lock = threading.Lock()
         self._drops: Counter[str] = Counter()
 
     def capture(self) -> None:
-        """One more came."""
+        """One more came; for the thread that reads the source."""
         self.captured += 1
 
-    def drop(self, cause: str, count: int = 1) -> None:
-        """So many were lost."""
+    def drop(self, cause: str) -> None:
+        """One was lost."""
         with self._lock:
-            self._drops[cause] += count
+            self._drops[cause] += 1
 
     @property
     def drops(self) -> dict[str, int]:

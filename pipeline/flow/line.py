@@ -48,9 +48,9 @@ class Line:
             outlet = Outlet(channel, stage.workers)
             self.last = channel
             self._stoppable += [channel, outlet]
-            self.workers += [
-                Worker(stage, inbox, outlet, self.first.give_back, step_failed) for _ in range(stage.workers)
-            ]
+            for number in range(stage.workers):
+                name = stage.name if stage.workers == 1 else f"{stage.name}-{number}"
+                self.workers.append(Worker(name, stage, inbox, outlet, self.first.give_back, step_failed))
 
     def cancel(self) -> list[Any]:
         """Everyone who waits wakes now. Returns what was left."""

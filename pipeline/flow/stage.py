@@ -55,19 +55,21 @@ class Worker:
     """What one thread of a stage does.
 
     Args:
+        name: of its thread.
         give_back: told how many messages ended inside the step; less than 0: how many began there.
         fail: takes an error and the messages it happened with.
     """
 
     def __init__(
         self,
+        name: str,
         stage: Stage,
         inbox: Channel | Junction,
         outlet: Outlet,
         give_back: Callable[[int], None],
         fail: Callable[[BaseException, str, Sequence[Any], Sequence[Any]], None],
     ) -> None:
-        self.stage, self.inbox = stage, inbox
+        self.name, self.stage, self.inbox = name, stage, inbox
         self._outlet, self._give_back, self._fail = outlet, give_back, fail
         # When the stage's own code was entered, time.monotonic(); None: not inside. For the watchdog.
         self.opening_since_s: float | None = None
