@@ -11,12 +11,12 @@ BEST = "roadnet-camvid"  # what runs where no model is named
 FREE = "roadnet-drawn"  # fitted on drawn scenes alone: free of the terms of data
 
 
-def embedded_models(folder: Path = FOLDER) -> Mapping[str, Path]:
+def embedded_models() -> Mapping[str, Path]:
     """Name -> ONNX file of each, in alphabetical order."""
-    return MappingProxyType({file.stem: file for file in sorted(folder.glob("*.onnx"))})
+    return MappingProxyType({file.stem: file for file in sorted(FOLDER.glob("*.onnx"))})
 
 
-def checkpoint(name: str, folder: Path = FOLDER) -> Path:
+def checkpoint(name: str) -> Path:
     """The file of a checkpoint: that of an embedded network (half precision, to begin training from), else `name`."""
-    inside = folder / f"{name}.safetensors"
+    inside = FOLDER / f"{name}.safetensors"
     return inside if not Path(name).exists() and inside.is_file() else Path(name)

@@ -26,10 +26,10 @@ def available_cores(root: Path = ROOT) -> int:
     return max(1, len(siblings) if quota is None else min(len(siblings), int(quota)))
 
 
-def cpu_name(root: Path = ROOT) -> str:
+def cpu_name() -> str:
     """The processor as the system names it, with family, model and stepping, which tell virtual ones apart."""
     facts: dict[str, str] = {}
-    for line in _read(root / "proc/cpuinfo").splitlines():
+    for line in _read(ROOT / "proc/cpuinfo").splitlines():
         key, colon, value = line.partition(":")
         if colon:
             facts.setdefault(key.strip(), value.strip())

@@ -152,28 +152,22 @@ def load_plan(path: Path, machine: Machine, *, onnx_sha256: str | None = None) -
     return data, manifest
 
 
-def find_plans(onnx_sha256: str, machine: Machine, *, beside: Path | None = None) -> Found:
+def find_plans(onnx_sha256: str, machine: Machine) -> Found:
     """The plans of a network among those built here; only manifests are read.
 
     Args:
         onnx_sha256: of the network's file.
         machine: that shall run one.
-        beside: the network's file, where a plan from elsewhere may lie next to it: `model.plan` beside `model.onnx`.
     """
     fit: list[Plan] = []
     passed_over = []
-    paths = sorted(plans_dir().glob(f"{onnx_sha256[:12]}-*.plan"))
-    if beside is not None and beside.with_suffix(".plan").is_file():
-        paths.append(beside.with_suffix(".plan"))
-    for path in paths:
+    for path in sorted(plans_dir().glob(f"{onnx_sha256[:12]}-*.plan")):
         try:
             manifest = read_manifest(path)
         except BackendError as error:
             passed_over.append(str(error))
             continue
         if manifest.onnx_sha256 != onnx_sha256:
-            if path.parent != plans_dir():
-                passed_over.append(f"{path.name}: it was built of another network, {manifest.model}")
             continue
         if reason := mismatch(manifest, machine):
             passed_over.append(f"{path.name}: {reason}")

@@ -161,18 +161,6 @@ def test_a_foreign_plan_is_loaded_only_with_a_manifest_that_holds_its_sha256(tmp
     assert load_plan(foreign, HERE)[0] == PLAN
 
 
-def test_a_foreign_plan_is_found_beside_its_network(tmp_path: Path) -> None:
-    model, foreign = tmp_path / "model.onnx", tmp_path / "model.plan"
-    assert find_plans(ONNX, HERE, beside=model) == find_plans(ONNX, HERE)
-    foreign.write_bytes(PLAN)
-    assert "there is no model.plan.json" in find_plans(ONNX, HERE, beside=model).passed_over[0]
-    plan = store_plan(PLAN, MANIFEST, foreign)
-    assert find_plans(ONNX, HERE, beside=model).plans == (plan,)
-    (reason,) = find_plans("cd" * 32, HERE, beside=model).passed_over
-    assert reason == "model.plan: it was built of another network, roadnet.onnx"
-    assert find_plans(ONNX, HERE).plans == ()
-
-
 def test_a_plan_of_another_network_is_not_loaded() -> None:
     path = store_plan(PLAN, MANIFEST).path
     assert find_plans("ab" * 31 + "cd", HERE).plans == ()  # the same beginning

@@ -59,7 +59,7 @@ class VirtualClock:
             if time.monotonic() > until_s:
                 flow.cancel()  # a test that hangs says less
                 return
-            threads = 1 + sum(thread.is_alive() for thread in flow._threads)
+            threads = 1 + len(flow._threads.join(0))
             gates = self._gates(flow)
             if len(gates) < threads or self._gates(flow) != gates:
                 time.sleep(2e-5)

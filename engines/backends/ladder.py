@@ -21,12 +21,8 @@ class LadderBackend:
         self._rungs = dict(rungs)
         every = list(self._rungs.values())
         first = every[0]
-        self.name, self.detail, self.precision, self.threads = (
-            first.name,
-            first.detail,
-            first.precision,
-            first.threads,
-        )
+        self.name, self.detail = first.name, first.detail
+        self.precision, self.threads = first.precision, first.threads
         self.workers = min(backend.workers for backend in every)
         self.slots = min(backend.slots for backend in every)
         self.max_batch = min(backend.max_batch for backend in every)

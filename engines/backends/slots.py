@@ -50,7 +50,7 @@ class Job(Protocol[Taken, Result]):
     """What a backend does with one kind of item."""
 
     def key(self, item: Taken) -> Hashable:
-        """Takens of one key run at once."""
+        """Items of the same key run at once."""
         ...
 
     def rows(self, key: Any, most: int) -> int:
@@ -126,7 +126,7 @@ class Slots:
         self._flying: deque[_Part[Any, Any]] = deque()  # oldest first
         self._open = True
 
-    def warm(self, job: Job[Any, Any], key: Hashable, rows: int = 1) -> None:
+    def warm(self, job: Job[Any, Any], key: Hashable) -> None:
         """Run noughts in every slot, until each has its graph; what cannot run fails here.
 
         Raises:
@@ -134,7 +134,7 @@ class Slots:
         """
         for slot in self._slots:
             for _ in range(_GRAPH_AFTER):
-                slot.work(job, key, rows).start(slot.stream)
+                slot.work(job, key, 1).start(slot.stream)
             slot.stream.synchronize()
 
     def forget(self, job: Job[Any, Any]) -> None:

@@ -37,7 +37,7 @@ class DeviceMemoryError(BackendError):
     """The GPU has too little memory left; the device goes on."""
 
 
-def device_error(call: str, status: int, meaning: str, hint: str = "") -> BackendError:
+def device_error(call: str, status: int, meaning: str) -> BackendError:
     """The error for a status that is not success.
 
     Args:
@@ -47,5 +47,5 @@ def device_error(call: str, status: int, meaning: str, hint: str = "") -> Backen
     """
     message = f"{call}: {meaning} (CUDA error {status})"
     if status in LOST:
-        return DeviceLostError(f"the GPU cannot be used any more: {message}", hint)
-    return (DeviceMemoryError if status == OUT_OF_MEMORY else BackendError)(message, hint)
+        return DeviceLostError(f"the GPU cannot be used any more: {message}")
+    return (DeviceMemoryError if status == OUT_OF_MEMORY else BackendError)(message)

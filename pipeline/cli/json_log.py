@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.timing import Summary
     from pipeline.types import Source, SourceInfo
 
-FRAMES_EVERY_S = 10.0
+_FRAMES_EVERY_S = 10.0  # between two reports of frames
 _LOGGER = "dashmask"
 
 
@@ -47,13 +47,9 @@ class JsonLog:
     """Implements run.SourcesWatch. Everything that is logged in the process becomes such a line, warnings too.
 
     An error becomes a line, too, and ends the command without another word: exit code 2 where a user can mend it.
-
-    Args:
-        frames_every_s: seconds between two reports of frames.
     """
 
-    def __init__(self, frames_every_s: float = FRAMES_EVERY_S) -> None:
-        self._every_s = frames_every_s
+    def __init__(self) -> None:
         self._next_s = 0.0
         self._dropped: dict[str, dict[str, int]] = {}  # of each source, by cause, as last told
         self._handler = logging.StreamHandler(sys.stderr)
@@ -84,13 +80,13 @@ class JsonLog:
                 "network", model=net.card.name, backend=backend.name, detail=backend.detail, not_used=passed_over
             )
         self.noted(tuple(dict.fromkeys(note for net in nets for note in net.selection.notes)))
-        self._next_s = time.monotonic() + self._every_s
+        self._next_s = time.monotonic() + _FRAMES_EVERY_S
 
     def frame(self, summary: Summary, info: SourceInfo) -> None:
         """Every few seconds: how many, how fast."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
-            self._next_s = now_s + self._every_s
+            self._next_s = now_s + _FRAMES_EVERY_S
             self._say("frames", processed=summary.processed, fps=round(summary.fps or 0.0, 2))
 
     def sources(self, runs: Sequence[SourceRun]) -> None:
@@ -103,7 +99,7 @@ class JsonLog:
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
-        self._next_s = now_s + self._every_s
+        self._next_s = now_s + _FRAMES_EVERY_S
         for one in runs:
             age_ms = None if one.age_s is None else round(one.age_s * 1e3, 1)
             fps = round(one.summary.fps or 0.0, 2)

@@ -59,10 +59,6 @@ class Key:
     value: Callable[[Any], object] = lambda said: said  # what the key is set to; None: left as it is
 
 
-def _flag(to: bool = True) -> Callable[[Any], object]:
-    return lambda said: to if said else None
-
-
 # A name here is a parameter of the command, and `--name` on the command line if nothing else is said.
 KEYS: Mapping[str, Key] = MappingProxyType(
     {
@@ -113,7 +109,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                     rich_help_panel="Network",
                 ),
             ],
-            _flag(),
+            lambda said: said or None,
         ),
         "imgsz": Key("input.long_side", IMGSZ),
         "start": Key(

@@ -83,18 +83,18 @@ def outline(mask: Mask) -> Mask:
     return change
 
 
-def boundary_f(truth: Mask, found: Mask, tolerance_px: float | None = None) -> float:
+def boundary_f(truth: Mask, found: Mask) -> float:
     """F measure of the outlines of two masks: Perazzi et al., CVPR 2016 (DAVIS).
+
+    An outline may lie off by F_SHARE of the diagonal, rounded up.
 
     Args:
         truth, found: (h, w) bool.
-        tolerance_px: how far an outline may lie off; None: F_SHARE of the diagonal, rounded up.
 
     Returns:
         0..1; 1 where neither has an outline.
     """
-    if tolerance_px is None:
-        tolerance_px = math.ceil(F_SHARE * math.hypot(*truth.shape))
+    tolerance_px = math.ceil(F_SHARE * math.hypot(*truth.shape))
     return f_measure(outline(truth), outline(found), tolerance_px)
 
 

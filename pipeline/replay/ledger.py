@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS segments (
     first INTEGER NOT NULL, frames INTEGER NOT NULL, digest TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (clip, number));
 """
-_BATCH = 1000
+_AT_ONCE = 64  # waiting clips that are asked for together
 
 
 class Ledger:
@@ -93,11 +93,11 @@ class Ledger:
                 hint="give the folder above both, or a manifest that names them (path, tab, name)",
             ) from None
 
-    def waiting(self, after: int, many: int = 64) -> list[tuple[int, Clip, str]]:
-        """Clips that nothing is known of, by number: number, clip, why it is not split."""
+    def waiting(self, after: int) -> list[tuple[int, Clip, str]]:
+        """The next clips that nothing is known of, by number: number, clip, why it is not split."""
         found = self._base.execute(
             "SELECT id, name, location, whole FROM clips WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
-            (after, many),
+            (after, _AT_ONCE),
         )
         return [(number, Clip(name, location), whole) for number, name, location, whole in found]
 

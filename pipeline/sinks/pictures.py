@@ -1,13 +1,11 @@
-"""Pictures as files, one a frame."""
+"""Pictures as PNG files, one a frame, with their transparency."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import cv2
 
-from pipeline.sinks.opaque import opaque
 from pipeline.sinks.outputs import make_folder, write_whole
 from pipeline.types import Picture
 
@@ -17,18 +15,14 @@ class PictureSink:
 
     Args:
         folder: made where it is missing. Pictures of the same name in it are replaced, others stay.
-        kind: png, which keeps transparency, or jpg, which does not (transparent becomes black).
-        quality: of a JPEG, 1..100.
 
     Raises:
         SinkError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, kind: Literal["png", "jpg"] = "png", quality: int = 92) -> None:
+    def __init__(self, folder: Path) -> None:
         self.notes: list[str] = []
-        self._folder, self._kind = folder, kind
-        # PNG: OpenCV's own choice (level 1, runs) was the fastest of all levels and strategies, 27 ms at 1280x720.
-        self._options = [] if kind == "png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
+        self._folder = folder
         make_folder(folder)
 
     def write(self, picture: Picture) -> None:
@@ -40,11 +34,10 @@ class PictureSink:
         image = picture.image
         if image is None:
             raise ValueError("there is no picture to write: the scene was not drawn")
-        keeps_alpha = image.format == "bgra32" and self._kind == "png"
-        pixels = image.planes[0] if keeps_alpha else opaque(image)
-        path = self._folder / f"{picture.scene.frame.index:06d}.{self._kind}"
-        _, data = cv2.imencode(path.suffix, pixels, self._options)
-        write_whole(path, data.data)
+        pixels = image.planes[0] if image.format == "bgra32" else image.bgr()
+        # OpenCV's own choice (level 1, runs) was the fastest of all levels and strategies, 27 ms at 1280x720.
+        _, data = cv2.imencode(".png", pixels)
+        write_whole(self._folder / f"{picture.scene.frame.index:06d}.png", data.data)
 
     def close(self, whole: bool) -> None:
         """Nothing is open: each picture is whole."""

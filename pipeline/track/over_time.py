@@ -1,4 +1,4 @@
-"""What a run keeps of the frames before: a memory for each of its sources."""
+"""What a run keeps of the frames before: a memory for each of its sources, and for each film of a data set."""
 
 from __future__ import annotations
 
@@ -11,27 +11,23 @@ from pipeline.types import Frame, Scene
 
 
 class OverTime:
-    """Numbers objects and steadies what is shown, as configured; scenes of each source come in their order.
+    """Numbers objects and steadies what is shown, as configured; scenes of each film come in their order.
 
     Args:
         config: the track section.
         conf: the least score now of an object that is shown without a number, 0..1.
-        source_of: which source a frame is of; numbers of different sources have nothing to do with each other.
-            None: one source, or the films of a data set.
     """
 
-    def __init__(
-        self, config: TrackConfig, conf: Callable[[], float], source_of: Callable[[Frame], Hashable] | None = None
-    ) -> None:
-        self._config, self._conf, self._source_of = config, conf, source_of or film_of
+    def __init__(self, config: TrackConfig, conf: Callable[[], float]) -> None:
+        self._config, self._conf = config, conf
         self._memories: dict[Hashable, list[Callable[[Scene], Scene]]] = {}
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with what is known from the frames before."""
-        source = self._source_of(scene.frame)
-        if source not in self._memories:
-            self._memories[source] = self._memory()
-        for step in self._memories[source]:
+        film = film_of(scene.frame)
+        if film not in self._memories:
+            self._memories[film] = self._memory()
+        for step in self._memories[film]:
             scene = step(scene)
         return scene
 

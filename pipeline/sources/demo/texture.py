@@ -108,7 +108,7 @@ def solid(bgr: F32, class_id: int, keep: int = 2) -> Texture:
     return Texture(pixels, cutout=False, keep=keep)
 
 
-def cutout(bgr: F32, alpha: F32, keep: int = 16) -> Texture:
+def cutout(bgr: F32, alpha: F32) -> Texture:
     """A texture with holes from colours (h, w, 3), 0..255, and alpha (h, w), 0..1.
 
     Colours bleed into the holes, so that edges do not turn dark when it is reduced.
@@ -118,7 +118,7 @@ def cutout(bgr: F32, alpha: F32, keep: int = 16) -> Texture:
     pixels = np.empty((*bgr.shape[:2], 4), np.uint8)
     pixels[..., :3] = np.clip(np.where(weight > 0.5, bgr, near), 0, 255)
     pixels[..., 3] = np.clip(alpha * 255, 0, 255)
-    return Texture(pixels, cutout=True, keep=keep)
+    return Texture(pixels, cutout=True, keep=16)
 
 
 def halvings(pixels: U8, count: int) -> tuple[U8, ...]:
