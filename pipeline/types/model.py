@@ -1,0 +1,52 @@
+"""What describes a model: its card, its input, its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.types.content import Classes
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How a network wants its input: x = (pixel * scale - mean) / std, channels in the order of `colour`."""
+
+    name: str
+    size_hw: tuple[int | None, int | None] = (None, None)  # None: free, a multiple of stride
+    stride: int = 32
+    long_side: int = 640  # of the input where it is free
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+    colour: Literal["rgb", "bgr"] = "rgb"
+    scale: float = 1 / 255
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    fit: Literal["letterbox", "stretch"] = "letterbox"
+    pad: int = 114  # pixel value of the padding, 0..255, before scale, mean and std
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """A network's output as its file declares it; a free dimension is None."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model is: read from the YAML beside its file or from the file's own metadata."""
+
+    name: str
+    path: Path
+    family: str  # a key of pipeline.postprocess.FAMILIES
+    classes: Classes
+    input: InputSpec
+    outputs: tuple[OutputSpec, ...]
+    sha256: str
+    licence: str = "not stated"
+    details: Mapping[str, Any] = field(default_factory=dict)  # what else the card says, as it says it
