@@ -83,30 +83,6 @@ def is_gap(line: bytes) -> bool:
     return _GAP.match(line) is not None
 
 
-def read_gaps(path: Path) -> list[Gap]:
-    """The gaps that a JSON Lines file tells of, in order.
-
-    Raises:
-        UserError: the file cannot be read, or such a line is broken; names the line.
-    """
-    gaps = []
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if is_gap(line):
-                    gaps.append(_gap(line, f"{path}, line {number}"))
-    except OSError as error:
-        raise UserError(f"{path}: the records cannot be read: {error.strerror}") from error
-    return gaps
-
-
-def _gap(line: bytes, where: str) -> Gap:
-    try:
-        return _gap_decoder.decode(line).gap
-    except msgspec.DecodeError as error:
-        raise UserError(f"{where}: {error}", hint="as `dashmask run --json` writes it") from error
-
-
 def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]:
     ids = found.class_ids.tolist()
     scores = np.round(found.scores.astype(np.float64), 4).tolist()
@@ -169,12 +145,7 @@ class _Record(msgspec.Struct):
     timing: dict[str, Any] | None = None
 
 
-class _GapLine(msgspec.Struct):
-    gap: Gap
-
-
 _decoder = msgspec.json.Decoder(_Record)
-_gap_decoder = msgspec.json.Decoder(_GapLine)
 
 
 def read_records(path: Path, label_names: Sequence[str] = ()) -> Iterator[Record]:
