@@ -30,7 +30,7 @@ from peers.cases import CEILING, DASHMASK, Case, Side, command, confidence, enet
 from table import summary, tables
 
 from engines.machine import cpu_name
-from pipeline.preprocess import network_size
+from pipeline.placement import network_size
 from pipeline.types import InputSpec
 
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python", "openvino", "supervision", "torch", "ultralytics")

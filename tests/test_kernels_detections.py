@@ -21,9 +21,9 @@ from pipeline.config import DecodeConfig
 from pipeline.errors import BackendError
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
+from pipeline.placement import network_size, place
 from pipeline.postprocess.nms import nms
 from pipeline.postprocess.yolo_seg import YoloSeg
-from pipeline.preprocess import network_size, place
 from pipeline.types import Card, Classes, Frame, Inferred, InputSpec, Instances, OutputSpec, Prepared
 
 NAMES = ("person", "bicycle", "car", "truck")

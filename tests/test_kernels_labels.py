@@ -20,8 +20,8 @@ from pipeline.config import DecodeConfig
 from pipeline.errors import BackendError
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
+from pipeline.placement import place
 from pipeline.postprocess.semantic import Semantic
-from pipeline.preprocess import place
 from pipeline.render.canvas import Canvas, Palette
 from pipeline.render.colours import legible
 from pipeline.render.labels import LabelPainter

@@ -19,7 +19,8 @@ from engines.kernels.preparing import FrameLayout
 from pipeline.config import DecodeConfig
 from pipeline.flow import Pool
 from pipeline.image import Image
-from pipeline.preprocess import Preprocessor, network_size
+from pipeline.placement import network_size
+from pipeline.preprocess import Preprocessor
 from pipeline.sources.planes import PlaneReader
 from pipeline.types import Card, Classes, Frame, InputSpec, OutputSpec
 

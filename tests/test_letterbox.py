@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.letterbox import Letterbox
-from pipeline.preprocess import network_size, place
+from pipeline.placement import network_size, place
 from pipeline.types import InputSpec
 
 SIZES = [(720, 1280), (374, 1242), (1242, 374), (540, 960), (360, 480), (375, 1241), (288, 352), (1, 3000), (7, 5)]

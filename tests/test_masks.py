@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.letterbox import Letterbox
+from pipeline.placement import network_size, place
 from pipeline.postprocess.masks import Masks, masks_in_boxes
-from pipeline.preprocess import network_size, place
 from pipeline.types import InputSpec
 
 # Whole frame pixels per cell; a padding that is no whole number of cells; no scaling at all; enlarged; upright.

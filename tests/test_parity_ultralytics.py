@@ -18,9 +18,10 @@ from engines.card import read_card
 from pipeline.config import DecodeConfig
 from pipeline.flow import Pool
 from pipeline.image import Image
+from pipeline.placement import network_size, place
 from pipeline.postprocess import decoder
 from pipeline.postprocess.nms import nms
-from pipeline.preprocess import Preprocessor, network_size, place
+from pipeline.preprocess import Preprocessor
 from pipeline.sources.planes import PlaneReader
 from pipeline.types import Card, Frame, Inferred, InputSpec, Instances, Prepared
 

@@ -16,9 +16,10 @@ from pipeline.config import DecodeConfig
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
 from pipeline.image import Image
+from pipeline.placement import place
 from pipeline.postprocess import decoder
 from pipeline.postprocess.semantic import argmax
-from pipeline.preprocess import Preprocessor, place
+from pipeline.preprocess import Preprocessor
 from pipeline.types import VOID, Card, Classes, Frame, Inferred, InputSpec, Labels, OutputSpec, Prepared
 
 NAMES = ("road", "sky", "car", "tree", "person")

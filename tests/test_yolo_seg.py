@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pipeline.config import DecodeConfig
 from pipeline.errors import ConfigError, ModelError
 from pipeline.image import Image
+from pipeline.placement import place
 from pipeline.postprocess import FAMILIES, decoder
-from pipeline.preprocess import place
 from pipeline.types import Card, Classes, Frame, Inferred, InputSpec, Instances, OutputSpec, Prepared
 
 FRAME_HW, NETWORK_HW = (720, 1280), (384, 640)

@@ -21,8 +21,9 @@ from pipeline.config import DecodeConfig
 from pipeline.flow import Pool
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
+from pipeline.placement import place
 from pipeline.postprocess import decoder
-from pipeline.preprocess import Preprocessor, place
+from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, Frame, Inferred, Instances, Labels, Prepared
 
 SLOTS = 3  # ways that go round: one uploads, one computes, one downloads

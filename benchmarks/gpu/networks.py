@@ -65,7 +65,7 @@ def networks(work: Path) -> tuple[list[Net], list[str]]:
     except Exception as error:  # torch is not here, or a file is broken: the others go on
         missing.append(f"ENet: {error}")
     from engines.card import read_card
-    from pipeline.preprocess import network_size
+    from pipeline.placement import network_size
 
     for path in sorted(extra().glob("*yolo*.onnx")):
         try:

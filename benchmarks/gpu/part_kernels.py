@@ -72,7 +72,7 @@ def repeated(family: str, library: Path = Path("nvrtc")) -> dict[str, Any]:
     from test_kernels_way import card, detections, frames
 
     from pipeline.config import DecodeConfig
-    from pipeline.preprocess import network_size
+    from pipeline.placement import network_size
     from pipeline.types import InputSpec
 
     size_hw, batches = (135, 240), (2, 2, 1, 2)

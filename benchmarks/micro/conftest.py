@@ -22,8 +22,8 @@ from words import BOXES, NETWORK_HW, SIZE_HW, classes, prototypes
 
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
+from pipeline.placement import place
 from pipeline.postprocess.masks import masks_in_boxes
-from pipeline.preprocess import place
 from pipeline.render.planar import buffer_of, split
 from pipeline.types import Frame, Instances
 

@@ -13,8 +13,8 @@ from words import SIZE_HW
 from pipeline.config import DecodeConfig, RenderConfig
 from pipeline.flow import Pool
 from pipeline.letterbox import Letterbox
+from pipeline.placement import place
 from pipeline.postprocess.semantic import Semantic
-from pipeline.preprocess import place
 from pipeline.render import Renderer
 from pipeline.types import Card, Classes, Frame, Inferred, InputSpec, Labels, OutputSpec, Prepared, Scene
 

@@ -29,7 +29,7 @@ def tune(
     from pipeline.config import InputConfig
     from pipeline.config_file import config_dirs
     from pipeline.networks import input_for
-    from pipeline.preprocess import network_size
+    from pipeline.placement import network_size
 
     card = find_card(model, card_dirs=[folder / "cards" for folder in config_dirs()])
     shape_hw = network_size(_size_hw(size), input_for(card, InputConfig(long_side=imgsz)))

@@ -23,8 +23,9 @@ from pipeline.errors import BackendError, ModelError, SourceError
 from pipeline.evaluation.comparing import comparison
 from pipeline.flow import Pool
 from pipeline.networks import input_for
+from pipeline.placement import network_size
 from pipeline.postprocess import decoder
-from pipeline.preprocess import Preprocessor, network_size
+from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, Frame, Prepared
 from pipeline.workbench.sampling import sampled
 
