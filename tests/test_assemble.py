@@ -18,7 +18,8 @@ from pipeline.config import Config, OutputConfig
 from pipeline.flow import Pool
 from pipeline.networks import Network, networks
 from pipeline.preprocess import Preprocessor, TensorBuffer
-from pipeline.running.assemble import build, open_configured
+from pipeline.running.assemble import build
+from pipeline.running.capture import open_configured
 from pipeline.types import Inferred, Picture, Prepared, Scene
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")

@@ -57,7 +57,7 @@ def export_predictions(
     from pipeline.evaluation.labelled import Wanted, open_labelled
     from pipeline.evaluation.predictions import export_predictions as execute
     from pipeline.formats import open_writer, writer_kind
-    from pipeline.running.assemble import open_configured
+    from pipeline.running.capture import open_configured
 
     if (dataset is None) == (source is None):
         raise ConfigError("what shall be looked at?", hint="give either --dataset NAME --root DIR or --source SOURCE")

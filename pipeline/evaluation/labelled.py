@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.datasets import Dataset, LeftOut, open_dataset
 from pipeline.errors import DataError
 from pipeline.image import Image
-from pipeline.running.assemble import open_configured
+from pipeline.running.capture import open_configured
 from pipeline.types import Classes, Frame, Labels, Source, SourceInfo, Truth
 
 _FPS = 10  # images of a data set have no times: they get those of a clip of so many frames a second

@@ -13,7 +13,8 @@ from pipeline.metrics.temporal import TemporalConsistency
 from pipeline.networks import networks
 from pipeline.optical_flow import grey
 from pipeline.report import report
-from pipeline.running.assemble import build, open_configured
+from pipeline.running.assemble import build
+from pipeline.running.capture import open_configured
 from pipeline.timing import Distribution, Summary
 from pipeline.types import Picture
 

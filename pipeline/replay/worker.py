@@ -24,7 +24,8 @@ from pipeline.replay.parquet import RowSink, file_digest
 from pipeline.replay.remote import fetched, is_remote, shown
 from pipeline.replay.schema import arrow
 from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, copies
-from pipeline.running.assemble import build, open_configured
+from pipeline.running.assemble import build
+from pipeline.running.capture import open_configured
 from pipeline.running.outputs import all_names, sinks
 from pipeline.sources import SourceOptions
 from pipeline.sources.segment import SegmentError, SegmentFile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,8 @@ from pipeline.live.supervised import Supervised
 from pipeline.networks import Network
 from pipeline.preprocess import Preprocessor
 from pipeline.running.capture import capture
-from pipeline.running.capture import open_configured as open_configured
 from pipeline.running.inferring import Infer
-from pipeline.running.lanes import Lane, by_source, sink_stages
+from pipeline.running.lanes import Lane, Opener, by_source, sink_stages
 from pipeline.running.messages import Messages, frame_of, leases
 from pipeline.timing import timed
 from pipeline.track.over_time import OverTime, wanted
@@ -81,7 +80,7 @@ def build_lanes(
     together = min(batch, len(lanes))  # frames of so many sources share a batch
     whole = all(takes_frames(backend) for backend in backends)
     renders = [lane.render for lane in lanes if lane.render is not None]
-    scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)], frame_of)
+    scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)])
     track = OverTime(config.track, lambda: nets[-1].decoder.conf) if wanted(config.track) else None
     finish = scene if renders or track else _bare(scene)
     infer = Stage(
@@ -97,13 +96,13 @@ def build_lanes(
         stages = [infer]
     else:
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
-        prepare = _stage("preprocess", _each(by_source(prepares, frame_of)), capacity=max(2, together))
+        prepare = _stage("preprocess", _each(by_source(prepares)), capacity=max(2, together))
         stages = [prepare, infer, _stage("postprocess", _each(finish), workers=-(-workers // _INFER_TO_POSTPROCESS))]
     if track is not None:
         stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
         stages.append(Stage("render", _opened(lambda: timed("render", _drawing(renders), frame_of))))
-    stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes, frame_of)]
+    stages += [Stage(name, opener, capacity=config.flow.capacity) for name, opener in sink_stages(lanes)]
     readers = [partial(capture, lane.source, config, number) for number, lane in enumerate(lanes)]
     lives = [lane.source.live for lane in lanes]
     flow: Flow[Picture] = Flow(
@@ -167,9 +166,6 @@ def _bare(scene: Callable[[Any], Scene]) -> Callable[[Any], Picture]:
     return lambda message: Picture(scene(message), None)
 
 
-Opener = Callable[[], AbstractContextManager[Any]]
-
-
 def _opened(make: Callable[[], Any]) -> Opener:
     @contextmanager
     def opened() -> Iterator[Any]:
@@ -183,7 +179,7 @@ def _drawing(renders: Sequence[Callable[[Scene], Picture]]) -> Callable[[list[An
     from pipeline.render.text import unpack_font
 
     unpack_font()
-    return _each(by_source(renders, frame_of))
+    return _each(by_source(renders))
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.flow import Step
+from pipeline.running.messages import frame_of
 from pipeline.timing import timed
-from pipeline.types import Frame, Picture, Scene, Sink, Source
+from pipeline.types import Picture, Scene, Sink, Source
 
-Step = Callable[[list[Any]], Iterable[Any]]
 Opener = Callable[[], AbstractContextManager[Step]]
 
 
@@ -24,24 +25,20 @@ class Lane:
     failed: Callable[[], bool] = lambda: False  # whether the source was lost for good: its outputs are not whole then
 
 
-def by_source(functions: Sequence[Callable[[Any], Any]], frame_of: Callable[[Any], Frame]) -> Callable[[Any], Any]:
+def by_source(functions: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """One function for all messages, from one for each source's own."""
     if len(functions) == 1:
         return functions[0]
     return lambda message: functions[frame_of(message).source](message)
 
 
-def sink_stages(lanes: Sequence[Lane], frame_of: Callable[[Any], Frame]) -> Iterator[tuple[str, Opener]]:
+def sink_stages(lanes: Sequence[Lane]) -> Iterator[tuple[str, Opener]]:
     """Name and opener of the stages that write: one thread for each kind of output, however many sources."""
     for number, (name, _) in enumerate(lanes[0].sinks):
-        yield name, _sinks(name, [(lane.sinks[number][1], lane.failed) for lane in lanes], frame_of)
+        yield name, _sinks(name, [(lane.sinks[number][1], lane.failed) for lane in lanes])
 
 
-def _sinks(
-    name: str,
-    lanes: Sequence[tuple[Callable[[], Sink], Callable[[], bool]]],
-    frame_of: Callable[[Any], Frame],
-) -> Opener:
+def _sinks(name: str, lanes: Sequence[tuple[Callable[[], Sink], Callable[[], bool]]]) -> Opener:
     @contextmanager
     def opened() -> Iterator[Step]:
         sinks: dict[int, Sink] = {}

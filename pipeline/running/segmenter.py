@@ -19,7 +19,8 @@ from pipeline.flow import Flow
 from pipeline.networks import Network, networks
 from pipeline.records import encode_record
 from pipeline.render.cutout import kept_alpha
-from pipeline.running.assemble import build, open_configured
+from pipeline.running.assemble import build
+from pipeline.running.capture import open_configured
 from pipeline.running.outputs import all_names
 from pipeline.serve.asked import Answer, Asked, Form
 from pipeline.sinks.masks import mask_of

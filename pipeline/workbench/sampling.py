@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.config import Config
 from pipeline.errors import SourceError
-from pipeline.running.assemble import open_configured
+from pipeline.running.capture import open_configured
 from pipeline.types import Frame
 
 DRAWN = "demo:seed=11,frames=24,fps=1"  # where nobody names a clip: drawn, a second of driving apart
