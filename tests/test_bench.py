@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -97,7 +96,7 @@ def played(fps: float, service_s: float, frames: int, reading_s: Sequence[float]
         return frame
 
     flow = Flow[Frame](lambda: meter, [stage("slow", each(slow))], live=True)
-    streams = Streams(flow, [meter], clock, frame_of=lambda frame: frame)
+    streams = Streams(flow, [meter], clock)
     with clock.driving(flow), streams:
         seen = streams.window(Order(frames / fps, 1))
     assert seen is not None
@@ -146,7 +145,7 @@ def stream(pictures: int = 3, alone: bool = False) -> Streams:
     clock = RealClock()
     meter = Meter(INFO, lambda: cycle([IMAGE] * pictures), clock)
     flow = Flow[Frame](lambda: meter, [stage("same", lambda batch: batch)], in_flight=1 if alone else None)
-    return Streams(flow, [meter], clock, asked=alone, frame_of=lambda frame: frame)
+    return Streams(flow, [meter], clock, asked=alone)
 
 
 def test_windows_follow_each_other_and_every_frame_belongs_to_one() -> None:
@@ -177,7 +176,7 @@ def test_sources_that_come_too_fast_take_turns_and_each_counts_its_own_losses() 
         live=True,
         source_of=lambda frame: frame.source,
     )
-    with Streams(flow, meters, clock, frame_of=lambda frame: frame) as running:
+    with Streams(flow, meters, clock) as running:
         windows = [running.window(Order(0.5, 1)) for _ in range(2)]
     for seen in windows:
         assert seen is not None
@@ -215,13 +214,9 @@ def test_a_stage_that_fails_ends_its_window_with_its_error() -> None:
 
     clock = RealClock()
     meter = Meter(INFO, lambda: cycle([IMAGE]), clock)
-    flow = Flow[Frame](lambda: meter, [stage("bad", each(lambda frame: 1 // (4 - frame.index)))])
-    with pytest.raises(ZeroDivisionError), Streams(flow, [meter], clock, frame_of=lambda i: frame_at(i)) as running:
+    flow = Flow[Frame](lambda: meter, [stage("bad", each(lambda frame: replace(frame, pts=1 // (4 - frame.index))))])
+    with pytest.raises(ZeroDivisionError), Streams(flow, [meter], clock) as running:
         running.window(Order(0.0, 20))
-
-
-def frame_at(index: int) -> Frame:
-    return Frame(index, index, Fraction(1, 25), 0.0, IMAGE)
 
 
 def test_the_rate_is_that_of_a_full_line() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.bench.ceiling import Ceiling
 from pipeline.bench.gpu_meter import over_time
@@ -17,6 +17,7 @@ from pipeline.networks import Network
 from pipeline.timing import Distribution
 
 Window = dict[str, Any]
+Number = TypeVar("Number", int, float)
 
 
 def window_of(
@@ -27,16 +28,12 @@ def window_of(
 ) -> Window:
     """One window of all streams; times in milliseconds where their name says so, else in seconds."""
     ages = [one.done_s - one.due_s for stream in seen for one in stream.came]
-    drops: dict[str, int] = {}
-    for stream in seen:
-        for cause, count in stream.drops.items():
-            drops[cause] = drops.get(cause, 0) + count
     rates = [stream.fps for stream in seen]
     window: Window = {
         "seconds": round(used.wall_s, 4),
         "frames_in": sum(stream.given for stream in seen),
         "frames_out": len(ages),
-        "dropped": drops,
+        "dropped": _summed(stream.drops for stream in seen),
         "fps": None if None in rates else round(sum(rate for rate in rates if rate is not None), 4),
         "age_ms_mean": round(fmean(ages) * 1e3, 4),
         "cpu_s": round(used.own_s, 5),
@@ -78,10 +75,7 @@ def figures(
         return what
     rates = [window["fps"] for window in windows if window["fps"]]
     frames = sum(window["frames_out"] for window in windows)
-    dropped: dict[str, int] = {}
-    for window in windows:
-        for cause, count in window["dropped"].items():
-            dropped[cause] = dropped.get(cause, 0) + count
+    dropped = _summed(window["dropped"] for window in windows)
     interval = mean_interval(rates)
     what |= {
         "frames": {"in": sum(w["frames_in"] for w in windows), "out": frames, "dropped": dropped},
@@ -133,11 +127,8 @@ def other_load(windows: Sequence[Window]) -> dict[str, Any]:
 
 
 def _cpu(windows: Sequence[Window], frames: int) -> dict[str, Any]:
-    """CPU time a frame, milliseconds: of all threads, of each, and of those that are not the network's."""
-    threads: dict[str, float] = {}
-    for window in windows:
-        for name, cpu_s in window["threads_s"].items():
-            threads[name] = threads.get(name, 0.0) + cpu_s
+    """CPU time a frame, milliseconds: of all threads together, and of each."""
+    threads = _summed(window["threads_s"] for window in windows)
     total_s = sum(window["cpu_s"] for window in windows)
     each = {name: round(cpu_s / frames * 1e3, 4) for name, cpu_s in sorted(threads.items(), key=lambda one: -one[1])}
     return {"cpu_ms_a_frame": round(total_s / frames * 1e3, 4), "threads_ms_a_frame": each}
@@ -162,6 +153,15 @@ def _network(net: Network) -> dict[str, Any]:
         "notes": [*net.selection.notes, *getattr(backend, "notes", ())],
         "accuracy": card.details.get("accuracy"),
     }
+
+
+def _summed(parts: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
+    """For each name its numbers of all parts together."""
+    whole: dict[str, Number] = {}
+    for part in parts:
+        for name, number in part.items():
+            whole[name] = whole[name] + number if name in whole else number
+    return whole
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.bench.clock import Clock
 from pipeline.bench.meter import Meter, Order
 from pipeline.flow import Flow
+from pipeline.running.messages import frame_of
 from pipeline.trace import Trace
-from pipeline.types import Frame, Picture, Stamps
+from pipeline.types import Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,6 @@ class Streams:
         meters: that windows are opened with, on all of them together.
         clock: that times are read from.
         asked: a frame's age counts from when it was asked for, not from `captured_s`.
-        frame_of: the frame of what comes out.
         trace: is told of every frame of the first source.
     """
 
@@ -62,11 +62,9 @@ class Streams:
         clock: Clock,
         *,
         asked: bool = False,
-        frame_of: Callable[[Any], Frame] | None = None,
         trace: Trace | None = None,
     ) -> None:
         self._flow, self._meters, self._clock, self._asked, self._trace = flow, meters, clock, asked, trace
-        self._frame_of = frame_of or _of_picture
         self._ended = False
         for meter in meters:
             meter.stopping = flow.stopping
@@ -103,7 +101,7 @@ class Streams:
             if message is None:
                 return None
             done_s = clock.now_s()
-            frame = self._frame_of(message)
+            frame = frame_of(message)
             due_s = max(asked_s, frame.captured_s) if self._asked else frame.captured_s
             came[frame.source].append(Came(due_s, done_s, frame.stamps))
             if self._trace is not None and frame.source == 0:
@@ -118,7 +116,3 @@ class Streams:
 def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
     """What was lost meanwhile, by cause."""
     return {cause: count - before.get(cause, 0) for cause, count in now.items() if count > before.get(cause, 0)}
-
-
-def _of_picture(picture: Picture) -> Frame:
-    return picture.scene.frame

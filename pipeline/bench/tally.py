@@ -75,7 +75,7 @@ def percentiles(times: Distribution) -> dict[str, Any]:
 
 
 def name_of(percent: float) -> str:
-    """p99.9"""
+    """A percentile as figures call it: p50, p99.9."""
     return f"p{percent:g}"
 
 

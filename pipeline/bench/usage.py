@@ -37,13 +37,13 @@ class Spent:
     other_share: float  # of all cores, that other processes and the host took, 0..1
 
 
-def usage(proc: Path = PROC) -> Usage:
+def usage() -> Usage:
     """Read the counters now."""
-    ticks, cores = _machine(proc)
+    ticks, cores = _machine()
     per_s = os.sysconf("SC_CLK_TCK")
     stolen = ticks[_STEAL] if len(ticks) > _STEAL else 0
     busy = sum(ticks[:8]) - ticks[_IDLE] - ticks[_IOWAIT] - stolen if ticks else 0
-    return Usage(time.monotonic(), time.process_time(), _threads(proc), busy / per_s, stolen / per_s, cores)
+    return Usage(time.monotonic(), time.process_time(), _threads(), busy / per_s, stolen / per_s, cores)
 
 
 def spent(before: Usage, after: Usage) -> Spent:
@@ -78,17 +78,17 @@ def memory_mb() -> dict[str, float | None]:
     return {"resident": of("VmRSS"), "peak": of("VmHWM")}
 
 
-def _machine(proc: Path) -> tuple[list[int], int]:
-    lines = [line.split() for line in _read(proc / "stat").splitlines() if line.startswith("cpu")]
+def _machine() -> tuple[list[int], int]:
+    lines = [line.split() for line in _read(PROC / "stat").splitlines() if line.startswith("cpu")]
     if not lines:
         return [], 0
     return [int(number) for number in lines[0][1:]], max(1, len(lines) - 1)
 
 
-def _threads(proc: Path) -> dict[int, tuple[str, float]]:
+def _threads() -> dict[int, tuple[str, float]]:
     ours = {thread.native_id: thread.name for thread in threading.enumerate()}
     found = {}
-    for entry in (proc / "self/task").iterdir():
+    for entry in (PROC / "self/task").iterdir():
         thread = int(entry.name)
         runtime = _read(entry / "schedstat").split()
         if runtime:

@@ -25,6 +25,7 @@ class Infer:
         self._waiting: deque[list[Ticket | FrameTicket]] = deque()
 
     def __call__(self, batch: list[Any]) -> Iterator[Any]:
+        """Hand a batch to every network; what has come of earlier ones by now."""
         for alike in _alike(batch):
             if self._finish is not None:
                 columns = [alike] * len(self._backends)
@@ -40,6 +41,7 @@ class Infer:
                 yield from self._oldest()
 
     def drain(self) -> Iterator[Any]:
+        """What is still to come; see flow.Step."""
         while self._waiting:
             yield from self._oldest()
 

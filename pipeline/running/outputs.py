@@ -21,7 +21,14 @@ STREAM = "stream:"  # how the causes begin for which a live stream lacks picture
 def sinks(
     out: OutputConfig, spec: str, source: Source, start_s: float, opened: list[Sink]
 ) -> list[tuple[str, Opener]]:
-    """Name and opener of each sink; a sink is added to `opened` when its thread opens it.
+    """Name and opener of each sink that is asked for.
+
+    Args:
+        out: with the source's own paths.
+        spec: names the source; a saved video has the sound of a file.
+        source: what it says of itself is asked now.
+        start_s: what becomes time zero in a video, seconds.
+        opened: takes each sink when its thread opens it.
 
     Raises:
         SinkError: an address that is none.
