@@ -5,6 +5,7 @@ clean_keys.py cuts.py            where a long file can be cut so that nothing ch
 schema.py rows.py parquet.py     what is written: one Parquet file a clip
 tasks.py worker.py joining.py    a piece of work, and who does it, with networks that are loaded once
 ledger.py dispatch.py            what is done and what comes next; survives the death of everyone
-engine.py local.py on_ray.py     who runs the workers
+engine.py crew.py                who runs the workers, and how they get their tasks
+local.py on_ray.py               the workers: processes here, or actors of Ray
 identity.py report.py replay.py  what the data set is, what became of it, all of it together
 """

@@ -12,11 +12,11 @@ from typing import Any
 
 from engines.machine import available_cores
 from pipeline.errors import BackendError, UserError
+from pipeline.replay.crew import LOOK_S, took, work_off
 from pipeline.replay.dispatch import Dispatch
 from pipeline.replay.engine import Job, with_cores
-from pipeline.replay.tasks import Failed, Result, Task
+from pipeline.replay.tasks import Task
 
-_LOOK_S = 0.5  # how often it is asked whether to stop, while nothing comes
 _STARTS = 3  # so often in a row may workers die before they are ready
 
 
@@ -49,33 +49,27 @@ class LocalEngine:
         """Of the first worker."""
         while not any(process.identity for process in self._crew):
             self._fill(1)
-            for process in self._ready(None):
-                self._hear(process, None)
+            self._hear_all(None, None)
         return next(process.identity for process in self._crew if process.identity)
 
     def run(self, dispatch: Dispatch, stopping: Callable[[], bool]) -> None:
         """Hand tasks to whoever is free, until nothing is left."""
-        task = dispatch.next()
-        while not stopping():
-            for process in self._crew:
-                if task is not None and process.identity is not None and process.task is None:
-                    process.give(task)
-                    task = dispatch.next()
-            if task is not None:
-                self._fill(self._workers)  # not before there is work for them
-            elif not any(process.task for process in self._crew):
-                return
-            for process in self._ready(_LOOK_S):
-                self._hear(process, dispatch)
-            task = dispatch.next() if task is None else task
+        work_off(
+            dispatch,
+            self._crew,
+            stopping,
+            fill=lambda: self._fill(self._workers),
+            hear=lambda: self._hear_all(dispatch, LOOK_S),
+        )
 
     def _fill(self, wanted: int) -> None:
         while len(self._crew) < wanted:
             self._crew.append(_Process(self._job))
 
-    def _ready(self, timeout_s: float | None) -> list[_Process]:
+    def _hear_all(self, dispatch: Dispatch | None, timeout_s: float | None) -> None:
         by = {process.pipe: process for process in self._crew}
-        return [by[pipe] for pipe in wait(list(by), timeout_s)]  # type: ignore[index]
+        for pipe in wait(list(by), timeout_s):
+            self._hear(by[pipe], dispatch)  # type: ignore[index]
 
     def _hear(self, process: _Process, dispatch: Dispatch | None) -> None:
         """Take what a worker says, or note that it is gone."""
@@ -86,15 +80,11 @@ class LocalEngine:
             return
         if isinstance(said, UserError):
             raise said
-        if process.identity is None:
+        if not process.ready:
             process.identity, self._died = said, 0
             return
-        task, process.task = process.task, None
-        assert task is not None
         assert dispatch is not None
-        result: Result = said
-        dispatch.took(task, result, process.name)
-        if isinstance(result, Failed) and result.replace:
+        if not took(dispatch, process, said):
             self._crew.remove(process)
             process.stop()
             process.join()
@@ -106,7 +96,7 @@ class LocalEngine:
         if process.task is not None and dispatch is not None:
             dispatch.lost(process.task, f"the worker died of it ({how})")
             return
-        self._died += process.identity is None
+        self._died += not process.ready
         if self._died >= _STARTS:
             raise BackendError(
                 f"workers die while they load the networks ({how})",
@@ -115,7 +105,7 @@ class LocalEngine:
 
 
 class _Process:
-    """One worker process, seen from outside."""
+    """One worker process, seen from outside; see crew.Member."""
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
@@ -127,15 +117,20 @@ class _Process:
         self.identity: Mapping[str, Any] | None = None
         self.task: Task | None = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has said who it is."""
+        return self.identity is not None
+
     def give(self, task: Task) -> None:
-        """Hand over a task; one that is gone is noticed when its answer is read."""
+        """See crew.Member."""
         self.task = task
         with contextlib.suppress(OSError):
             self.pipe.send(task)
 
     def dismiss(self) -> None:
         """Let it end by itself where it is idle; else end it."""
-        if self.identity is None or self.task is not None:
+        if not self.ready or self.task is not None:
             self.stop()
             return
         with contextlib.suppress(OSError):

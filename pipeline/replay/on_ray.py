@@ -11,13 +11,13 @@ from typing import Any
 
 from pipeline.cluster import connected, room
 from pipeline.errors import BackendError, SinkError, UserError
+from pipeline.replay.crew import LOOK_S, took, work_off
 from pipeline.replay.dispatch import Dispatch
 from pipeline.replay.engine import Job, absolute, with_cores
 from pipeline.replay.identity import difference
 from pipeline.replay.ledger import FILE as MANIFEST
-from pipeline.replay.tasks import Failed, Result, Task
+from pipeline.replay.tasks import Result, Task
 
-_LOOK_S = 0.5  # how often it is asked whether to stop, while nothing comes
 _STARTS = 3  # so often in a row may actors die before they are ready, beside one a worker
 _CPUS = 2.0  # cores of a worker, where nobody says
 
@@ -71,18 +71,13 @@ class RayEngine:
 
     def run(self, dispatch: Dispatch, stopping: Callable[[], bool]) -> None:
         """Hand tasks to whoever is free, until nothing is left."""
-        task = dispatch.next()
-        while not stopping():
-            for actor in self._crew:
-                if task is not None and actor.ready and actor.task is None:
-                    actor.give(task)
-                    task = dispatch.next()
-            if task is not None:
-                self._fill(self._workers or max(1, room(self._ray, self._cpus, self._gpus)))
-            elif not any(actor.task for actor in self._crew):
-                return
-            self._hear_all(dispatch)
-            task = dispatch.next() if task is None else task
+        work_off(
+            dispatch,
+            self._crew,
+            stopping,
+            fill=lambda: self._fill(self._workers or max(1, room(self._ray, self._cpus, self._gpus))),
+            hear=lambda: self._hear_all(dispatch),
+        )
 
     def _fill(self, wanted: int) -> None:
         while len(self._crew) < wanted:
@@ -92,7 +87,7 @@ class RayEngine:
         by = {actor.answer: actor for actor in self._crew if actor.answer is not None}
         if not by:
             return
-        came, _ = self._ray.wait(list(by), num_returns=1, timeout=_LOOK_S)
+        came, _ = self._ray.wait(list(by), num_returns=1, timeout=LOOK_S)
         for answer in came:
             self._hear(by[answer], dispatch)
 
@@ -109,12 +104,8 @@ class RayEngine:
         if not actor.ready:
             self._welcome(actor, said)
             return
-        task, actor.task = actor.task, None
-        assert task is not None
         assert dispatch is not None
-        result: Result = said
-        dispatch.took(task, result, actor.name)
-        if isinstance(result, Failed) and result.replace:
+        if not took(dispatch, actor, said):
             self._crew.remove(actor)
             self._ray.kill(actor.handle)
 
@@ -141,7 +132,7 @@ class RayEngine:
 
 @dataclass(slots=True)
 class _Actor:
-    """One actor, seen from outside."""
+    """One actor, seen from outside; see crew.Member."""
 
     handle: Any
     answer: Any  # what it owes: its identity first, then the result of its task; None: nothing
@@ -158,7 +149,7 @@ class _Actor:
         self.name, self.ready, self.task = "", False, None
 
     def give(self, task: Task) -> None:
-        """Hand over a task."""
+        """See crew.Member."""
         self.task, self.answer = task, self.handle.do.remote(task)
 
 
