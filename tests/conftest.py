@@ -50,7 +50,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fcn_card(tmp_path: Path) -> Card:
     """The card of a semantic network of three colours that takes every size."""
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     return card_of(fcn(tmp_path / "m.onnx"))
 
 

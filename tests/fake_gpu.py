@@ -24,7 +24,11 @@ def build_driver(folder: Path, more: str = "") -> Path:
     Returns:
         The folder, for LD_LIBRARY_PATH.
     """
-    compiler = shutil.which("gcc") or shutil.which("cc") or pytest.skip("no C compiler for the driver in host memory")
+    compiler = (
+        shutil.which("gcc")
+        or shutil.which("cc")
+        or pytest.skip("no C compiler for the driver in host memory: apt-get install gcc")
+    )
     folder.mkdir(parents=True)
     extra = folder / "more.c"
     extra.write_text(more)

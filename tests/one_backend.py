@@ -21,9 +21,15 @@ from pipeline.types import Card, Frame, Prepared
 SEMANTIC = "family: semantic\nclasses: [red, green, blue]\n"
 
 
+def need(name: str) -> None:
+    """Skip the test where a CPU backend cannot be had."""
+    package, extra = ("openvino", "openvino") if name == "openvino" else ("onnxruntime", "cpu")
+    pytest.importorskip(package, reason=f"no {package} here: install the extra `{extra}`")
+
+
 def open_backend(name: str, card: Card, options: Options | None = None) -> Backend:
     if name != "null":
-        pytest.importorskip(name.partition("-")[0], reason=f"{name} is not installed")
+        need(name)
     return opener(name)(card, options or Options())
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("albumentations", reason="augmentation needs albumentations")
-pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("albumentations", reason="no Albumentations here: install the extra `train`")
+pytest.importorskip("torch", reason="no torch here: install the extra `train`")
 
 from engines.training.augment import Augment, _cumulative, match_histogram, relight
 from engines.training.config import AugmentConfig

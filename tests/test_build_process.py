@@ -217,7 +217,9 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = attri
 
 def driver(folder: Path, status: int = 0) -> Path:
     """A library that answers as a driver with one GPU does."""
-    compiler = shutil.which("cc") or pytest.skip("no C compiler for a driver that answers as told")
+    compiler = shutil.which("cc") or pytest.skip(
+        "no C compiler for a driver that answers as told: apt-get install gcc"
+    )
     source, library = folder / "cuda.c", folder / "libcuda.so.1"
     source.write_text(DRIVER.replace("STATUS", str(status)))
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)

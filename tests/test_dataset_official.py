@@ -22,7 +22,7 @@ from pipeline.polygons import polygons_crop
 from pipeline.types import TrueObjects
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
-WHY = "the official reader of COCO's files"
+WHY = "no pycocotools, the official reader of COCO's files: install the extra `eval`"
 
 
 def pasted(crop: tuple[NDArray[np.uint8], tuple[int, int, int, int]], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -184,8 +184,12 @@ def test_fixtures_of_others_are_read(shared: Path) -> None:
 
 
 def test_yolo_polygons_are_spread_and_filled_as_ultralytics_does_it(shared: Path, tmp_path: Path) -> None:
-    ops = pytest.importorskip("ultralytics.utils.ops", reason="the reader of YOLO's folders")
-    utils = pytest.importorskip("ultralytics.data.utils", reason="the reader of YOLO's folders")
+    ops = pytest.importorskip(
+        "ultralytics.utils.ops", reason="no Ultralytics, the reader of YOLO's folders: install the extra `export`"
+    )
+    utils = pytest.importorskip(
+        "ultralytics.data.utils", reason="no Ultralytics, the reader of YOLO's folders: install the extra `export`"
+    )
     what = json.loads((shared / "data/coad-instseg/valid/_annotations.coco.json").read_text())
     size = np.array([416, 416], np.float32)
     shares = [
@@ -238,7 +242,9 @@ print(json.dumps(said))
 
 
 def test_scalabel_polygons_are_drawn_as_scalabel_draws_them(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="Scalabel's polygons are drawn by matplotlib")
+    pytest.importorskip(
+        "matplotlib", reason="no matplotlib, which draws Scalabel's polygons: install the extra `eval`"
+    )
     random = np.random.default_rng(3)
     frames = [outlines(random) for _ in range(4)]
     (tmp_path / "frames.json").write_text(json.dumps(frames))

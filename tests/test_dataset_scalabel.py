@@ -72,7 +72,9 @@ def test_bdd100k_json_maps_other_names_as_its_tool_does(tmp_path: Path) -> None:
 
 
 def test_scalabel_polygons_are_drawn_one_over_the_other(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="Scalabel's polygons are drawn by matplotlib")
+    pytest.importorskip(
+        "matplotlib", reason="no matplotlib, which draws Scalabel's polygons: install the extra `eval`"
+    )
 
     def polygon(x0: float, x1: float) -> list[dict[str, Any]]:
         return [{"vertices": [[x0, 1], [x1, 1], [x1, 5], [x0, 5]], "types": "LLLL", "closed": True}]

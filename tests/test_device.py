@@ -16,7 +16,7 @@ PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml
 
 @pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
 def test_the_device_on_cuda_python(late: bool, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     environment = {"DEVICE_API": "cuda-python"} | ({} if late else {"FAKE_CUDA_EAGER": "1"})
     driver = build_driver(tmp_path / "driver")
     ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_device.py"], tmp_path, **environment)
@@ -26,7 +26,7 @@ def test_the_device_on_cuda_python(late: bool, tmp_path: Path) -> None:
 def test_the_device_on_pycuda(tmp_path: Path) -> None:
     spec = find_spec("pycuda")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("pycuda is not installed")
+        pytest.skip("no pycuda here: install the extra `pycuda`, which needs nvcc")
     (library,) = Path(next(iter(spec.submodule_search_locations))).glob("_driver*.so")
     # It wants every function of the driver to be there, also those that nobody calls.
     plain = build_driver(tmp_path / "plain") / "libcuda.so.1"
@@ -41,7 +41,7 @@ def _symbols(which: str, library: Path) -> set[str]:
     try:
         told = subprocess.run(["nm", "-D", which, library], capture_output=True, text=True, check=True).stdout
     except FileNotFoundError:
-        pytest.skip("no `nm` to see which functions pycuda wants")
+        pytest.skip("no `nm` to see which functions pycuda wants: apt-get install binutils")
     return {name for name in (line.split()[-1] for line in told.splitlines()) if name.startswith("cu")}
 
 
@@ -55,7 +55,7 @@ def _symbols(which: str, library: Path) -> set[str]:
     ],
 )
 def test_a_driver_that_does_not_work_is_a_sentence(environment: dict[str, str], reason: str, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     code = (
         "from engines.device import open_device\n"
         "from pipeline.errors import BackendError\n"

@@ -21,7 +21,7 @@ from pipeline.evaluation.report.page import html
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
-pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `report`")
+pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `eval`")
 
 PERSON, CAR = (8, 20, 30, 44), (34, 10, 60, 50)
 

@@ -62,7 +62,7 @@ def logits_of(net: Any, pixels: NDArray[np.float32]) -> Any:
 
 def run(path: Path, pixels: NDArray[np.float32], backend: str = "onnxruntime-cpu") -> NDArray[Any]:
     if backend == "openvino":
-        pytest.importorskip("openvino", reason="OpenVINO is not installed")
+        pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     running = opener(backend)(read_card(path), Options(shape_hw=pixels.shape[2:]))  # type: ignore[arg-type]
     frame = Frame(0, 0, Fraction(1), 0.0, Image((np.zeros((8, 8, 3), np.uint8),), "bgr24"))
     prepared = Prepared(frame, pixels, Letterbox((8, 8), (8, 8), (8, 8), 0, 0))
@@ -134,7 +134,7 @@ def test_labels_are_those_of_the_trained_network_on_real_frames(exported: tuple[
     net, path = exported
     frames = sorted((shared / "data/camvid/CamVid/val").glob("*.png"))
     if not frames:
-        pytest.skip("no CamVid val frames here")
+        pytest.skip("no CamVid val frames here: DASHMASK_SHARED names a folder with data/camvid")
     for frame in frames[::60]:
         bgr = cv2.imread(str(frame))
         assert bgr is not None

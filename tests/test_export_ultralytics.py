@@ -33,7 +33,7 @@ def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         try:
             import_module("torchvision")
         except (ImportError, RuntimeError) as error:  # a build for another torch
-            pytest.skip(f"Ultralytics needs a torchvision that loads: {error}")
+            pytest.skip(f"Ultralytics needs a torchvision that fits the torch here, install one: {error}")
         yield
 
 

@@ -25,7 +25,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def new_model(folder: Path) -> Path:
     """A network of three colours."""
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     path = tiny_models.fcn(folder / "m.onnx")
     path.with_suffix(".yaml").write_text(CARD)
     return path
@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def planned(driver: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with a plan, and beside it, in cpu.jsonl, what it says of the demo on the CPU."""
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     path = new_model(tmp_path_factory.mktemp("planned"))
     store_plan(driver, path)
     ran = run(None, path, "--backend", "onnxruntime-cpu")
@@ -133,7 +133,7 @@ def test_a_gpu_without_tensorrt(driver: Path, model: Path) -> None:
 
 
 def test_a_gpu_without_a_plan(driver: Path, model: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     assert_goes_on(run(driver, model, python_path=TENSORRT), model, f"(`dashmask build {model}` builds one)")
     ran = run(driver, model, "--backend", "tensorrt", python_path=TENSORRT)
     assert_refused(ran, "tensorrt cannot run m.onnx: no plan was built of it here", f"`dashmask build {model}`")
@@ -151,14 +151,14 @@ def test_a_tensorrt_that_does_not_load(driver: Path, planned: Path, how: str, re
 
 
 def test_a_tensorrt_that_hangs_is_given_up(driver: Path, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     code = "from engines.probe import tensorrt_here; print(tensorrt_here('tensorrt', 1.5))"
     ran = run_with_gpu(driver, ["-c", code], tmp_path, python_path=TENSORRT, FAKE_TENSORRT="hang")
     assert "tensorrt did not load within 1.5 s" in ran.out, ran.out + ran.err
 
 
 def test_doctor_knows_a_tensorrt_that_loads_by_its_version(driver: Path, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     code = "from engines.probe import facts\nfor fact in facts(): print(fact.topic, fact.state, fact.detail)"
     ran = run_with_gpu(driver, ["-c", code], tmp_path, python_path=TENSORRT)
     assert "backend tensorrt yes 10.16.1.11 can be tried" in ran.out, ran.out + ran.err
@@ -173,13 +173,13 @@ def test_doctor_knows_a_tensorrt_that_loads_by_its_version(driver: Path, tmp_pat
     ],
 )
 def test_a_plan_that_cannot_be_loaded(driver: Path, model: Path, more: tuple[str, ...], reason: str) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     store_plan(driver, model, *more)
     assert_goes_on(run(driver, model, python_path=TENSORRT), model, reason)
 
 
 def test_a_damaged_plan(driver: Path, model: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     path = store_plan(driver, model)
     path.write_bytes(path.read_bytes()[:-1])
     assert_goes_on(run(driver, model, python_path=TENSORRT), model, "it is damaged")

@@ -125,7 +125,7 @@ def test_bdd100k_bitmasks_hold_category_and_number(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools with NumPy 2
 def test_coco_results_are_what_pycocotools_reads(tmp_path: Path) -> None:
-    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    coco = pytest.importorskip("pycocotools.coco", reason="no pycocotools here: install the extra `eval`")
     classes = Classes(tuple(f"class {i}" for i in range(80)), ())
     objects = found(classes)
     writer = open_writer("coco", tmp_path)

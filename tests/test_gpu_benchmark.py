@@ -25,7 +25,7 @@ STATES = ("done", "skipped", "failed", "timed out")
 
 
 def bash() -> str:
-    return shutil.which("bash") or pytest.skip("no bash")
+    return shutil.which("bash") or pytest.skip("no bash here: apt-get install bash")
 
 
 def run_sh(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -265,8 +265,8 @@ def test_the_table_sets_figures_against_aims_and_says_what_did_not_run(tmp_path:
 
 
 def test_its_parts_run_on_a_driver_in_host_memory(tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     words = [*PYTEST, CHECKS / "check_gpu_benchmark.py"]
     driver = build_driver(tmp_path / "driver")
     ran = run_with_gpu(driver, words, tmp_path, python_path=[GPU], timeout_s=110, FAKE_CUDA_EAGER="1")

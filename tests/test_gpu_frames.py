@@ -16,8 +16,8 @@ EAGER = {"FAKE_CUDA_EAGER": "1"}
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     return build_driver(tmp_path_factory.mktemp("gpu") / "driver")
 
 

@@ -18,12 +18,12 @@ ELF_CUDA = 190  # e_machine of a cubin
 
 @pytest.fixture(scope="module")
 def nvrtc() -> None:
-    pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings.nvrtc", reason="no cuda-bindings here: pip install cuda-bindings")
     try:
         compile_kernels("labels", (9, 0), Path("/nonexistent/cache"))  # a cache that cannot be written is no error
     except BackendError as error:
         if "cannot be loaded" in error.message:
-            pytest.skip(error.message)
+            pytest.skip(str(error))
         raise
 
 

@@ -240,7 +240,7 @@ def suppressed(
 
 
 def test_a_real_network_on_real_frames_gives_the_instances_of_the_cpu(shared: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="runs the network")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     from engines.backends.base import Options
     from engines.backends.onnxruntime import open_cpu
     from engines.card import read_card

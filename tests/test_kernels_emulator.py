@@ -88,7 +88,7 @@ def test_more_threads_than_the_kernel_is_compiled_for_are_an_error(library: Path
 def test_structs_lie_alike_in_cpp_and_in_ctypes(tmp_path: Path) -> None:
     compiler = which("g++")
     if compiler is None:
-        pytest.skip("no g++ to compile the kernels for the host")
+        pytest.skip("no g++ to compile the kernels for the host: apt-get install g++")
     lines = [*(f'#include "{source}.cu"' for source in SOURCES), "#include <cstddef>"]
     structs = [kind for kind in vars(arguments).values() if isinstance(kind, type(ctypes.Structure))]
     assert len(structs) == 11

@@ -29,7 +29,7 @@ CLASSES = Classes(("road", "car", "sky", "person"), ((128, 64, 128), (0, 0, 142)
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("cuda.bindings.driver", reason="cuda-python is not installed")
+    pytest.importorskip("cuda.bindings.driver", reason="no cuda-bindings here: pip install cuda-bindings")
     return build_driver(tmp_path_factory.mktemp("driver") / "lib")
 
 
@@ -139,7 +139,7 @@ device.close()
 def test_real_networks_on_footage_give_the_scenes_of_the_cpu(
     driver: Path, tmp_path: Path, shared: Path, name: str
 ) -> None:
-    pytest.importorskip("onnxruntime", reason="runs the networks")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     from engines.backends.base import Options
     from engines.backends.onnxruntime import open_cpu
     from engines.card import read_card

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from one_backend import card_of, prepared
+from one_backend import card_of, need, prepared
 from onnx import helper
 from tiny_models import fcn, floats, save, ultralytics_metadata
 
@@ -97,7 +97,7 @@ def answer(card: Card, backend: str, seed: int = 0) -> Inferred:
 def test_what_is_computed_later_and_in_parts_has_the_bytes_of_the_whole_network(
     card: Card, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(backend.removesuffix("-cpu"))
+    need(backend)
     found = answer(card, backend)
     module = f"engines.backends.{backend.removesuffix('-cpu')}"
     monkeypatch.setattr(f"{module}.prototypes_branch", lambda card: None)
@@ -122,7 +122,7 @@ def test_what_is_computed_later_and_in_parts_has_the_bytes_of_the_whole_network(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_branch_that_fails_says_which_output_in_the_same_words(backend: str, tmp_path: Path) -> None:
-    pytest.importorskip(backend.removesuffix("-cpu"))
+    need(backend)
     whole = read_card(network(tmp_path / "n.onnx"))
     (regional,) = [output for output in answer(whole, backend).outputs if isinstance(output, Regional)]
     output = regional.branch.output

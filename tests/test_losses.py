@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+torch = pytest.importorskip("torch", reason="no torch here: install the extra `train`")
 F = torch.nn.functional
 
 from engines.training import regression_losses as regression  # noqa: E402

@@ -20,7 +20,7 @@ from pipeline.sinks.mqtt import WAITING, MqttSink
 from pipeline.sources import open_source
 from pipeline.types import Picture, Scene
 
-paho = pytest.importorskip("paho.mqtt.client", reason="not installed: the extra `mqtt`")
+paho = pytest.importorskip("paho.mqtt.client", reason="no paho-mqtt here: install the extra `mqtt`")
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 if MOSQUITTO is None:
     pytest.skip("no broker here: apt-get install mosquitto", allow_module_level=True)
@@ -97,7 +97,7 @@ def pictures() -> list[Picture]:
 def test_every_record_of_a_run_arrives_as_it_is_written(
     models: tuple[Path, Path], clip: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxruntime", reason="not installed: the extra `cpu`")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     port = free_port()
     with broker(port, tmp_path), listener(port) as heard:
         words = ("--json", tmp_path / "o.jsonl", "--no-timing", "--mqtt", f"mqtt://127.0.0.1:{port}/car/{{source}}")

@@ -15,7 +15,7 @@ from pipeline.errors import BackendError
 
 
 def test_null_answers_the_shapes_of_the_real_network(shared: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     card = read_card(shared / "weights" / "yolo11n-seg.onnx")
     tensor = noise((1, 3, 96, 160))
     real, null = run(open_backend("onnxruntime-cpu", card), tensor), run(open_backend("null", card), tensor)

@@ -18,7 +18,7 @@ from engines.backends.onnxruntime_profile import left_to_cpu
 
 def profile(path: Path, feed: dict[str, Any]) -> list[dict[str, Any]]:
     """The events of a run on the CPU."""
-    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    ort = pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     settings = ort.SessionOptions()
     settings.enable_profiling = True
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -66,8 +66,8 @@ def test_what_ran_on_cuda_is_not_counted() -> None:
 
 @pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
 def test_the_way_around_it(late: bool, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     checks = [*PYTEST, CHECKS / "check_onnxruntime_cuda.py"]
     checks, environment = (checks, {}) if late else ([*checks, "-k", "not fail"], {"FAKE_CUDA_EAGER": "1"})
     ran = run_with_gpu(build_driver(tmp_path / "driver"), checks, tmp_path, **environment)

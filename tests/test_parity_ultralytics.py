@@ -45,7 +45,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         try:
             import_module("torchvision")
         except (ImportError, RuntimeError) as error:  # a build for another torch
-            pytest.skip(f"Ultralytics needs a torchvision that loads: {error}")
+            pytest.skip(f"Ultralytics needs a torchvision that fits the torch here, install one: {error}")
         yield module
 
 
@@ -245,7 +245,7 @@ def test_pixels_lie_where_letterbox_puts_them(peer: Any, size: tuple[int, int], 
 
 @pytest.mark.parametrize("size", [(720, 1280), (374, 1242), (1242, 374), (375, 1241)])
 def test_boxes_return_as_scale_boxes_returns_them(peer: Any, size: tuple[int, int]) -> None:
-    torch = pytest.importorskip("torch", reason="Ultralytics computes with torch")
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `train`")
     from ultralytics.utils.ops import scale_boxes
 
     network_hw = network_size(size, InputSpec("images"))
@@ -258,7 +258,7 @@ def test_boxes_return_as_scale_boxes_returns_them(peer: Any, size: tuple[int, in
 @pytest.mark.parametrize("agnostic", [False, True])
 @pytest.mark.parametrize("count", [5, 100, 3000])
 def test_suppression_keeps_the_same_rows(peer: Any, iou: float, agnostic: bool, count: int) -> None:
-    torch = pytest.importorskip("torch", reason="Ultralytics computes with torch")
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `train`")
     from ultralytics.utils.nms import non_max_suppression
 
     rng = np.random.default_rng(count)

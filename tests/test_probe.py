@@ -46,7 +46,9 @@ int cuGetErrorString(int status, const char **text) {{ *text = "out of order"; r
 def test_what_a_driver_answers_is_understood(
     init: int, count: int, gpus: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
-    compiler = shutil.which("cc") or pytest.skip("no C compiler for a driver that answers as told")
+    compiler = shutil.which("cc") or pytest.skip(
+        "no C compiler for a driver that answers as told: apt-get install gcc"
+    )
     source, library = tmp_path / "cuda.c", tmp_path / "libcuda.so"
     source.write_text(DRIVER.format(init=init, count=count))
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)

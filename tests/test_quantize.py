@@ -129,7 +129,7 @@ def test_the_int8_network_says_what_the_float_one_says_on_every_runtime(tmp_path
     wanted = labels_of(card, "onnxruntime-cpu", tensors())
     for name in ("onnxruntime-cpu", "openvino"):
         if name == "openvino":
-            pytest.importorskip("openvino", reason="openvino is not installed")
+            pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
         found = labels_of(read_card(out), name, tensors())
         assert np.mean(found == wanted) > 0.93, name
         assert not np.array_equal(found, wanted)  # it is another network
@@ -386,7 +386,7 @@ def test_what_is_quantized_already_is_refused(tmp_path: Path) -> None:
 
 
 def test_tensorrt_for_rtx_parses_and_builds_the_int8_network(tmp_path: Path) -> None:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+    pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed: pip install tensorrt-rtx")
     path = network(tmp_path / "net.onnx", labels=False)
     card = read_card(path)
     quantizer = Quantizer(card, lambda: iter(tensors()), 2, "minmax", tmp_path)

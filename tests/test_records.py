@@ -66,7 +66,9 @@ def test_a_record_has_the_fields_that_are_promised() -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside pycocotools 2.0
 def test_the_run_lengths_are_read_by_pycocotools() -> None:
-    coco = pytest.importorskip("pycocotools.mask", reason="needs pycocotools, the reference for run lengths")
+    coco = pytest.importorskip(
+        "pycocotools.mask", reason="no pycocotools, the reference for run lengths: install the extra `eval`"
+    )
     found, ground = cars(4), street()
     record = json.loads(encode_record(Scene(frame(), found, ground)))
     for i, one in enumerate(record["instances"]):

@@ -22,7 +22,7 @@ from pipeline.replay.identity import stateful
 from pipeline.replay.ledger import Ledger
 
 pa = pytest.importorskip("pyarrow", reason="no pyarrow here: install the extra `replay`")
-pq = pytest.importorskip("pyarrow.parquet")
+pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow here: install the extra `replay`")
 
 
 def found(*words: object) -> dict[str, str]:
@@ -208,7 +208,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An S3 server of moto with one bucket."""
-    pytest.importorskip("s3fs", reason="no s3fs here")
+    pytest.importorskip("s3fs", reason="no s3fs here: pip install s3fs")
     server_of = pytest.importorskip(
         "moto.server", reason="no moto here: pip install 'moto[server]'"
     ).ThreadedMotoServer

@@ -20,7 +20,9 @@ SIDES = st.integers(1, 40)
 
 
 def coco() -> Any:
-    return pytest.importorskip("pycocotools.mask", reason="needs pycocotools, the reference for run lengths")
+    return pytest.importorskip(
+        "pycocotools.mask", reason="no pycocotools, the reference for run lengths: install the extra `eval`"
+    )
 
 
 def reference(mask: NDArray[Any]) -> str:

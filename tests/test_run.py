@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from command import dashmask
@@ -118,7 +119,6 @@ def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tm
 
 
 def test_pictures_of_many_sizes_are_one_run(models: tuple[Path, Path], tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
     folder = tmp_path / "in"
     folder.mkdir()
     for index, (height, width) in enumerate([(96, 128), (97, 131), (128, 96)]):
@@ -279,7 +279,7 @@ def test_an_unknown_section_is_named(models: tuple[Path, Path]) -> None:
 def test_two_networks_never_wait_for_each_other_at_their_first_frame(
     models: tuple[Path, Path], clip: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     words = ["run", clip, "-m", models[0], "-m", models[1], "--backend", "openvino", "--json", "o.jsonl"]
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)]
     for _ in range(6):  # a lock taken in the wrong order once stopped one of four fresh processes

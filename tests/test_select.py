@@ -54,7 +54,7 @@ def test_auto_takes_the_first_that_can_and_gives_a_reason_for_each_other(fcn_car
 @pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino", "null"])
 def test_a_backend_that_is_named_runs(fcn_card: Card, name: str) -> None:
     if name == "openvino":
-        pytest.importorskip("openvino", reason="openvino is not installed")
+        pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     assert close(select(fcn_card, backend=name, workers=1)) == name
     assert close(select(fcn_card, backend=name, require=name)) == name
     assert close(select(fcn_card, require=name)) == name
@@ -95,8 +95,8 @@ def test_naming_one_backend_and_requiring_another_is_an_error(fcn_card: Card) ->
 
 @needs_no_gpu
 def test_a_network_that_openvino_cannot_run_goes_to_the_next_with_the_reason_shown(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     path = tmp_path / "m.onnx"
     # ONNX Runtime has Det, OpenVINO has not.
     tensors = [tiny_models.floats("x", (1, 3, "n", "n")), tiny_models.floats("y", (1, 3))]
@@ -110,7 +110,7 @@ def test_a_network_that_openvino_cannot_run_goes_to_the_next_with_the_reason_sho
 
 @needs_no_gpu
 def test_a_network_that_nothing_can_run_is_an_error_with_all_reasons(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
     path = tmp_path / "m.onnx"
     tensors = [tiny_models.floats(name, (1, 3, "h", "w")) for name in "xy"]
     tiny_models.save(path, [helper.make_node("Frobnicate", ["x"], ["y"])], tensors[:1], tensors[1:])
@@ -126,7 +126,7 @@ def test_what_the_card_describes_and_the_file_then_lost_is_a_model_error(fcn_car
 
 
 def test_bf16_goes_to_the_backend_that_has_it(fcn_card: Card) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     with pytest.raises(BackendError, match=r"onnxruntime-cpu cannot run .*no bf16"):
         select(fcn_card, backend="onnxruntime-cpu", precision="bf16")
     try:

@@ -392,7 +392,7 @@ def display(tmp_path: Path) -> Iterator[str]:
     """An X server of our own, whose screen is the file Xvfb_screen0."""
     server = shutil.which("Xvfb")
     if server is None:
-        pytest.skip("no Xvfb here, an X server without a screen")
+        pytest.skip("no Xvfb here, an X server without a screen: apt-get install xvfb")
     reading, writing = os.pipe()
     screen = ["-screen", "0", "640x480x24", "-fbdir", str(tmp_path)]
     process = subprocess.Popen(

@@ -509,7 +509,7 @@ def test_sound_begins_and_ends_with_the_pictures(tmp_path: Path) -> None:
 def test_sound_that_does_not_fit_is_left_out_and_said_so(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4", "aac")
     if "libvpx" not in av.codecs_available:
-        pytest.skip("no libvpx here, the encoder for webm")
+        pytest.skip("this FFmpeg has no libvpx, the encoder for webm: install a wheel of PyAV")
     sink = save(tmp_path / "out.webm", of_clip(source), config=VideoConfig("libvpx"), audio_from=source)
     assert len(sink.notes) == 1
     assert sink.notes[0].startswith("no sound: .webm does not take aac")

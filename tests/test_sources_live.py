@@ -168,7 +168,7 @@ os._exit(0)  # a thread may still wait in the driver
 def fake_v4l2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
-        pytest.skip("the fake camera needs a C compiler and Linux")
+        pytest.skip("the fake camera needs Linux and a C compiler: apt-get install gcc")
     library = tmp_path_factory.mktemp("v4l2") / "fake.so"
     code = Path(__file__).with_name("fake_v4l2.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(code), "-ldl"], check=True)

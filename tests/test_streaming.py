@@ -413,7 +413,7 @@ def test_what_would_have_been_is_scored_from_a_record_without_a_network_and_twic
 
 def test_objects_are_scored_in_time_too(models: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    pytest.importorskip("pycocotools", reason="average precision needs pycocotools")
+    pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
     out, times, table = tmp_path / "o.json", tmp_path / "t.jsonl", tmp_path / "t.yaml"
     table.write_text("classes: [car]\nnetwork: {car: car}\ndataset: {car: car}\n")
     words = ("eval", "--dataset", "demo:size=160x96,frames=6,seed=1", "-m", models[1], "--mapping", table)

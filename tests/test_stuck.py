@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 from flow_parts import PATIENCE_S, each, feed, same, stage
+from one_backend import need
 
 from engines.backends.base import Backend, Done, Options, Ticket
 from engines.backends.null import NullBackend
@@ -81,7 +82,7 @@ def test_a_second_time_is_an_error(fcn_card: Card) -> None:
 
 @pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino"])
 def test_a_real_run_is_broken_off_in_the_middle(name: str) -> None:
-    pytest.importorskip("openvino" if name == "openvino" else "onnxruntime")
+    need(name)
     card = find_card(embedded_models()["roadnet-camvid"])
     options = Options(workers=1, threads=1)
     running = opener(name)(card, options)

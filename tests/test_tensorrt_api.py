@@ -65,7 +65,9 @@ def bindings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if find_spec("tensorrt_rtx") is None:
             pytest.skip("TensorRT for RTX is not installed: pip install tensorrt-rtx")
         return Bindings("tensorrt-rtx", "tensorrt_rtx", "", dict(os.environ))
-    compiler = shutil.which("cc") or pytest.skip("no C compiler for the stubs behind the bindings")
+    compiler = shutil.which("cc") or pytest.skip(
+        "no C compiler for the stubs behind the bindings: apt-get install gcc"
+    )
     version = VERSIONS[request.param]
     command = f"pip download --no-deps -d FOLDER tensorrt-cu13-bindings=={version}"
     given = os.environ.get(WHEELS, "")

@@ -77,8 +77,10 @@ class Found:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_numbers_are_those_of_ultralytics_bytetrack(seed: int) -> None:
-    pytest.importorskip("lap", reason="lap, which Ultralytics' tracker needs, is not installed")
-    trackers = pytest.importorskip("ultralytics.trackers.byte_tracker", reason="Ultralytics is not installed")
+    pytest.importorskip("lap", reason="no lap, which Ultralytics' tracker needs: pip install lap")
+    trackers = pytest.importorskip(
+        "ultralytics.trackers.byte_tracker", reason="no Ultralytics here: install the extra `export`"
+    )
     options = {"track_high_thresh": 0.25, "track_low_thresh": 0.1, "new_track_thresh": 0.25, "track_buffer": 30}
     theirs = trackers.BYTETracker(SimpleNamespace(**options, match_thresh=0.8, fuse_score=True))
     ours = ByteTrack()

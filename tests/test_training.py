@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-pytest.importorskip("albumentations", reason="training needs albumentations")
-pytest.importorskip("safetensors", reason="training needs safetensors")
-pytest.importorskip("matplotlib", reason="training draws its curves with matplotlib")
+torch = pytest.importorskip("torch", reason="no torch here: install the extra `train`")
+pytest.importorskip("albumentations", reason="no Albumentations here: install the extra `train`")
+pytest.importorskip("safetensors", reason="no safetensors here: install the extra `train`")
+pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `train`")
 
 from engines.training import curves  # noqa: E402
 from engines.training.batches import Batches  # noqa: E402

@@ -11,10 +11,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-pytest.importorskip("torch", reason="training needs torch")
-pytest.importorskip("albumentations", reason="training needs albumentations")
-pytest.importorskip("safetensors", reason="training needs safetensors")
-pytest.importorskip("matplotlib", reason="training draws its curves with matplotlib")
+pytest.importorskip("torch", reason="no torch here: install the extra `train`")
+pytest.importorskip("albumentations", reason="no Albumentations here: install the extra `train`")
+pytest.importorskip("safetensors", reason="no safetensors here: install the extra `train`")
+pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `train`")
 
 from engines.training.config import CropConfig, DataConfig, TrainConfig
 from pipeline.cli.train import train as command

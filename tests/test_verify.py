@@ -145,7 +145,7 @@ def test_a_backend_that_is_right_passes_every_check(
 def test_the_real_cpu_backends_pass_with_several_workers(scoring: Card) -> None:
     for name in ("onnxruntime-cpu", "openvino"):
         if name == "openvino":
-            pytest.importorskip("openvino", reason="openvino is not installed")
+            pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
         found = verified(scoring, opener(name)(scoring, Options(workers=2, threads=1)))
         assert found.passed, found.failures
 
@@ -498,7 +498,7 @@ def test_a_model_that_computes_in_whole_numbers_needs_a_verification(tmp_path: P
 
 
 def test_run_passes_bf16_over_until_verified_or_wanted_unverified(models: tuple[Path, Path], clip: Path) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     words = ("run", clip, "--model", models[0], "--frames", "2", "--set", "backend.precision=bf16")
     said = dashmask(*words)
     if "OpenVINO runs" in said.err:
@@ -517,7 +517,7 @@ def test_run_passes_bf16_over_until_verified_or_wanted_unverified(models: tuple[
 def test_what_has_passed_in_bf16_runs_so_by_itself_unless_f32_is_asked_for(
     models: tuple[Path, Path], clip: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     words = ("run", clip, "--model", models[0], "--frames", "2", "--backend", "openvino")
     before = dashmask(*words)
     assert before.code == 0, before.err
@@ -624,7 +624,7 @@ def test_frames_are_spread_over_the_part_that_was_asked_for(clip: Path) -> None:
 
 
 def test_openvino_is_right_with_real_networks_in_f32_and_within_its_limits_in_bf16(shared: Path) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     import engines
 
     clip = str(shared / "data/video/udacity_test_video.mp4")
@@ -645,7 +645,7 @@ def test_openvino_is_right_with_real_networks_in_f32_and_within_its_limits_in_bf
 
 
 def test_the_published_enet_says_the_same_on_openvino(shared: Path, tmp_path: Path) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
+    pytest.importorskip("openvino", reason="no OpenVINO here: install the extra `openvino`")
     from engines.backends.onnxruntime import open_exact
 
     model = shared / "weights/enet_cityscapes_512x1024.onnx"

@@ -41,7 +41,7 @@ def test_the_tutorials_way(benchmark: Any, bgr: Any, found: Instances) -> None:
 
 
 def test_supervision(benchmark: Any, bgr: Any, found: Instances) -> None:
-    sv = pytest.importorskip("supervision")
+    sv = pytest.importorskip("supervision", reason="no Supervision here: install the extra `bench`")
     seen = sv.Detections(
         xyxy=found.boxes_xyxy, confidence=found.scores, class_id=found.class_ids.astype(int), mask=full(found)
     )
@@ -57,8 +57,12 @@ def test_supervision(benchmark: Any, bgr: Any, found: Instances) -> None:
 
 
 def test_ultralytics(benchmark: Any, bgr: Any, found: Instances) -> None:
-    results = pytest.importorskip("ultralytics.engine.results", exc_type=Exception)
-    torch = pytest.importorskip("torch")
+    results = pytest.importorskip(
+        "ultralytics.engine.results",
+        reason="no Ultralytics that loads: install the extra `bench`",
+        exc_type=Exception,
+    )
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `bench`")
     torch.set_num_threads(1)
     rows = np.hstack([found.boxes_xyxy, found.scores[:, None], found.class_ids[:, None]]).astype(np.float32)
     names = dict(enumerate(found.classes.names))

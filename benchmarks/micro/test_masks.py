@@ -41,8 +41,10 @@ def test_the_tutorials_way(benchmark: Any, letterbox: Letterbox) -> None:
 
 
 def test_ultralytics_at_source_resolution(benchmark: Any, letterbox: Letterbox) -> None:
-    ops = pytest.importorskip("ultralytics.utils.ops", exc_type=Exception)
-    torch = pytest.importorskip("torch")
+    ops = pytest.importorskip(
+        "ultralytics.utils.ops", reason="no Ultralytics that loads: install the extra `bench`", exc_type=Exception
+    )
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `bench`")
     torch.set_num_threads(1)
     grid, coefficients = prototypes()
     words = torch.from_numpy(grid), torch.from_numpy(coefficients), torch.from_numpy(BOXES)

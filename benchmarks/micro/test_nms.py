@@ -33,8 +33,10 @@ def test_opencv(benchmark: Any) -> None:
 
 
 def test_ultralytics(benchmark: Any) -> None:
-    module = pytest.importorskip("ultralytics.utils.nms", exc_type=Exception)
-    torch = pytest.importorskip("torch")
+    module = pytest.importorskip(
+        "ultralytics.utils.nms", reason="no Ultralytics that loads: install the extra `bench`", exc_type=Exception
+    )
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `bench`")
     torch.set_num_threads(1)
     boxes, scores, class_ids = (torch.from_numpy(part) for part in candidates())
     moved = boxes + class_ids[:, None] * 7680.0

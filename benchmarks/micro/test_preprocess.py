@@ -56,8 +56,10 @@ def test_blob_from_image(benchmark: Any, frame: Frame) -> None:
 
 
 def test_ultralytics(benchmark: Any, frame: Frame) -> None:
-    augment = pytest.importorskip("ultralytics.data.augment", exc_type=Exception)
-    torch = pytest.importorskip("torch")
+    augment = pytest.importorskip(
+        "ultralytics.data.augment", reason="no Ultralytics that loads: install the extra `bench`", exc_type=Exception
+    )
+    torch = pytest.importorskip("torch", reason="no torch here: install the extra `bench`")
     torch.set_num_threads(1)
     letterbox, picture = augment.LetterBox(NETWORK_HW, auto=False, stride=32), frame.image.bgr()
 

@@ -20,7 +20,7 @@ def test_ours(benchmark: Any, found: Instances) -> None:
 
 
 def test_pycocotools(benchmark: Any, found: Instances) -> None:
-    coco = pytest.importorskip("pycocotools.mask")
+    coco = pytest.importorskip("pycocotools.mask", reason="no pycocotools here: install the extra `bench`")
 
     def usual() -> list[str]:
         masks = (np.asfortranarray(found.full_mask(i, SIZE_HW) != 0, np.uint8) for i in range(len(found)))

@@ -42,7 +42,7 @@ def build(name: str, sources: Sequence[Path]) -> Path:
     """A .so of some .cu files and the emulator."""
     compiler = shutil.which("g++")
     if compiler is None:
-        pytest.skip("no g++ to compile the kernels for the host")
+        pytest.skip("no g++ to compile the kernels for the host: apt-get install g++")
     library = _folder() / f"{name}.so"
     emulator = ["-include", str(HERE / "emulator.h")]
     files = ["-x", "c++", *map(str, sources), str(HERE / "emulator.cpp")]

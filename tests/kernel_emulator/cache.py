@@ -25,4 +25,4 @@ def fill_cache(cache: Path, library: Path | None = None, binary: bytes = b"") ->
         for source in SOURCES:
             keep(source, (9, 0), binary, cache / "dashmask/kernels")
     except BackendError as error:  # NVRTC says under which name compiled kernels are kept
-        pytest.skip(error.message)
+        pytest.skip(str(error))
