@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import onnx
 import pytest
 import tiny_models
 from clips import write_clip
+from command import dashmask
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -30,7 +31,7 @@ from pipeline.workbench.quantizing import Wanted, quantize_model
 
 pytest.importorskip("onnxruntime", reason="onnxruntime quantizes: install dashmask[cpu]")
 
-from command import dashmask
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 HW = (96, 128)
 CARD = """
@@ -42,11 +43,6 @@ training_data: drawn noise
 accuracy: {mean_iou: 0.5}
 details: {net: small}
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def network(
@@ -278,23 +274,9 @@ def test_a_loss_that_the_user_allows_becomes_a_limit_in_the_card(tmp_path: Path,
 # The command
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The command, also where `quantize` is not yet in its table."""
-    from pipeline.cli.app import app
-    from pipeline.cli.quantize import quantize
-
-    if "quantize" not in {getattr(info.callback, "__name__", "") for info in app.registered_commands}:
-        monkeypatch.setattr(app, "registered_commands", list(app.registered_commands))
-        app.command()(quantize)
-    return dashmask
-
-
-def test_too_large_a_loss_is_refused_with_the_figures_and_nothing_is_written(
-    command: Callable[..., Any], tmp_path: Path, drive: Path
-) -> None:
+def test_too_large_a_loss_is_refused_with_the_figures_and_nothing_is_written(tmp_path: Path, drive: Path) -> None:
     model, out = network(tmp_path / "net.onnx", layers=3), tmp_path / "small.onnx"
-    said = command("quantize", model, "--frames", drive, "--out", out, "--count", 4, "--max-loss", 0)
+    said = dashmask("quantize", model, "--frames", drive, "--out", out, "--count", 4, "--max-loss", 0)
     assert said.code == 1, said
     assert "refused" in said.out
     assert "at most 0 is allowed" in said.out
@@ -304,13 +286,11 @@ def test_too_large_a_loss_is_refused_with_the_figures_and_nothing_is_written(
     assert not (tmp_path / "cache/dashmask/verified").exists()
 
 
-def test_the_loss_is_that_of_mean_iou_where_there_are_labels(
-    command: Callable[..., Any], tmp_path: Path, drive: Path
-) -> None:
+def test_the_loss_is_that_of_mean_iou_where_there_are_labels(tmp_path: Path, drive: Path) -> None:
     card = "family: semantic\nclasses: cityscapes\ninput: {stride: 8, long_side: 128}\n"
     model, out = network(tmp_path / "net.onnx", classes=19, card=card), tmp_path / "q.onnx"
     words = ("quantize", model, "--frames", drive, "--out", out, "--count", 4, "--imgsz", 128)
-    said = command(*words, "--max-loss", 0.1, "--dataset", "demo:frames=2,size=128x96")
+    said = dashmask(*words, "--max-loss", 0.1, "--dataset", "demo:frames=2,size=128x96")
     assert said.code == 0, said
     assert "mean IoU on demo:frames=2,size=128x96" in said.out
     assert "in float and" in said.out
@@ -319,9 +299,7 @@ def test_the_loss_is_that_of_mean_iou_where_there_are_labels(
     assert about["of"].startswith("mean IoU on demo")
 
 
-def test_bad_input_ends_in_one_sentence_and_2(
-    command: Callable[..., Any], models: tuple[Path, Path], drive: Path, tmp_path: Path
-) -> None:
+def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: Path, tmp_path: Path) -> None:
     good = network(tmp_path / "net.onnx")
     bare = network(tmp_path / "bare.onnx")
     bare.with_suffix(".yaml").unlink()
@@ -355,7 +333,7 @@ def test_bad_input_ends_in_one_sentence_and_2(
         ((good, "--frames", drive, "--out", good), "that is the float network itself"),
         ((good, "--frames", drive, "--root", tmp_path), "no --dataset is given"),
     ):
-        said = command("quantize", *words)
+        said = dashmask("quantize", *words)
         assert said.code == 2, (words, said)
         assert sentence in said.err, (words, said.err)
         assert "Traceback" not in said.err
