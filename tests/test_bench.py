@@ -1,9 +1,7 @@
-"""What a benchmark claims: ages from when frames were due, rates of full lines, figures and verdicts that hold."""
+"""What a benchmark measures: ages from when frames were due, rates of full lines, figures that the samples carry."""
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import cycle, pairwise
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,19 +16,13 @@ import numpy as np
 import pytest
 from flow_parts import each, stage
 from flow_parts import no_thread_is_left as no_thread_is_left
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from virtual_clock import VirtualClock
 
-from pipeline.bench.compare import check_alike, compare, judge, read_report
-from pipeline.bench.interval import mean_interval, ratio_interval
 from pipeline.bench.meter import Meter, Order
-from pipeline.bench.options import SCENARIOS, BenchOptions, cases, scenario_named
 from pipeline.bench.stream import Came, Seen, Streams
 from pipeline.bench.tally import Tally, percentiles
 from pipeline.bench.usage import Usage, memory_mb, spent, usage
 from pipeline.bench.warming import Warming
-from pipeline.errors import ConfigError, DataError
 from pipeline.flow import Flow
 from pipeline.image import Image
 from pipeline.timing import Distribution
@@ -300,144 +291,3 @@ def test_cpu_time_is_found_by_thread() -> None:
     memory = memory_mb()
     assert memory["resident"] is not None
     assert memory["peak"] is not None
-
-
-# Verdicts
-
-
-def windows(seed: int, mean: float, noise: float, count: int = 10) -> list[float]:
-    return (mean * np.random.default_rng(seed).normal(1, noise, count)).tolist()
-
-
-def test_ten_percent_less_under_one_percent_of_noise_is_slower_and_the_other_way_round_faster() -> None:
-    for seed in range(10):
-        old, new = windows(seed, 50, 0.01), windows(seed + 1000, 45, 0.01)
-        assert judge("case", "fps", old, new, more_is_faster=True).verdict == "slower"
-        assert judge("case", "fps", new, old, more_is_faster=True).verdict == "faster"
-        assert judge("case", "age", old, new, more_is_faster=False).verdict == "faster"
-        change = judge("case", "fps", old, new, more_is_faster=True).change
-        assert change is not None
-        assert change.low < change.value < change.high < 1
-        assert change.value == pytest.approx(0.9, abs=0.02)
-
-
-@pytest.mark.parametrize("noise", [0.01, 0.4])
-def test_no_difference_is_claimed_where_there_is_none(noise: float) -> None:
-    claimed = 0
-    for seed in range(60):
-        verdict = judge("case", "fps", windows(seed, 50, noise), windows(seed + 1000, 50, noise), more_is_faster=True)
-        claimed += verdict.verdict != "no difference can be claimed"
-    assert claimed <= 7  # of 60, at 95 %
-
-
-def test_ten_percent_drown_in_forty_percent_of_noise() -> None:
-    verdict = judge("case", "fps", windows(1, 50, 0.4), windows(2, 45, 0.4), more_is_faster=True)
-    assert verdict.verdict == "no difference can be claimed"
-
-
-def test_the_same_windows_give_the_same_interval_and_too_few_give_none() -> None:
-    old, new = windows(1, 50, 0.1), windows(2, 45, 0.1)
-    assert ratio_interval(new, old) == ratio_interval(new, old)
-    assert ratio_interval(old[:2], new) is None
-    assert mean_interval(old[:2]) is None
-    assert judge("case", "fps", old[:2], new, more_is_faster=True).caveats == ("there are too few windows",)
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.lists(st.floats(1, 100), min_size=3, max_size=12), st.floats(0.1, 10))
-def test_windows_that_slow_down_together_have_an_exact_ratio(rates: list[float], ratio: float) -> None:
-    interval = ratio_interval([rate * ratio for rate in rates], rates, paired=True)
-    assert interval is not None
-    assert (interval.low, interval.value, interval.high) == pytest.approx((ratio, ratio, ratio))
-
-
-# Reports
-
-
-def report(seed: int, mean: float, **changes: Any) -> dict[str, Any]:
-    case = {
-        "asked": {"models": ["net"], "backend": "openvino", "long_side": None},
-        "label": "net, openvino",
-        "ok": True,
-        "windows": [{"fps": fps, "age_ms_mean": 1e3 / fps} for fps in windows(seed, mean, 0.01)],
-        "other_load": {"share": 0.01},
-        "networks": [{"sha256": "ab", "backend": "openvino", "input_hw": [[384, 640]]}],
-    }
-    return {
-        "schema": "dashmask bench 1",
-        "machine": {"cpu": "this one", "cores": 2, "gpu": None},
-        "options": {"scenario": "live", "streams": 1, "fps": None, "output": "video"},
-        "source": {"spec": "a.mp4", "size_hw": [720, 1280]},
-        "cases": [{**case, **changes}],
-    }
-
-
-OLD = Path("old.json")
-
-
-def test_reports_are_compared_case_by_case() -> None:
-    old, new = report(1, 50), report(2, 45, other_load={"share": 0.5})
-    fps, age = compare(OLD, old, new)
-    assert (fps.verdict, age.verdict) == ("slower", "slower")
-    assert age.change is not None
-    assert age.change.value == pytest.approx(50 / 45, abs=0.01)
-    assert re.match(r"net, openvino, frames a second: slower \(0\.\d+ of the old, 0\.\d+ to 0\.\d+\)", fps.said())
-    assert fps.said().endswith("; in the new run other work took 50 % of the machine")
-    other = [{"sha256": "cd", "backend": "openvino", "input_hw": [[384, 640]]}]
-    assert compare(OLD, old, report(2, 45, networks=other))[0].caveats == ("the weights changed",)
-
-
-def test_reports_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "old.json"
-
-    def refused(what: dict[str, Any], match: str) -> None:
-        path.write_text(json.dumps(what))
-        with pytest.raises(DataError, match=match):
-            read_report(path, report(1, 50)["machine"])
-
-    refused({**report(1, 50), "schema": "dashmask bench 0"}, "expected the schema `dashmask bench 1`, found")
-    refused({"frames": 3}, "found `None`")
-    other = {"cpu": "another", "cores": 2, "gpu": None}
-    refused({**report(1, 50), "machine": other}, "on another machine: cpu another, here this one")
-    refused({"schema": "dashmask bench 1"}, "parts of the report are missing")
-    path.write_text("fps: 3")
-    with pytest.raises(DataError, match="is no JSON"):
-        read_report(path)
-    with pytest.raises(DataError, match="cannot be read: No such file"):
-        read_report(tmp_path / "none.json")
-    old, asked = report(1, 50), report(1, 50)["cases"][0]["asked"]
-    with pytest.raises(DataError, match="with scenario live, not throughput"):
-        check_alike(OLD, old, {**old["options"], "scenario": "throughput"}, [asked])
-    with pytest.raises(DataError, match="holds none of these cases, but: net, openvino"):
-        check_alike(OLD, old, old["options"], [{**asked, "backend": "null"}])
-    with pytest.raises(DataError, match=r"on the source a\.mp4, not b\.mp4"):
-        compare(OLD, old, {**report(1, 50), "source": {"spec": "b.mp4", "size_hw": [720, 1280]}})
-
-
-# Options
-
-
-def test_options_out_of_range_are_refused_in_a_sentence() -> None:
-    throughput, live = SCENARIOS["throughput"], SCENARIOS["live"]
-    for kind, given_options, match in (
-        (throughput, {"fps": 30.0}, "throughput has no pace of its own"),
-        (live, {"fps": 0.0}, "--fps 0"),
-        (live, {"streams": 3}, "live has one"),
-        (throughput, {"windows": 2}, "--windows 2: expected 3"),
-        (throughput, {"seconds": 0.0}, "--seconds 0"),
-        (throughput, {"output": "film"}, "expected video, picture or scene"),
-        (throughput, {"stable_percent": 0.0}, "--stable 0"),
-        (throughput, {"warm_up_s": -1.0}, "--warm-up -1"),
-    ):
-        with pytest.raises(ConfigError, match=match):
-            BenchOptions(kind, **given_options)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="did you mean single-stream"):
-        scenario_named("singel-stream")
-
-
-def test_cases_are_every_combination_and_a_plus_is_two_networks_on_the_same_frames() -> None:
-    made = list(cases(["a.onnx", "b.onnx+c.onnx"], ["openvino", "null"], [320, 640]))
-    assert len(made) == 8
-    assert {case.models for case in made} == {("a.onnx",), ("b.onnx", "c.onnx")}
-    (best,) = cases([], [], [])
-    assert (best.models, best.backend, best.long_side) == ((), "auto", None)
