@@ -118,7 +118,7 @@ def test_what_was_there_stays_until_the_new_one_is_whole(models: tuple[Path, Pat
     assert (tmp_path / "o.mp4").read_text() == (tmp_path / "o.jsonl").read_text() == "older work"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
 def test_a_folder_that_cannot_be_written_is_named(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)

@@ -1,20 +1,15 @@
-"""Records, masks and pictures on disk; outputs that cannot be written; the window."""
+"""Records, masks and pictures on disk; outputs that cannot be written."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from sinks_parts import HEIGHT, WIDTH, boxes, ground, in_child, picture
 
 from pipeline.classes import DRIVING, LABEL_IDS
 from pipeline.errors import SinkError
@@ -24,58 +19,7 @@ from pipeline.sinks import SINKS, check_outputs, sink_class
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sinks.masks import MaskSink
 from pipeline.sinks.pictures import PictureSink
-from pipeline.sinks.window import Window
-from pipeline.types import VOID, Classes, Frame, Instances, Labels, Picture, Scene
-
-HEIGHT, WIDTH = 48, 64
-STREET = Classes(("sky", "road", "river"), ((70, 130, 180), (128, 64, 128), (1, 2, 3)))
-THINGS = Classes(("person", "car", "kite"), ((220, 20, 60), (0, 0, 142), (4, 5, 6)))
-ROOT = Path(__file__).parents[1]
-
-
-def picture(
-    index: int = 0,
-    instances: Instances | None = None,
-    labels: Labels | None = None,
-    image: Image | None = None,
-) -> Picture:
-    drawn = image or Image((np.full((HEIGHT, WIDTH, 3), index % 251, np.uint8),), "bgr24")
-    return Picture(Scene(Frame(index, index, Fraction(1, 10), time.monotonic(), drawn), instances, labels), drawn)
-
-
-def boxes(class_ids: list[int], crops: list[tuple[int, int, int, int]], classes: Classes = THINGS) -> Instances:
-    """Filled boxes as objects."""
-    sizes = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in crops]
-    return Instances(
-        boxes_xyxy=np.array(crops, np.float32).reshape(-1, 4),
-        scores=np.linspace(0.9, 0.3, len(crops), dtype=np.float32),
-        class_ids=np.array(class_ids, np.int32),
-        crops_px=np.array(crops, np.int32).reshape(-1, 4),
-        arena=np.full(sum(sizes), 255, np.uint8),
-        offset=np.cumsum([0, *sizes], dtype=np.int64),
-        classes=classes,
-    )
-
-
-def ground() -> Labels:
-    labels = np.full((HEIGHT, WIDTH), VOID, np.uint8)
-    labels[:10], labels[20:40], labels[40:44] = 0, 1, 2
-    return Labels(labels, STREET)
-
-
-def in_child(code: str, *arguments: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own, where limits and rights can be changed."""
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        user=user,
-    )
-
+from pipeline.types import Classes, Picture
 
 # Records
 
@@ -333,7 +277,7 @@ def test_bad_outputs_are_named(
         check_outputs(source, files, folders)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without rights")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without rights: run as root")
 def test_a_folder_without_rights_is_named(tmp_path: Path) -> None:
     code = """
 import os, sys
@@ -369,66 +313,3 @@ def test_every_line_of_the_table_is_there() -> None:
 def test_the_table_imports_nothing_heavy() -> None:
     code = "import sys, pipeline.sinks; print(*(m for m in ('cv2', 'av', 'numpy') if m in sys.modules))"
     assert in_child(code).stdout.strip() == ""
-
-
-# The window
-
-
-def test_without_a_display_the_window_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    for display, says in [("", "no display"), (":987", "does not answer"), ("nonsense", "does not answer")]:
-        monkeypatch.setenv("DISPLAY", display)
-        with pytest.raises(SinkError, match=says):
-            Window("dashmask")
-    monkeypatch.setenv("DISPLAY", "")
-    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-    with pytest.raises(SinkError, match="only Wayland"):
-        Window("dashmask")
-
-
-@pytest.fixture
-def display(tmp_path: Path) -> Iterator[str]:
-    """An X server of our own, whose screen is the file Xvfb_screen0."""
-    server = shutil.which("Xvfb")
-    if server is None:
-        pytest.skip("no Xvfb here, an X server without a screen: apt-get install xvfb")
-    reading, writing = os.pipe()
-    screen = ["-screen", "0", "640x480x24", "-fbdir", str(tmp_path)]
-    process = subprocess.Popen(
-        [server, "-displayfd", str(writing), "-nolisten", "tcp", *screen],
-        pass_fds=[writing],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    with os.fdopen(reading) as numbers:
-        number = numbers.readline().strip()
-    try:
-        if not number:
-            pytest.skip("Xvfb does not start here")
-        yield f":{number}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-SHOW = """
-import os, sys
-os.environ["DISPLAY"] = sys.argv[1]
-os.environ.pop("QT_QPA_PLATFORM", None)
-from test_sinks_files import *
-window = Window("dashmask test")
-orange = Image((np.full((200, 300, 3), (17, 99, 251), np.uint8),), "bgr24")
-print(all(window.show(picture(i, image=orange)) for i in range(20)))
-screen = np.frombuffer(Path(sys.argv[2], "Xvfb_screen0").read_bytes()[-640 * 480 * 4 :], np.uint8)
-print((screen.reshape(480, 640, 4)[..., :3] == (17, 99, 251)).all(axis=2).sum())
-cv2.destroyWindow("dashmask test")
-print(window.show(picture(9, image=orange)))
-window.close()
-"""
-
-
-def test_a_window_shows_pictures_until_it_is_closed(display: str, tmp_path: Path) -> None:
-    child = in_child(SHOW, display, str(tmp_path))
-    assert child.stdout.splitlines() == ["True", "60000", "False"], child.stdout + child.stderr
-    assert child.stderr == ""
