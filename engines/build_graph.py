@@ -107,8 +107,8 @@ def profiles_of(
     made = []
     for height, width in dict.fromkeys(shapes_hw or [usual_hw(spec)]):
         for least, most in dict.fromkeys(batches):
-            rest = (3, height, width) if spec.layout == "nchw" else (height, width, 3)
-            made.append(Shapes((least, *rest), (most, *rest), (most, *rest)))
+            largest = spec.shape((height, width), most)
+            made.append(Shapes(spec.shape((height, width), least), largest, largest))
     if len(made) > MOST_PROFILES:
         raise ModelError(f"{name}: {len(made)} shapes and batches, at most {MOST_PROFILES} go into one plan")
     return () if None not in shape else tuple(made), made[0].best

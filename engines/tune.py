@@ -138,11 +138,9 @@ def combinations(cores: int) -> list[tuple[int, int]]:
 def _noise(card: Card, shape_hw: tuple[int, int]) -> Prepared:
     """A frame of noise in the range of pixels, the same every time; what it shows changes a network's time little."""
     spec = card.input
-    height, width = shape_hw
-    shape = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
-    pixels = np.random.default_rng(0).integers(0, 256, shape)
+    pixels = np.random.default_rng(0).integers(0, 256, spec.shape(shape_hw))
     tensor = pixels.astype(spec.dtype) if spec.dtype == "uint8" else (pixels * spec.scale).astype(spec.dtype)
-    picture = Image((np.zeros((height, width, 3), np.uint8),), "bgr24")
+    picture = Image((np.zeros((*shape_hw, 3), np.uint8),), "bgr24")
     frame = Frame(0, 0, Fraction(1, 25), 0.0, picture)
     return Prepared(frame, tensor, Letterbox(shape_hw, shape_hw, shape_hw, 0, 0))
 

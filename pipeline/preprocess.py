@@ -129,7 +129,7 @@ class Preprocessor:
 
     def _buffers(self, network_hw: tuple[int, int]) -> Buffers:
         if network_hw not in self._pools:
-            shape = (1, 3, *network_hw) if self._spec.layout == "nchw" else (1, *network_hw, 3)
+            shape = self._spec.shape(network_hw)
             self._pools[network_hw] = self._pool(lambda: TensorBuffer(np.empty(shape, self._spec.dtype)))
             if len(self._pools) > POOLED_SHAPES:
                 self._pools.popitem(last=False)  # buffers still on loan go when their last user lets go

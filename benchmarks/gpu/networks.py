@@ -43,7 +43,7 @@ class Net:
 
     def shape(self, batch: int) -> tuple[int, ...]:
         """Of the input of a batch."""
-        return (batch, 3, *self.size_hw) if self.card.input.layout == "nchw" else (batch, *self.size_hw, 3)
+        return self.card.input.shape(self.size_hw, batch)
 
 
 def extra() -> Path:

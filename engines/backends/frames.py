@@ -82,8 +82,7 @@ class FrameJob:
         Args:
             shape: an input that the network takes.
         """
-        height, width = shape[2:] if self._card.input.layout == "nchw" else shape[1:3]
-        for size_hw in (_FOOTAGE_HW, (height, width)):
+        for size_hw in (_FOOTAGE_HW, self._card.input.size_of(shape)):
             layout = FrameLayout("yuv420p", size_hw)
             with suppress(BackendError):
                 self.rows(layout, 1)
@@ -127,8 +126,7 @@ class FrameJob:
         return FrameWork(way, network)
 
     def _shape(self, layout: FrameLayout, rows: int) -> Shape:
-        size_hw = self._letterbox(layout.size_hw).network_hw
-        return (rows, 3, *size_hw) if self._card.input.layout == "nchw" else (rows, *size_hw, 3)
+        return self._card.input.shape(self._letterbox(layout.size_hw).network_hw, rows)
 
 
 class FrameWork:

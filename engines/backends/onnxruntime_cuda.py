@@ -79,9 +79,8 @@ def open_on_device(ort: Any, card: Card, options: Options, device: Device, provi
         with suppress(BackendError):  # the first error is told
             device.close()
         raise
-    height, width = options.shape_hw or usual_hw(card.input)
     try:
-        backend.ready((1, 3, height, width) if card.input.layout == "nchw" else (1, height, width, 3), options.task)
+        backend.ready(card.input.shape(options.shape_hw or usual_hw(card.input)), options.task)
     except BaseException:
         with suppress(BackendError):
             backend.close()

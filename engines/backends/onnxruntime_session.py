@@ -1,4 +1,4 @@
-"""What both files for ONNX Runtime need: the package, its sessions, and its errors as ours."""
+"""What the files for ONNX Runtime share: the package, its sessions, and its errors as ours."""
 
 from __future__ import annotations
 

@@ -103,10 +103,9 @@ class OpenVinoBackend:
             if key not in self._compiled:
                 card = self._card
                 height, width = key or card.input.size_hw
-                sides = [-1 if side is None else side for side in (height, width)]
-                shape = [1, 3, *sides] if card.input.layout == "nchw" else [1, *sides, 3]
+                shape = card.input.shape((height or -1, width or -1))  # -1: any
                 model = self._read(
-                    card.path if self._branch is None else self._branch.trunk, {card.input.name: shape}
+                    card.path if self._branch is None else self._branch.trunk, {card.input.name: list(shape)}
                 )
                 self._compiled[key] = _Compiled(self._ov, self._compile(model), self._names, self.workers)
             return self._compiled[key]

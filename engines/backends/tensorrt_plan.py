@@ -55,8 +55,7 @@ class PlanRuntime:
         Raises:
             BackendError: `shape_hw` is given and was not built.
         """
-        height, width = shape_hw or usual_hw(self._card.input)
-        shape = (1, 3, height, width) if self._card.input.layout == "nchw" else (1, height, width, 3)
+        shape = self._card.input.shape(shape_hw or usual_hw(self._card.input))
         if shape_hw is None and profile_for(self._manifest, shape) is None:
             first = shapes_of(self._manifest)[0]
             return (first.least[0], *first.best[1:])
@@ -68,7 +67,7 @@ class PlanRuntime:
         for rows in range(most, 0, -1):
             if profile_for(self._manifest, (rows, *shape[1:])) is not None:
                 return rows
-        height, width = shape[2:] if self._card.input.layout == "nchw" else shape[1:3]
+        height, width = self._card.input.size_of(shape)
         built = ", ".join(_words(shapes) for shapes in shapes_of(self._manifest))
         raise BackendError(
             f"the plan was built for inputs of {built}, {'x'.join(map(str, shape))} came",

@@ -47,6 +47,7 @@ def read_report(path: Path, machine: Mapping[str, Any] | None = None) -> dict[st
     """A report that `bench --json` wrote.
 
     Args:
+        path: of the file.
         machine: that new figures come from; those of another one are refused.
 
     Raises:

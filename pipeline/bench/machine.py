@@ -32,7 +32,7 @@ SAME = ("cpu", "cores", "gpu")  # figures of two machines that differ in one of 
 
 
 def machine() -> dict[str, Any]:
-    """What it is made of."""
+    """The machine that figures are measured on, for JSON; `memory_mb` in megabytes of 2^20 bytes."""
     gpu, reason = gpu_here()
     governor = _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
     return {

@@ -54,6 +54,10 @@ class Flow(Generic[T]):
         capacity: most messages that wait behind the source; 1 for live.
         source_of: the number of the source that a message is from.
         source_failed: told which source failed and how, in the thread that read it; True: the others go on.
+
+    Attributes:
+        stopping: set once it is asked to stop; a source that waits looks at it.
+        ledgers: for each source, how many messages it gave, and how many of them were lost.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class Flow(Generic[T]):
         self.stopping = Stopping()
         self._leases, self._join_timeout_s = leases, join_timeout_s
         self._source_of, self._source_failed = source_of, source_failed
-        self.ledgers = tuple(Ledger() for _ in sources)  # captured and lost, of each source
+        self.ledgers = tuple(Ledger() for _ in sources)
         self._failure = Failure()
         self._entered = self._ending = self._complete = self._cut = False
         self._held: list[T] = []  # what the caller has

@@ -25,6 +25,11 @@ def watch(
 
     Waiting for input, for room or for an earlier result is not a stall, and neither is opening before
     any input has come. Sleeps until the next moment at which somebody could be late.
+
+    Args:
+        workers: of all stages.
+        closed: set once the flow is over.
+        fail: takes the StallError.
     """
     rescued: dict[str, tuple[float, str]] = {}  # stage -> when, and what was done
     while not closed.is_set():

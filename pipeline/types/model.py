@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,15 @@ class InputSpec:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     fit: Literal["letterbox", "stretch"] = "letterbox"
     pad: int = 114  # pixel value of the padding, 0..255, before scale, mean and std
+
+    def shape(self, size_hw: tuple[int, int], rows: int = 1) -> tuple[int, int, int, int]:
+        """The shape of an input of that height and width, pixels, for so many frames."""
+        height, width = size_hw
+        return (rows, 3, height, width) if self.layout == "nchw" else (rows, height, width, 3)
+
+    def size_of(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Height and width, pixels, of an input of that shape."""
+        return (shape[2], shape[3]) if self.layout == "nchw" else (shape[1], shape[2])
 
 
 @dataclass(frozen=True, slots=True)
