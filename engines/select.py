@@ -46,15 +46,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The backend that runs, and one line for each that was considered."""
+    """The backend that runs, and what came of each that was considered."""
 
     backend: Backend
     tried: tuple[Tried, ...]  # in the order of preference
     notes: tuple[str, ...] = ()  # what else the user should know
-
-    def lines(self) -> list[str]:
-        """One line a backend, then the notes."""
-        return [f"{'+' if t.ok else '-'} {t.name}: {t.reason}" for t in self.tried] + list(self.notes)
 
 
 def opener(name: str) -> Opener:

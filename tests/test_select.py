@@ -48,7 +48,6 @@ def test_auto_takes_the_first_that_can_and_gives_a_reason_for_each_other(fcn_car
     for tried in selection.tried:
         if tried.name in probe.GPU:
             assert "NVIDIA" in tried.reason
-    assert len(selection.lines()) == len(AUTO)
 
 
 @pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino", "null"])

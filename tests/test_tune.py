@@ -60,7 +60,7 @@ def test_a_broken_cache_is_ignored_with_a_note(fcn_card: Card, text: str) -> Non
     selection = select(fcn_card, backend="onnxruntime-cpu")
     close(selection)
     assert "is broken" in selection.notes[0]
-    assert selection.lines()[-1] == selection.notes[0]
+    assert len(selection.notes) == 1
     store_choice(fcn_card, (384, 640), "f32", {"onnxruntime-cpu": (3, 2)}, "onnxruntime-cpu")
     assert stored_choice(fcn_card, None, "f32").crews == {"onnxruntime-cpu": (3, 2)}
 

@@ -46,7 +46,6 @@ class Simulated:
 
     finished_ns: Mapping[int, int]  # frame -> when its result was there, in that order
     dropped: tuple[int, ...]  # frames, in the order of dropping
-    entered_ns: Mapping[int, int]  # frame -> when it came in: under `block` later than due, where the queue was full
 
 
 def simulate(due_ns: Sequence[int], service_ns: Callable[[int, str], int], line: LineModel) -> Simulated:
@@ -107,7 +106,6 @@ class _Run:
         self._begun = 0
         self._next = 0  # frame that comes next
         self._finished: dict[int, int] = {}
-        self._entered: dict[int, int] = {}
         self._dropped: list[int] = []
 
     def result(self) -> Simulated:
@@ -120,20 +118,19 @@ class _Run:
                 self._stages[stage].done[ticket] = frame
             elif due_ns is not None:
                 now_ns = max(now_ns, due_ns)
-                self._come(now_ns)
+                self._come()
             else:
                 break
             while self._move(now_ns):
                 pass
-        return Simulated(self._finished, tuple(self._dropped), self._entered)
+        return Simulated(self._finished, tuple(self._dropped))
 
     def _room(self) -> bool:
         return self._line.policy == "drop_oldest" or len(self._queue) < self._line.queue
 
-    def _come(self, now_ns: int) -> None:
+    def _come(self) -> None:
         while len(self._queue) >= self._line.queue:
             self._dropped.append(self._queue.popleft())
-        self._entered[self._next] = now_ns
         self._queue.append(self._next)
         self._next += 1
 
