@@ -46,7 +46,7 @@ class Held:
         return array
 
     def tensor(self, shape: Sequence[int], dtype: DTypeLike) -> tuple[NDArray[Any], DeviceBuffer]:
-        """The same in pinned memory and on the device."""
+        """Pinned memory for (shape) dtype, and as many bytes on the device."""
         array = self.pinned(shape, dtype)
         return array, self.alloc(array.nbytes)
 

@@ -26,7 +26,7 @@ def check_room(buffer: DeviceBuffer, offset: int, nbytes: int) -> None:
 
 
 def array_at(address: int, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """An array over host memory that somebody else owns."""
+    """An array (shape) dtype over host memory that somebody else owns and keeps for as long."""
     kind = np.dtype(dtype)
     nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     memory = (ctypes.c_ubyte * nbytes).from_address(address)

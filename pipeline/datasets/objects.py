@@ -97,5 +97,5 @@ def segments(numbers: NDArray[np.integer], least: int = 1) -> Iterator[Segment]:
 
 
 def nothing_said(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """A label map of a data set that has none: VOID everywhere."""
+    """The label map (h, w) uint8 of a data set that has none: VOID everywhere."""
     return np.full(size_hw, VOID, np.uint8)

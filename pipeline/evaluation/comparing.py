@@ -132,7 +132,12 @@ def comparison(card: Card, conf: float) -> LabelComparison | ObjectComparison:
 
 
 def match(iou: NDArray[np.float32], same_class: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Pairs of row and column, each at most once: same class first, then the largest IoU; at least 0.5."""
+    """Pairs of row and column, each at most once: same class first, then the largest IoU; at least 0.5.
+
+    Args:
+        iou: (n, m) of each object of one side with each of the other.
+        same_class: (n, m), whether their classes are the same.
+    """
     rows, columns = np.nonzero(iou >= _MATCH)
     order = np.lexsort((columns, rows, -iou[rows, columns], ~same_class[rows, columns]))
     taken_rows: set[int] = set()

@@ -96,7 +96,7 @@ def folder(path: Path) -> Path:
 
 
 def write_png(path: Path, image: NDArray[Any]) -> None:
-    """Write a PNG whole; SinkError where that fails."""
+    """Write (h, w) or (h, w, channels), in OpenCV's order, as a PNG, whole; SinkError where that fails."""
     folder(path.parent)
     _, data = cv2.imencode(".png", image)
     write_bytes(path, data.tobytes())

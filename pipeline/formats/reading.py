@@ -125,7 +125,7 @@ class Reading:
 def read_sized(
     path: Path, size_hw: tuple[int, int], palette: bool | None = False
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The numbers of a PNG as read_ids gives them; DataError where it is not of that height and width."""
+    """The numbers (h, w) of a PNG as read_ids gives them; DataError where it is not of that height and width."""
     numbers = read_ids(path, palette=palette)
     height, width = numbers.shape
     if (height, width) != size_hw:

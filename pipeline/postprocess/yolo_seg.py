@@ -55,7 +55,7 @@ class YoloSeg:
 
     @property
     def chosen(self) -> NDArray[np.bool_] | None:
-        """Which classes are kept; None where the network has suppressed by itself, which only this decoder reads."""
+        """(classes,) kept; None where the network has suppressed by itself, which only this decoder reads."""
         return None if self._says_final else self._chosen
 
     def decode(self, inferred: Inferred) -> Instances:

@@ -115,7 +115,13 @@ def scorer(
 
 
 def predict(forward: Forward, group: Sequence[Sample], stride: int) -> Iterable[NDArray[np.uint8]]:
-    """Labels of each sample at its own size; edges are repeated up to a multiple of the network's stride."""
+    """Class ids (h, w) uint8 of each sample at its own size; edges are repeated up to a multiple of `stride`.
+
+    Args:
+        forward: the network, see engines.training.loop.
+        group: in the order of the answers.
+        stride: of the network, pixels.
+    """
     for at in range(0, len(group), _VAL_BATCH):
         batch = group[at : at + _VAL_BATCH]
         if len({sample.labels.shape for sample in batch}) == 1:

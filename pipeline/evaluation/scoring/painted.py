@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +10,19 @@ from numpy.typing import NDArray
 from pipeline.types import VOID, Instances, TrueObjects
 
 
-def painted(
-    instances: Instances, to: Sequence[int], frame_hw: tuple[int, int], ground: int, rows: Iterable[int] | None = None
-) -> NDArray[np.uint8]:
-    """A label map of masks, one over the other.
+def painted(instances: Instances, to: Sequence[int], frame_hw: tuple[int, int], ground: int) -> NDArray[np.uint8]:
+    """A label map of masks, one over the other, the best on top.
 
     Args:
         to: the class that each class of the instances becomes, VOID for those that are not painted.
         frame_hw: of the picture, pixels.
         ground: what every other pixel is.
-        rows: which are painted, the last on top; None: all, the best on top.
 
     Returns:
         (h, w) uint8; new memory.
     """
     labels = np.full(frame_hw, ground, np.uint8)
-    for row in range(len(instances) - 1, -1, -1) if rows is None else rows:
+    for row in range(len(instances) - 1, -1, -1):
         value = to[int(instances.class_ids[row])]
         if value != VOID:
             _put(labels, instances, row, value)
@@ -35,7 +32,14 @@ def painted(
 def painted_truth(
     objects: TrueObjects, to: Sequence[int], frame_hw: tuple[int, int], ground: int
 ) -> NDArray[np.uint8]:
-    """A label map of true objects, small ones on top; VOID where a crowd or an ignored one is and nothing else."""
+    """A label map of true objects, small ones on top; VOID where a crowd or an ignored one is and nothing else.
+
+    Args:
+        to, frame_hw, ground: as for painted.
+
+    Returns:
+        (h, w) uint8; new memory.
+    """
     unsure = objects.crowd | objects.ignore
     labels = np.full(frame_hw, ground, np.uint8)
     for row in np.flatnonzero(unsure).tolist():
