@@ -26,11 +26,10 @@ def export_net(
     size_hw: tuple[int, int] | None = None,
     precision: Precision = "fp32",
     logits: bool = False,
-    normalise: bool = True,
 ) -> Path:
     """Write a network as ONNX, rewritten as engines.graph says, with its card in the metadata.
 
-    Input `image` (n, 3, h, w) float32 RGB, pixels 0..255 where `normalise`, otherwise normalised as the card says.
+    Input `image` (n, 3, h, w) float32 RGB, pixels 0..255: scale, mean and standard deviation are in the graph.
     Output `labels` (n, h, w) uint8, or `logits` (n, classes, h, w) float32.
 
     Args:
@@ -42,7 +41,6 @@ def export_net(
         size_hw: fixed height and width, multiples of net.stride, with n = 1; None: n, h and w are free.
         precision: fp16 has half weights and computes in half; input and logits stay float32.
         logits: give these instead of labels.
-        normalise: put scale, mean and standard deviation into the graph.
 
     Returns:
         out
@@ -67,7 +65,7 @@ def export_net(
             hint=f"for instance {_up(size_hw[1], stride)}x{_up(size_hw[0], stride)}",
         )
     spec = _input(about)
-    scaling = (spec["scale"], spec["mean"], spec["std"]) if normalise else None
+    scaling = spec["scale"], spec["mean"], spec["std"]
     module = Deployed(net, scaling, half=precision == "fp16", logits=logits, size_hw=size_hw).eval()
     output = "logits" if logits else "labels"
     free = {0: "n", 2: "height", 3: "width"}
@@ -88,7 +86,7 @@ def export_net(
     model = onnx.load_model_from_string(file.getvalue())
     _declare_output(model, size_hw, net.classes if logits else None)
     model.producer_name, model.producer_version = "dashmask", ""
-    card = card_text(net, about, names, spec, size_hw, normalise, precision)
+    card = _card(net, about, names, spec, size_hw, precision)
     model.metadata_props.add(key=METADATA_KEY, value=card)
     onnx.checker.check_model(model, full_check=True)
     out = Path(out)
@@ -102,13 +100,12 @@ def export_net(
     return out
 
 
-def card_text(
+def _card(
     net: Any,
     about: Mapping[str, Any],
     names: Sequence[str],
     spec: Mapping[str, Any],
     size_hw: tuple[int, int] | None,
-    normalise: bool,
     precision: Precision,
 ) -> str:
     """The card of an exported network as YAML, in the keys of engines.card_yaml."""
@@ -120,11 +117,7 @@ def card_text(
     listed: list[Any] = list(names)
     if colours is not None:
         listed = [{"name": name, "colour": list(c)} for name, c in zip(names, colours, strict=True)]
-    told: dict[str, Any] = {
-        "scale": 1.0 if normalise else spec["scale"],
-        "mean": [0.0, 0.0, 0.0] if normalise else list(spec["mean"]),
-        "std": [1.0, 1.0, 1.0] if normalise else list(spec["std"]),
-    }
+    told: dict[str, Any] = {"scale": 1.0, "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
     if size_hw is None:
         told["long_side"] = spec["long_side"]
     price = cost(net)

@@ -196,18 +196,6 @@ def test_the_card_inside_says_what_the_checkpoint_said(exported: tuple[Any, Path
     assert card.details["epoch"] == 7
 
 
-def test_normalising_outside_is_said_in_the_card_and_gives_the_same(tmp_path: Path) -> None:
-    from engines.export import export_net
-
-    net = trained("roadnet")
-    path = export_net(net, about(net), tmp_path / "net.onnx", normalise=False)
-    spec = read_card(path).input
-    assert (spec.scale, spec.mean, spec.std) == (1 / 255, MEAN, STD)
-    pixels = tensor(picture((64, 96)))
-    mean, std = (np.array(numbers, np.float32)[:, None, None] for numbers in (MEAN, STD))
-    assert_same_labels(run(path, ((pixels / 255 - mean) / std).astype(np.float32)), net, pixels)
-
-
 def test_logits_can_be_had_instead_of_labels(tmp_path: Path) -> None:
     from engines.export import export_net
 
