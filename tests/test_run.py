@@ -118,6 +118,34 @@ def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tm
     assert times == pytest.approx([0.5, 0.9, 1.3])
 
 
+def test_a_file_without_times_gets_the_rate_of_the_source(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    said = dashmask("run", clip, "-m", models[1], "--frames", 6, "--save", tmp_path / "o.avi")
+    assert said.code == 0, said.err
+    with av.open(str(tmp_path / "o.avi")) as container:
+        assert container.streams.video[0].average_rate == 10
+    assert np.diff(times_s(tmp_path / "o.avi")) == pytest.approx(0.1)
+    assert "rounded" not in said.err  # 10 frames a second fit exactly
+    assert dashmask("run", clip, "-m", models[1], "--frames", 1, "--save", tmp_path / "one.mp4").code == 0
+    with av.open(str(tmp_path / "one.mp4")) as container:
+        assert container.duration == pytest.approx(100_000)  # us; a single frame lasts as long as the rate says
+
+
+@pytest.mark.parametrize("closed", ["2", "012"])
+def test_a_run_whose_standard_streams_are_closed_is_a_run(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path, closed: str
+) -> None:
+    program = f"import os, sys; [os.close(int(one)) for one in {closed!r}]; os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "run", str(clip), "-m", str(models[1])]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command, "--json", "o.jsonl"], cwd=tmp_path, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    records = (tmp_path / "o.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in records] == list(range(25))
+
+
 def test_pictures_of_many_sizes_are_one_run(models: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

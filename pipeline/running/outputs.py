@@ -33,23 +33,17 @@ def sinks(
     Raises:
         SinkError: an address that is none.
     """
-    wanted: dict[str, tuple[Any, dict[str, Any]]] = {  # name in SINKS -> where to, what it is told
-        "video": (_path(out.save), {"start_s": start_s, "rate": source.info.fps}),
-        "json": (_path(out.json), {"timing": out.timing}),
-        "masks": (_path(out.masks), {"ids": out.mask_ids}),
-        "pictures": (_path(out.pictures), {}),
-        "mqtt": (out.mqtt, {"timing": out.timing}),
-        "stream": _stream(out, source, start_s),
+    wanted: dict[str, tuple[Any, Callable[[], dict[str, Any]]]] = {  # name in SINKS -> where to, what it is told
+        "video": (_path(out.save), lambda: _video(out, spec, source, start_s)),
+        "json": (_path(out.json), lambda: {"timing": out.timing}),
+        "masks": (_path(out.masks), lambda: {"ids": out.mask_ids}),
+        "pictures": (_path(out.pictures), dict),
+        "mqtt": (out.mqtt, lambda: {"timing": out.timing}),
+        "stream": (_address(out), lambda: _stream(out, source, start_s)),
     }
-    if out.save is not None:
-        from pipeline.sinks.codecs import VideoConfig
 
-        sound = Path(spec) if not source.live and Path(spec).is_file() else None
-        video = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
-        wanted["video"][1].update(config=video, audio_from=sound)
-
-    def opener(kind: Callable[..., Sink], path: Any, told: dict[str, Any]) -> Sink:
-        sink = kind(path, **told)
+    def opener(kind: Callable[..., Sink], path: Any, told: Callable[[], dict[str, Any]]) -> Sink:
+        sink = kind(path, **told())  # at the first picture: what the source says of itself is known by then
         opened.append(sink)
         return sink
 
@@ -60,13 +54,30 @@ def sinks(
     ]
 
 
-def _stream(out: OutputConfig, source: Source, start_s: float) -> tuple[Any, dict[str, Any]]:
-    """Where the live stream goes, None for nowhere, and what its sink is told."""
+def _video(out: OutputConfig, spec: str, source: Source, start_s: float) -> dict[str, Any]:
+    """What the sink of a video is told."""
+    from pipeline.sinks.codecs import VideoConfig
+
+    return {
+        "config": VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset),
+        "audio_from": Path(spec) if not source.live and Path(spec).is_file() else None,
+        "start_s": start_s,
+        "rate": source.info.fps,
+    }
+
+
+def _address(out: OutputConfig) -> Any:
+    """Where the live stream goes, None for nowhere."""
     if out.stream is None:
-        return None, {}
+        return None
     from pipeline.sinks.stream.address import parse_address
 
-    return parse_address(out.stream, masked(out.stream)), {
+    return parse_address(out.stream, masked(out.stream))
+
+
+def _stream(out: OutputConfig, source: Source, start_s: float) -> dict[str, Any]:
+    """What the sink of the live stream is told."""
+    return {
         "live": source.live,
         "waits": lambda: waits_s(ReconnectConfig(), random.Random()),
         "kbps": out.stream_kbps,

@@ -36,7 +36,7 @@ class Presentation:
             self.clock = first.time_base
         else:
             self.clock = Fraction(1, finest)
-        self.exact = self.clock == first.time_base
+        self.exact = True  # no time was rounded so far
         self.interval = max(1, round(1 / (rate * self.clock))) if rate else 0  # ticks, between the last two
         self.last = -1  # ticks, of the last frame
         self.moved = 0  # frames whose time did not come after that of the one before
@@ -67,4 +67,6 @@ class Presentation:
     def _in_source(self, frame: Frame) -> int:
         if frame.time_base == self.clock:
             return frame.pts
-        return round(frame.pts * frame.time_base / self.clock)
+        ticks = frame.pts * frame.time_base / self.clock
+        self.exact = self.exact and ticks.denominator == 1
+        return round(ticks)

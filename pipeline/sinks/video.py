@@ -97,6 +97,8 @@ class VideoSink:
         if not complete and self._format in ("mp4", "mov"):
             cut_torn_fragment(self._part.path)
         name = self._part.publish(complete)
+        if not self._times.exact:
+            self.notes.append(f"times are rounded to {self._times.clock} s, the finest that this file can hold")
         if self._times.moved:
             self.notes.append(
                 f"{self._times.moved} frames had the time of the one before or an earlier one: moved behind it"
@@ -122,8 +124,6 @@ class VideoSink:
         self._times = Presentation(
             frame, self._start_s, self._rate, fixed=self._format == "avi", finest=FINEST.get(self._codec)
         )
-        if not self._times.exact:
-            self.notes.append(f"times are rounded to {self._times.clock} s, the finest that this file can hold")
         if self._audio_from is not None:
             self._sound = self._open_sound(self._audio_from)
         try:
