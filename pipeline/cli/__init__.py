@@ -10,6 +10,7 @@ import time
 def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
     began_s = time.monotonic()
+    _open_closed_streams()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import program
     from pipeline.errors import UserError
@@ -30,3 +31,15 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(1)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed (`2>&-`): else the first file that is opened gets its
+    number, and what a library of C says lands in it."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
