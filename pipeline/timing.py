@@ -144,7 +144,8 @@ class Summary:
     Rates count n completions over n intervals. `fps` takes all n frames over the time from the first frame's
     capture to the last one's completion: the wait for the first result is one of the n intervals. `fps_steady`
     leaves the first `warm_up` frames out: the completion of the last of them starts the clock, so the n
-    frames behind it are again n intervals. (Ticks over the time between the first and the last tick, the
+    frames behind it are again n intervals. Frames in flight end together, so it is None until as many came behind
+    the warm-up as in it. (Ticks over the time between the first and the last tick, the
     usual mistake, count n over n - 1.)
 
     Used by one thread.
@@ -188,10 +189,11 @@ class Summary:
 
     @property
     def fps_steady(self) -> float | None:
-        """Frames per second behind the warm-up; None if there is nothing behind it."""
-        return _rate(
-            self.processed - self._warm_up, self._last_done_s - (self._warm_done_s or self._first_captured_s)
-        )
+        """Frames per second behind the warm-up; None if fewer came behind it than in it."""
+        behind = self.processed - self._warm_up
+        if behind < self._warm_up:
+            return None
+        return _rate(behind, self._last_done_s - (self._warm_done_s or self._first_captured_s))
 
     def as_dict(self, dropped: Mapping[str, int] | None = None) -> dict[str, Any]:
         """All of it, for JSON: times in milliseconds, None where there are too few frames to say.

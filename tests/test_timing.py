@@ -137,6 +137,7 @@ def test_the_steady_rate_leaves_out_the_warm_up() -> None:
         summary.add(frame(index, captured_s=0.0), done_s=float(index + 1))
     assert summary.fps_steady is None
     for index in range(10, 40):
+        assert (summary.fps_steady is None) == (index < 20)  # a handful that ended together is no rate
         summary.add(frame(index, captured_s=10.0), done_s=10 + (index - 9) * 0.05)
     assert summary.fps == pytest.approx(40 / 11.5)
     assert summary.fps_steady == pytest.approx(20)
