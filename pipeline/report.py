@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.errors import SinkError
 from pipeline.networks import Network
+from pipeline.sinks.outputs import write_whole
 from pipeline.timing import Summary
 from pipeline.types import SourceInfo
 
@@ -84,10 +84,5 @@ def model_report(net: Network) -> dict[str, Any]:
 
 
 def write_report(path: Path, what: Mapping[str, Any]) -> None:
-    """Write it as JSON, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(what, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise SinkError(f"{path}: the summary could not be written: {error.strerror}") from error
+    """Write it as JSON, whole or not at all; SinkError where that is not possible."""
+    write_whole(path, (json.dumps(what, indent=2) + "\n").encode())

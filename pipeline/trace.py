@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from pipeline.errors import SinkError
+from pipeline.sinks.outputs import PartFile
 from pipeline.types import Frame
 
 Event = dict[str, Any]
@@ -35,15 +36,16 @@ class Trace:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._path, self._part = path, PartFile(path)
         self._zero_s: float | None = None
         self._lanes: dict[str, list[tuple[int, float]]] = {}  # stage -> number and last end of each of its tracks
         self._tracks = 0
+        self._before = b"\n"  # an event; a pipe, which may be written to as well, takes no comma back
         self._dropped: dict[str, int] = {}
         self._file: BinaryIO
         try:
-            self._file = self._part.open("wb")
-            self._file.write(b"[\n")
+            self._file = self._part.path.open("wb")
+            self._file.write(b"[")
         except OSError as error:
             raise self._unwritable(error) from error
         self._put([_named("process_name", _FRAMES, "dashmask"), _named("thread_name", _FRAMES, "frames")])
@@ -95,12 +97,12 @@ class Trace:
         if self._file.closed:
             return
         try:
-            self._file.seek(-2, 1)  # the comma and the line behind the last event
             self._file.write(b"\n]\n")
             self._file.close()
-            self._part.replace(self._path)
         except OSError as error:
+            self._part.publish(whole=False)
             raise self._unwritable(error) from error
+        self._part.publish(whole=True)
 
     def __enter__(self) -> Trace:
         return self
@@ -133,7 +135,9 @@ class Trace:
 
     def _put(self, events: Iterable[Event]) -> None:
         try:
-            self._file.write(b"".join(msgspec.json.encode(event) + b",\n" for event in events))
+            for event in events:
+                self._file.write(self._before + msgspec.json.encode(event))
+                self._before = b",\n"
         except OSError as error:
             raise self._unwritable(error) from error
 

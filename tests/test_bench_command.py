@@ -192,7 +192,7 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(semantic: Path, clip: Pat
         ((tmp_path / "none.mp4", "-m", semantic), "there is no such file"),
         (("lavfi:testsrc", "-m", semantic), "is live: a benchmark needs the same frames"),
         ((clip, "-m", semantic, *CPU, *CPU, "--trace", tmp_path / "t.json"), "--trace takes one case, these are 2"),
-        ((clip, "-m", semantic, "--json", tmp_path / "no" / "b.json"), "its folder is not there"),
+        ((clip, "-m", semantic, "--json", tmp_path / "no" / "b.json"), "there is no folder"),
     ):
         said = bench(*words)
         assert said.code == 2, (words, said)

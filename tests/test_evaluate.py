@@ -179,7 +179,8 @@ def test_mistakes_end_in_one_sentence(models: tuple[Path, Path], tmp_path: Path)
         (("--mapping", "cityscapes-on-camvid"), "is not for the network"),
         (("--option", "encoding"), "key=value"),
         (("--option", "encodng=ids"), "did you mean encoding"),
-        (("--json", tmp_path / "no/out.json"), "its folder is not there"),
+        (("--json", tmp_path / "no/out.json"), "there is no folder"),
+        (("--json", tmp_path), "is a folder"),
     ):
         base = {"--dataset": "folders", "--root": tmp_path, "--split": "all", "-m": models[0]}
         base.update(dict(zip(words[::2], words[1::2], strict=True)))

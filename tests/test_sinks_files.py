@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,12 @@ from pipeline.classes import DRIVING, LABEL_IDS
 from pipeline.errors import SinkError
 from pipeline.image import Image
 from pipeline.records import read_records
+from pipeline.report import write_report
 from pipeline.sinks import SINKS, check_outputs, sink_class
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sinks.masks import MaskSink
 from pipeline.sinks.pictures import PictureSink
+from pipeline.trace import Trace
 from pipeline.types import Classes, Picture
 
 # Records
@@ -54,6 +57,40 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     sink.close(whole=True)
     assert (tmp_path / "run.jsonl").is_symlink()
     assert len(list(read_records(tmp_path / "far" / "real.jsonl"))) == 1
+
+
+def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    first = JsonlSink(path)
+    first.write(picture(0))
+    for kind in (JsonlSink, Trace):
+        with pytest.raises(SinkError, match=r"run\.jsonl is being written by another run"):
+            kind(path)
+    first.write(picture(1))
+    first.close(whole=True)
+    assert [record.index for record in read_records(path)] == [0, 1]
+    JsonlSink(path).close(whole=True)  # the next one may
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("write", [write_report, lambda path, _: Trace(path).close()])
+def test_what_is_no_ordinary_file_stays_what_it_is(
+    tmp_path: Path, write: Callable[[Path, dict[str, int]], None]
+) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link.json", tmp_path / "target.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        write(pipe, {"frames": 1})
+        assert pipe.is_fifo()
+        assert json.loads(os.read(reader, 10_000))
+    finally:
+        os.close(reader)
+    link.symlink_to(target)
+    write(link, {"frames": 1})
+    assert link.is_symlink()
+    assert json.loads(target.read_bytes())
+    assert sorted(tmp_path.iterdir()) == [link, pipe, target]
 
 
 def test_a_killed_run_leaves_whole_lines(tmp_path: Path) -> None:

@@ -83,21 +83,21 @@ def _write(path: Path, frames: Iterator[FrameDifference], whole: Difference) -> 
     """The frames as they are compared, so that none is kept, and what they come to behind them."""
     import msgspec
 
-    from pipeline.errors import SinkError
+    from pipeline.sinks.outputs import PartFile, unwritable
 
-    part = path.with_name(path.name + ".part")
+    part = PartFile(path)
     encode = msgspec.json.encode
     try:
-        with part.open("wb") as file:
+        with part.path.open("wb") as file:
             file.write(b'{"per_frame": [')
             for number, frame in enumerate(frames):
                 file.write((b",\n" if number else b"\n") + encode(frame._asdict()))
             file.write(b'\n],\n"whole": ' + encode(whole.report()) + b"}\n")
-        part.replace(path)
+        part.publish(whole=True)
     except OSError as error:
-        raise SinkError(f"{path}: the figures could not be written: {error.strerror}") from error
+        raise unwritable(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        part.discard()
 
 
 def _say(whole: Difference, beyond: list[str]) -> None:

@@ -26,14 +26,13 @@ def settings(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def output_path(name: str | None) -> Path | None:
-    """The path of an output, while it can still be said before long work that it has no folder."""
-    from pipeline.errors import SinkError
+    """The path of an output, while it can still be said before long work that nothing can be written there."""
+    from pipeline.sinks import check_outputs
 
     if name is None:
         return None
     path = Path(name)
-    if not path.parent.is_dir():
-        raise SinkError(f"{path}: its folder is not there", hint=f"make {path.parent} first")
+    check_outputs(None, [path])
     return path
 
 

@@ -20,25 +20,23 @@ def stability(
 
     Example: [bold]dashmask stability drive.mp4 --model enet.onnx[/bold]
     """
-    from pathlib import Path
 
     import cv2
     from rich.console import Console
 
     from pipeline.cli.progress import Progress, say
+    from pipeline.cli.settings import output_path
     from pipeline.cli.table import plain_table
-    from pipeline.errors import SinkError
     from pipeline.evaluation.stability import stability as measure
     from pipeline.report import write_report
 
     whole = given.config()
-    if json is not None and not Path(json).parent.is_dir():
-        raise SinkError(f"{json}: its folder is not there", hint=f"make {Path(json).parent} first")
+    output = output_path(json)
     cv2.setNumThreads(1)  # the stages are the threads
     with Progress(whole.source.frames) as progress:
         found = measure(source, whole, progress)
-    if json is not None:
-        write_report(Path(json), found.report)
+    if output is not None:
+        write_report(output, found.report)
     what = found.report["temporal"]
     table = plain_table("class", "IoU with the frame before", numbers_from=1)
     for name, iou in what["IoU"].items():

@@ -37,7 +37,6 @@ def verify(
 
     Example: [bold]dashmask verify yolo11n-seg.onnx --backend openvino --precision bf16 --source drive.mp4[/bold]
     """
-    from pathlib import Path
     from typing import cast, get_args
 
     import cv2
@@ -47,7 +46,8 @@ def verify(
     from engines.backends.base import Precision
     from engines.verification import to_plain
     from pipeline.cli.progress import say
-    from pipeline.errors import ConfigError, SinkError
+    from pipeline.cli.settings import output_path
+    from pipeline.errors import ConfigError
     from pipeline.report import write_report
     from pipeline.workbench.sampling import DRAWN
     from pipeline.workbench.verifying import Wanted, verify_model
@@ -57,8 +57,7 @@ def verify(
         raise ConfigError(f"--precision {precision}: expected {' or '.join(known)}")
     if frames < LEAST_FRAMES:
         raise ConfigError(f"--frames {frames}: expected {LEAST_FRAMES} or more, fewer prove nothing")
-    if json is not None and not Path(json).parent.is_dir():
-        raise SinkError(f"{json}: its folder is not there", hint=f"make {Path(json).parent} first")
+    output = output_path(json)
     cv2.setNumThreads(1)
     wanted = Wanted(
         model,
@@ -74,8 +73,8 @@ def verify(
     found = outcome.verification
     console = Console()
     print_verification(console, found, outcome.backend_detail)
-    if json is not None:
-        write_report(Path(json), {"passed": found.passed, **to_plain(found)})
+    if output is not None:
+        write_report(output, {"passed": found.passed, **to_plain(found)})
     console.print(escape(f"record {outcome.stored}"), soft_wrap=True, highlight=False)
     if not found.passed:
         raise typer.Exit(1)

@@ -23,6 +23,7 @@ from pipeline.evaluation.what_if import Imagined, WhatIf, agreement, imagine
 from pipeline.metrics.streaming import Moment
 from pipeline.networks import Network
 from pipeline.records import record_of
+from pipeline.sinks.outputs import PartFile
 from pipeline.types import Scene, Source
 
 _LONG = ("confusion", "precision_recall")  # of a score's report; the evaluation's own has them
@@ -109,11 +110,11 @@ class _Recorder:
     """Writes a record a frame, with its times, under a temporary name until all are there."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._path, self._part = path, PartFile(path)
         self._played: Played | None = None
         self._finished: dict[int, float] = {}
         try:
-            self._file = self._part.open("wb")
+            self._file = self._part.path.open("wb")
         except OSError as error:
             raise SinkError(f"{path}: the times cannot be written: {error.strerror}") from error
 
@@ -143,6 +144,6 @@ class _Recorder:
     def close(self, whole: bool) -> None:
         self._file.close()
         if whole:
-            self._part.replace(self._path)
+            self._part.publish(whole=True)
         else:
-            self._part.unlink(missing_ok=True)
+            self._part.discard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,10 +43,10 @@ class PartFile:
 
     OUT.mp4 is written as OUT.part.mp4 and renamed at the end; an older OUT.mp4 stays until then. After an
     error it becomes OUT.partial.mp4. A link is followed. What is no ordinary file (a pipe, /dev/null) is
-    written to as it is.
+    written to as it is. Until it has its name no other run can write it.
 
     Raises:
-        SinkError: the path is a folder, or its folder is not there or cannot be written to.
+        SinkError: the path is a folder, its folder is not there or cannot be written to, or another run writes it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,6 +55,7 @@ class PartFile:
         self.special = path.exists() and not path.is_file()
         self._final = path if self.special else path.resolve()
         self.path = path if self.special else self._beside("part")  # where to write
+        self._held = None if self.special else _hold(self.path, path)
 
     def publish(self, whole: bool) -> Path:
         """Give the file the name it now deserves, and say which.
@@ -68,17 +70,25 @@ class PartFile:
             self.path.replace(target)
         except OSError as error:
             raise unwritable(self.name, error, kept=self.path) from error
+        finally:
+            self._let_go()
         return target
 
     def discard(self) -> None:
         """Remove it; legal where there is none."""
         if not self.special:
             self.path.unlink(missing_ok=True)
+            self._let_go()
 
     @property
     def partial(self) -> Path:
         """Its name when it did not become whole."""
         return self._beside("partial")
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _beside(self, word: str) -> Path:
         return self._final.with_name(f"{self._final.stem}.{word}{self._final.suffix}")
@@ -95,11 +105,18 @@ def make_folder(path: Path) -> None:
 def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a small file so that there is either all of it under its name or what was there before.
 
+    A link is followed; what is no ordinary file (a pipe, /dev/null) is written to as it is.
+
     Raises:
         SinkError: it cannot be written; nothing of it is left.
     """
-    part = path.with_name(path.name + ".part")
+    name = path
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        path = path.resolve() if path.is_symlink() else path
+        part = path.with_name(path.name + ".part")
         try:
             part.write_bytes(data)
             part.replace(path)
@@ -107,7 +124,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable(name, error) from error
 
 
 class SystemRefusal(Protocol):
@@ -131,6 +148,34 @@ def unwritable(path: Path, error: SystemRefusal, kept: Path | None = None) -> Si
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _hold(part: Path, name: Path) -> int:
+    """Hold a file that will be written; the system lets go of it when the process dies.
+
+    Returns:
+        A descriptor, to be closed when the file has its own name.
+    """
+    while True:
+        try:
+            held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise unwritable(name, error) from error
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            raise SinkError(
+                f"{name} is being written by another run", hint="give each run an output of its own, or wait for it"
+            ) from None
+        except OSError:
+            return held  # a file system without locks
+        try:
+            if os.path.samestat(os.fstat(held), os.stat(part)):
+                return held
+        except FileNotFoundError:
+            pass
+        os.close(held)  # meanwhile it got its own name
 
 
 def _check_file(path: Path) -> None:

@@ -17,6 +17,7 @@ from pipeline.evaluation.report.said import facts, left_out, title
 from pipeline.evaluation.report.tables import Row, label_rows, latency_rows, object_rows, panoptic_rows, time_rows
 from pipeline.evaluation.report.worst import Worst
 from pipeline.report import write_report
+from pipeline.sinks import check_outputs
 
 Bar = tuple[str, Sequence[float | None]]  # a class and its shares
 PAGE, FIGURES = "index.html", "report.json"
@@ -37,6 +38,7 @@ def check_folder(name: str) -> Path:
         raise SinkError(f"{folder} is a file, a report is a folder", hint="give another name")
     if not folder.parent.is_dir():
         raise SinkError(f"{folder}: its folder is not there", hint=f"make {folder.parent} first")
+    check_outputs(None, (), [folder])
     return folder
 
 
