@@ -146,6 +146,19 @@ def test_a_run_whose_standard_streams_are_closed_is_a_run(
     assert [json.loads(line)["index"] for line in records] == list(range(25))
 
 
+def test_pictures_that_are_left_out_are_said(models: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    whole = cv2.imencode(".png", np.full((96, 128, 3), 90, np.uint8))[1].tobytes()
+    for index in range(4):
+        (folder / f"{index}.png").write_bytes(whole if index != 2 else whole[:50])
+    said = dashmask("run", folder, "-m", models[1], "--summary", tmp_path / "o.json")
+    assert "3 frames in, 3 processed" in said.out
+    told = f"{folder}: pictures that did not decode and were left out: 1"
+    assert f"note: {told}" in said.err
+    assert told in json.loads((tmp_path / "o.json").read_text())["notes"]
+
+
 def test_pictures_of_many_sizes_are_one_run(models: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

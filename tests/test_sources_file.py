@@ -15,7 +15,7 @@ from clips import bars, read_bars, scene, write_clip
 
 from pipeline.errors import SourceError
 from pipeline.image import Image, yuv_to_rgb
-from pipeline.sources import SourceOptions, open_source
+from pipeline.sources import SourceOptions, notes_of, open_source
 
 # memory
 
@@ -201,7 +201,27 @@ def test_packets_that_do_not_decode_are_left_out_and_counted(
     assert [index for index, _, _ in seen] == list(range(9))
     assert [pts_s for _, _, pts_s in seen] == pytest.approx([n / 10 for _, n, _ in seen])
     assert source.undecodable == 3
+    assert notes_of(source) == [f"{path}: pictures that did not decode and were left out: 3"]
     assert capfd.readouterr().err == ""
+
+
+def test_a_clip_that_ends_long_before_it_says_so_is_noted(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", frames=60)  # 6 s
+    whole = open_source(str(path))
+    with whole as frames:
+        assert len(list(frames)) == 60
+    assert notes_of(whole) == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    half = open_source(str(path))
+    with half as frames:
+        last = list(frames)[-1]
+    assert last.pts_s < 4
+    assert any(
+        f"its last picture is at {last.pts_s:.2f} s, but" in note and "6.00 s" in note for note in notes_of(half)
+    )
+    with half as frames:
+        next(frames)  # who stops earlier is told nothing
+    assert len(half.notes) == 1  # type: ignore[attr-defined]
 
 
 def test_a_clip_of_which_nothing_decodes_is_an_error(tmp_path: Path) -> None:

@@ -74,6 +74,11 @@ class Supervised:
         return self._undecodable + getattr(self._source, "undecodable", 0)
 
     @property
+    def notes(self) -> list[str]:
+        """What a user should know once the frames have ended."""
+        return getattr(self._source, "notes", [])
+
+    @property
     def frames(self) -> int:
         """How many frames came so far."""
         return self._count

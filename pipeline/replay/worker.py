@@ -27,7 +27,7 @@ from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, cop
 from pipeline.running.assemble import build
 from pipeline.running.capture import open_configured
 from pipeline.running.outputs import all_names, sinks
-from pipeline.sources import SourceOptions
+from pipeline.sources import SourceOptions, notes_of
 from pipeline.sources.segment import SegmentError, SegmentFile
 from pipeline.types import Picture, Sink, Source
 
@@ -132,7 +132,8 @@ class Worker:
             records = layout.records(name) if task.span is None else layout.part(task.id, task.number)
             sha256 = file_digest(scratch / "rows.parquet") if task.span is None else ""
             publish(scratch / "rows.parquet", Path(records))  # last: where this is, all of it is
-            notes = tuple(note for sink in opened for note in getattr(sink, "notes", ()))
+            told = [note.replace(path, shown(task.clip.location)) for note in notes_of(source)]
+            notes = (*told, *(note for sink in opened for note in getattr(sink, "notes", ())))
             return Done(frames, row_sink.rows, sha256, time.monotonic() - began_s, not_split, notes)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -14,6 +14,7 @@ from pipeline.flow import Ledger
 from pipeline.live.supervised import Supervised
 from pipeline.report import source_report
 from pipeline.running.outputs import STREAM, sinks
+from pipeline.sources import notes_of
 from pipeline.timing import Summary
 from pipeline.trace import Trace
 from pipeline.types import Picture, Sink
@@ -90,7 +91,7 @@ class SourceRun:
     @property
     def notes(self) -> Sequence[str]:
         """What a reader of its outputs should know."""
-        return [note for sink in self.opened for note in getattr(sink, "notes", ())]
+        return notes_of(self.source) + [note for sink in self.opened for note in getattr(sink, "notes", ())]
 
     def report(self) -> dict[str, Any]:
         """For the summary of a run of several sources."""

@@ -48,6 +48,13 @@ class Kind(NamedTuple):
     arguments: Callable[[str, SourceOptions], dict[str, Any]]
 
 
+def notes_of(source: Source) -> list[str]:
+    """What a reader of its frames should know about those that did not come; complete once it has ended."""
+    lost = getattr(source, "undecodable", 0)
+    told = f"{source.info.name}: pictures that did not decode and were left out: {lost}"
+    return [told] * bool(lost) + list(getattr(source, "notes", ()))
+
+
 def open_source(spec: str, options: SourceOptions | None = None) -> Source:
     """The source that a name means. Nothing is opened until it is entered.
 

@@ -20,6 +20,7 @@ from pipeline.sources.reading import Reading
 from pipeline.types import Frame, SourceInfo
 
 ONE_THREAD_PX = 1280 * 720  # up to here one core decodes faster than any network runs
+MISSING_S = 1.0  # a recording that ends so long before its stated end is worth a word
 KEY_FRAME_S = 20.0  # a live stream may be joined so long before its next key frame
 
 
@@ -51,6 +52,7 @@ class ContainerSource:
         self._name = name
         self._request = request
         self._options = options
+        self.notes: list[str] = []  # what a user should know, once the frames have ended
         self._info = SourceInfo(name, live=self.live)
         self._container: InputContainer | None = None
         self._reading: Reading | None = None
@@ -196,9 +198,16 @@ class ContainerSource:
         lost = self._lost(failure, last_s, length_s)
         if lost is not None:
             raise lost
+        if not self.live and last_s is not None and length_s is not None and length_s - last_s > MISSING_S:
+            self.notes.append(
+                f"{name}: its last picture is at {float(last_s):.2f} s, but it says of itself that it is "
+                f"{float(length_s):.2f} s long: is it cut off?"
+            )
 
 
 def _length_s(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    if stream.duration and stream.time_base:
-        return stream.duration * stream.time_base
-    return Fraction(container.duration, av.time_base) if container.duration else None
+    """The shorter of what the stream and the file say: an edit list shortens the one, sound lengthens the other."""
+    stated = [stream.duration * stream.time_base] if stream.duration and stream.time_base else []
+    if container.duration:
+        stated.append(Fraction(container.duration, av.time_base))
+    return min(stated, default=None)
