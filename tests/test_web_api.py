@@ -170,6 +170,20 @@ def test_accept_and_as_choose_the_form(api: Running, street: Path, query: str, a
         assert answer.headers["content-type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("query", "says", "hint"),
+    [
+        ("?conf=0.9", "no parameter 'conf'", "as, classes"),
+        ("?classes=person", "for a cut-out, not for json", "as=cutout"),
+    ],
+)
+def test_nothing_that_is_asked_for_is_ignored(api: Running, street: Path, query: str, says: str, hint: str) -> None:
+    refused = segment(api, street.read_bytes(), query)
+    assert refused.status == 422
+    assert says in refused.json["what"]
+    assert hint in refused.json["hint"]
+
+
 def test_many_at_once_are_answered_or_sent_away_but_never_lost(api: Running, street: Path) -> None:
     answers: list[Answered] = []
     threads = [threading.Thread(target=lambda: answers.append(segment(api, street.read_bytes()))) for _ in range(12)]

@@ -24,6 +24,7 @@ _MEDIA: dict[str, Form] = {  # as Accept asks for it -> form
     "application/x-ndjson": "jsonl",
     "image/png": "mask",
 }
+_PARAMETERS = ("as", "classes", "token")
 _AS_FORM = "for instance curl -F file=@street.jpg"
 
 
@@ -45,7 +46,7 @@ class SegmentRoute:
             RequestError, UserError: see openapi.py for the statuses.
         """
         form = form_of(request)
-        classes = tuple(filter(None, (name.strip() for name in request.query_params.get("classes", "").split(","))))
+        classes = classes_of(request, form)
         self._work.enter()
         began_s = time.monotonic()
         try:
@@ -113,6 +114,21 @@ def form_of(request: Request) -> Form:
         if kind == "image/*":
             return "mask"
     raise RequestError(406, "there is no answer of that kind", f"accept {', '.join(_MEDIA)}, or use ?as=")
+
+
+def classes_of(request: Request, form: Form) -> tuple[str, ...]:
+    """The classes of a cut-out, `?classes=`; nothing that was asked for is ignored.
+
+    Raises:
+        RequestError: a parameter that is none, or classes for another form.
+    """
+    for name in request.query_params:
+        if name not in _PARAMETERS:
+            raise RequestError(422, f"there is no parameter {name[:40]!r}", f"known are {', '.join(_PARAMETERS)}")
+    wanted = request.query_params.get("classes")
+    if wanted is not None and form != "cutout":
+        raise RequestError(422, f"classes= is for a cut-out, not for {form}", "ask for ?as=cutout")
+    return tuple(filter(None, (name.strip() for name in (wanted or "").split(","))))
 
 
 def file_in(content_type: str, body: bytes) -> bytes:
