@@ -164,7 +164,9 @@ class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How old a frame may be when it comes out, and what is given up for it."""
 
     ms: Annotated[float, msgspec.Meta(gt=0)] | None = None  # 95 of 100 frames shall be younger; None: no budget
-    scales: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] = (1.0, 0.8, 0.65, 0.5)  # of the input's long side
+    scales: Annotated[tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...], msgspec.Meta(min_length=1)] = (
+        1.0, 0.8, 0.65, 0.5,
+    )  # of the input's long side  # fmt: skip
     backends: tuple[str, ...] = ()  # tried beside the one that is chosen, at every scale
     climb_after_s: Seconds = 5.0  # so long a better way must look possible before it is tried
 

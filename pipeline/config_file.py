@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -60,7 +60,7 @@ def load_as(
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: cannot be read as YAML text: {error}") from error
     tree = _parse(text, str(file))
-    _convert(kind, tree, _places(text), str(file))
+    _convert(kind, tree, _places(text, str(file)), str(file))
     for pair in sets:
         _put(tree, pair)
         _convert(kind, tree, {}, f"--set {pair}")
@@ -106,12 +106,17 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     return tree
 
 
-def _places(text: str) -> dict[str, int]:
-    """Path of each key, as msgspec writes paths, to its line."""
+def _places(text: str, name: str) -> dict[str, int]:
+    """Path of each key, as msgspec writes paths, to its line; ConfigError where a key is there twice."""
 
     def walk(node: yaml.Node | None, path: str) -> Iterator[tuple[str, int]]:
         if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
             for key, value in node.value:
+                if key.value in keys:
+                    line = key.start_mark.line + 1
+                    raise ConfigError(f"{name} line {line}: `{key.value}` is there twice", hint="keep one of them")
+                keys.add(key.value)
                 yield f"{path}.{key.value}", key.start_mark.line + 1
                 yield from walk(value, f"{path}.{key.value}")
         elif isinstance(node, yaml.SequenceNode):
@@ -156,6 +161,10 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
             near = difflib.get_close_matches(unknown[1], fields, 1)
             what = f"unknown key `{unknown[1]}`"
             hint = f"did you mean `{near[0]}`?" if near else f"keys here are {', '.join(fields)}"
+        elif what.startswith("Invalid enum value"):
+            hint = f"expected {', '.join(map(str, _choices(_type_at(kind, path.split('.')[1:]))))}"
+        elif what == "Expected `array`, got `str`":
+            hint = "give a list: [one] or [one, another]"
         line = f" line {places[path]}" if path in places else ""
         what = what[0].lower() + what[1:]
         place = "" if path == "$" else f"{path.removeprefix('$.')}: "
@@ -164,10 +173,22 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
 
 def _fields(kind: Any, path: Sequence[str]) -> list[str]:
     """The keys that a configuration has at a path, whose lists are written `losses[0]`."""
+    return [f.name for f in msgspec.structs.fields(_struct(_type_at(kind, path)) if path else kind)]
+
+
+def _type_at(kind: Any, path: Sequence[str]) -> Any:
+    """The type of what stands at a path."""
     for key in path:
         name = key.partition("[")[0]
-        kind = _struct(next(f.type for f in msgspec.structs.fields(kind) if f.name == name))
-    return [f.name for f in msgspec.structs.fields(kind)]
+        kind = next(f.type for f in msgspec.structs.fields(_struct(kind)) if f.name == name)
+    return kind
+
+
+def _choices(kind: Any) -> list[Any]:
+    """The words of the Literal in a type such as Literal["a", "b"] | None."""
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return [word for inner in get_args(kind) for word in _choices(inner)]
 
 
 def _struct(kind: Any) -> Any:

@@ -20,6 +20,7 @@ from pipeline.report import backend_notes, report, write_report
 from pipeline.running.assemble import build_lanes
 from pipeline.running.capture import open_supervised
 from pipeline.running.drawing import Drawing
+from pipeline.running.idle import idle_notes
 from pipeline.running.lanes import Lane
 from pipeline.running.loading import Loading
 from pipeline.running.page import RunPage
@@ -142,6 +143,7 @@ def run(
             one.ledger = ledger
         closing.enter_context(drain_on_interrupt(flow))  # who is told that it runs may end it
         watch.started(runs[0].source, nets)
+        watch.noted(list(idle_notes(config, [net.card for net in nets])))
         if page is not None:
             page.start(nets)
             watch.noted([f"watch at {page.url}"])

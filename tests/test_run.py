@@ -146,6 +146,30 @@ def test_a_run_whose_standard_streams_are_closed_is_a_run(
     assert [json.loads(line)["index"] for line in records] == list(range(25))
 
 
+def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> None:
+    words = ("--track", "--classes", "red", "--recordings", "kept", "--mask-ids", "trainId", "--colour-by", "track")
+    said = dashmask("run", clip, "-m", models[0], "--frames", 2, *words)
+    assert said.code == 0, said.err
+    for told in (
+        "nothing is tracked: no network here finds objects",
+        "decode.classes chooses no objects",
+        "not coloured by track: no network here finds objects",
+        "no recordings without a page: add --web",
+        "numbers no masks: add --masks DIR",
+    ):
+        assert told in said.err
+    said = dashmask("run", clip, "-m", models[1], "--frames", 2, "--track", "--colour-by", "track", "--smooth")
+    assert "note: no labels are smoothed: no network here gives label maps" in said.err
+    assert "tracked" not in said.err
+    assert "coloured" not in said.err
+
+
+def test_an_input_that_does_not_fit_into_memory_is_a_sentence(models: tuple[Path, Path], clip: Path) -> None:
+    said = dashmask("run", clip, "-m", models[0], "--imgsz", 2_000_000)
+    assert said.code == 2
+    assert said.err.splitlines()[-2].startswith("error: not enough memory: Unable to allocate")
+
+
 def test_pictures_that_are_left_out_are_said(models: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

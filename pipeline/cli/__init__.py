@@ -28,6 +28,11 @@ def main() -> None:
         sys.stdout.flush()
         print("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         sys.exit(1)
+    except MemoryError as error:  # as NumPy and ONNX Runtime say it: how much, and for what
+        sys.stdout.flush()
+        print(f"error: not enough memory: {error}", file=sys.stderr)
+        print("  hint: take smaller inputs (--imgsz), fewer workers, or smaller frames", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(1)

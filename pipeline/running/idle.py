@@ -1,0 +1,28 @@
+"""What was asked for and does nothing in this run: said, rather than ignored in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.config import Config
+from pipeline.types import Card
+
+
+def idle_notes(config: Config, cards: Sequence[Card]) -> Iterator[str]:
+    """A sentence for each setting that these networks, or the rest of the configuration, leave without effect."""
+    objects = any(card.family != "semantic" for card in cards)
+    labels = any(card.family == "semantic" for card in cards)
+    track, out = config.track, config.output
+    none_finds = "no network here finds objects one by one"
+    if track.objects and not objects:
+        yield f"nothing is tracked: {none_finds}"
+    if config.decode.classes and not objects:
+        yield f"decode.classes chooses no objects: {none_finds}"
+    if config.render.colour_by == "track" and not (track.objects and objects):
+        yield "objects are not coloured by track: " + (none_finds if track.objects else "add --track")
+    if track.smooth and not labels:
+        yield "no labels are smoothed: no network here gives label maps"
+    if config.web.recordings is not None and config.web.address is None:
+        yield "there are no recordings without a page: add --web"
+    if out.mask_ids != "class" and out.masks is None:
+        yield "output.mask_ids numbers no masks: add --masks DIR"
