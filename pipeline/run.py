@@ -92,10 +92,12 @@ def run(
     names = [specs] if isinstance(specs, str) else list(specs)
     runs = _runs(names, config)
     evidence = Evidence(config)
-    files = [name for one in runs for name in one.files[0]] + ([out.summary] if out.summary else [])
+    files = [name for one in runs for name in one.files[0]] + ([out.summary] if out.summary is not None else [])
     folders = [name for one in runs for name in one.files[1]]
     for one in runs:
-        check_outputs(one.spec, files, folders + ([config.evidence.folder] if config.evidence.folder else []))
+        check_outputs(
+            one.spec, files, folders + ([config.evidence.folder] if config.evidence.folder is not None else [])
+        )
     with ExitStack() as closing:
         reloading = Reloading(config, reload) if reload else None
         if reloading is not None:

@@ -20,7 +20,7 @@ from pipeline.types import Picture, Scene, Source
 
 
 def open(
-    source: str | Path,
+    source: str | Path | int,
     model: str | Path | Sequence[str | Path] = (),
     *,
     config: Config | None = None,
@@ -29,7 +29,7 @@ def open(
     """Segment a source, frame by frame.
 
     Args:
-        source: a video, a folder or glob of images, a camera (`0`), an address (`rtsp://...`) or `demo`.
+        source: a video, a folder or glob of images, a camera (0, "/dev/video0"), an address (`rtsp://...`) or `demo`.
         model: one ONNX file, or a semantic and an instance network that run on the same frames.
         config: a configuration to start from.
         sections: keys of Config over it, for instance `decode={"conf": 0.4}` or `backend={"name": "openvino"}`.
@@ -50,7 +50,9 @@ def open(
         whole = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"pipeline.open: {error}") from error
-    return Scenes(open_supervised(os.fspath(source), whole), networks(whole), whole)
+    return Scenes(
+        open_supervised(str(source) if isinstance(source, int) else os.fspath(source), whole), networks(whole), whole
+    )
 
 
 class Scenes:

@@ -84,6 +84,12 @@ def test_python_gets_the_same_scenes(models: tuple[Path, Path], clip: Path, tmp_
     assert truth == {"person": "person", "car": "car"}
 
 
+def test_the_api_is_to_be_seen_and_takes_the_number_of_a_camera(models: tuple[Path, Path]) -> None:
+    assert {"open", "Scene", "UserError"} <= set(dir(pipeline))
+    with pytest.raises(UserError, match="/dev/video63"), pipeline.open(63, model=models[1]) as scenes:
+        next(scenes)
+
+
 def test_leaving_the_loop_early_leaves_no_thread(models: tuple[Path, Path]) -> None:
     before = set(threading.enumerate())
     with pipeline.open("demo:size=160x120", model=models) as scenes:
@@ -144,6 +150,19 @@ def test_a_run_whose_standard_streams_are_closed_is_a_run(
     assert done.returncode == 0
     records = (tmp_path / "o.jsonl").read_text().splitlines()
     assert [json.loads(line)["index"] for line in records] == list(range(25))
+
+
+def test_an_empty_name_is_not_the_folder_we_are_in(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.png").write_bytes(cv2.imencode(".png", np.zeros((96, 128, 3), np.uint8))[1].tobytes())
+    outputs = [(clip, option, "") for option in ("--save", "--json", "--masks", "--pictures", "--summary", "--trace")]
+    for words in (("",), *outputs):
+        said = dashmask("run", *words, "-m", models[1])
+        assert (said.code, "is empty" in said.err) == (2, True), words
+    assert dashmask("replay", "", "--out", "data", "-m", models[1]).code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> None:

@@ -60,6 +60,8 @@ def _remote(word: str) -> Iterator[Clip]:
 
 
 def _local(word: str) -> Iterator[Clip]:
+    if not word:
+        raise SourceError("the name of an input is empty", hint="is a variable of the shell empty?")
     path = Path(word)
     if path.is_dir():
         yield from _folder(path)

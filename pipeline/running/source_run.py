@@ -49,7 +49,7 @@ class SourceRun:
         """Paths of the files, and of the folders, that it writes."""
         out = self.out
         files, folders = (out.save, out.json, out.trace), (out.masks, out.pictures)
-        return [name for name in files if name], [name for name in folders if name]
+        return [name for name in files if name is not None], [name for name in folders if name is not None]
 
     def add(self, picture: Picture, done_s: float) -> None:
         """A frame of this source came out at `done_s`, time.monotonic()."""

@@ -26,6 +26,9 @@ def check_outputs(source: Name | None, files: Iterable[Name], folders: Iterable[
         SinkError: names the output and what is wrong with it.
     """
     taken: dict[Path, Name] = {}
+    files, folders = list(files), list(folders)
+    if not all(map(str, [*files, *folders])):
+        raise SinkError("the name of an output is empty", hint="is a variable of the shell empty?")
     for name in files:
         path = Path(name)
         _check_file(path)

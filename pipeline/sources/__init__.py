@@ -66,6 +66,8 @@ def open_source(spec: str, options: SourceOptions | None = None) -> Source:
         SourceError: an option that is out of range or does not fit the source.
     """
     options = options or SourceOptions()
+    if not spec:
+        raise SourceError("the name of the source is empty", hint="is a variable of the shell empty?")
     if options.start_s < 0:
         raise SourceError(f"start {options.start_s:g} s is before the first frame", hint="give 0 or more")
     if options.fps is not None and not 0 < options.fps < float("inf"):
