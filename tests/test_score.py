@@ -135,3 +135,16 @@ def test_files_score_what_their_network_scores(
         for stat in (*STATS, *SIZES) if case.boxes else STATS:
             assert scored[kind][stat] == pytest.approx(evaluated[kind][stat], abs=1e-12), (kind, stat)
     assert 0.3 < scored["mask"]["AP"] < 1
+
+
+def test_images_of_which_nothing_is_listed_are_said(two: Path, tmp_path: Path) -> None:
+    case = CASES["coco"]
+    case.make(tmp_path)
+    data = ("--dataset", case.dataset, "--root", tmp_path, "--split", case.split)
+    out = ("--write", case.format, "--out", tmp_path / "out")
+    assert (
+        dashmask("export-predictions", *out, *data, "-m", two, "--backend", "onnxruntime-cpu", "--frames", 2).code
+        == 0
+    )
+    said = dashmask("score", tmp_path / "out", tmp_path / case.truth, "--format", case.format)
+    assert "5 images, 0 without a prediction, 3 in which nothing was found, 0 left out" in said.out

@@ -325,7 +325,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         ((tmp_path / "no", truth, "--format", "cityscapes"), "is not there"),
         ((predictions, tmp_path / "out", "--format", "cityscapes"), "no image to score"),
         ((predictions, tmp_path / "out", "--format", "bdd100k"), "--task"),
-        ((predictions, truth, "--format", "cityscapes", "--json", tmp_path / "no/o.json"), "folder is not there"),
+        ((predictions, truth, "--format", "cityscapes", "--json", tmp_path / "no/o.json"), "there is no folder"),
     ):
         said = dashmask("score", *words)
         assert said.code == 2

@@ -66,7 +66,7 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], clip: P
         ((good, at, clip, "--frames", "3"), "expected 8 or more"),
         ((good, at, clip, "--precision", "fp4"), "--precision fp4: expected f32 or bf16"),
         ((good, at, clip, "--backend", "openvno"), "did you mean openvino"),
-        ((good, at, clip, "--json", tmp_path / "no" / "x.json"), "folder is not there"),
+        ((good, at, clip, "--json", tmp_path / "no" / "x.json"), "there is no folder"),
         ((good, at, clip, "--reference", models[1]), "no reference for"),
         ((bare, at, clip), "nothing says what this model is"),
         ((tmp_path / "missing.onnx",), "there is no such model"),

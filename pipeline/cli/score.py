@@ -84,9 +84,10 @@ def _lines(what: Mapping[str, Any]) -> list[str]:
     from pipeline.cli.eval_table import left_out_lines, scored_lines
 
     missing = what["missing"]
+    empty = f"{what['nothing_found']} in which nothing was found, " if what["nothing_found"] else ""
     said = [
         f"{what['predictions']} as {what['format']}: {what['images']} images, "
-        f"{missing['count']} without a prediction, {what['left_out']['count']} left out"
+        f"{missing['count']} without a prediction, {empty}{what['left_out']['count']} left out"
     ]
     if missing["count"]:
         said.append(f"  without a prediction: {', '.join(missing['images'][:5])}: {missing['counted']}")

@@ -67,7 +67,7 @@ def score_files(
     scores = None if alone else _scores(wanted.predictions, truths, reader, boundaries, mappings)
     _all_used(mappings, scores)
     left_out, missing = list(truths.left_out), []
-    images = 0
+    images = empty = 0
     _first_wrong(wanted.strict, reader.left_out)
     for index, name in enumerate(truths.names):
         try:
@@ -88,6 +88,8 @@ def score_files(
             missing.append(name)
             if wanted.strict:
                 raise DataError(f"{name} has no prediction: {reader.missing}", hint="predict every image")
+        elif found.labels is None and not (found.instances and len(found.instances.class_ids)):
+            empty += 1  # or it was never looked at: lists of objects do not tell
         if scores is not None:
             scores.add(truth, None if found is None else _scene(found, truth))
         if official is not None:
@@ -106,6 +108,7 @@ def score_files(
         "dataset": {"name": truths.name, "split": "", "terms": ""},
         "images": images,
         "left_out": {"count": len(left_out), "files": [one._asdict() for one in left_out]},
+        "nothing_found": empty,
         "missing": {"count": len(missing), "counted": reader.missing, "images": missing},
         **({} if scores is None else scores.report()),
         **own,
