@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from command import dashmask
 from one_backend import close
 
 from engines import probe
 from engines.card import read_card
 from engines.select import BACKENDS, select
-from engines.tune import TuneRow, choose, combinations, tune
+from engines.tune import TuneResult, TuneRow, choose, combinations, tune
 from engines.tune_store import store_choice, store_path, stored_choice
 from pipeline.types import Card
 
@@ -115,6 +116,22 @@ def test_tune_leaves_the_usual_choice_for_a_clear_gain_only() -> None:
         ([10.2, 10.2, 10.2, 10.2, 10.2], usual),
     ):
         assert choose([usual, other], {usual: [10] * 5, other: rates}) is chosen
+
+
+def test_the_command_says_why_it_does_not_take_the_first_line(
+    fcn_card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, usual = TuneRow("onnxruntime-cpu", 2, 1, 12.0, 3.0, 80.0), TuneRow("openvino", 1, 2, 11.9, 3.0, 40.0)
+    for best, said in (
+        (fast, "takes onnxruntime-cpu, 2 workers of 1 thread (stored"),
+        (usual, "takes openvino, 1 worker of 2 threads; as usual, for nothing was clearly faster (stored"),
+    ):
+        result = TuneResult((64, 64), (fast, usual), best, (), "stored in tune.json")
+        monkeypatch.setattr("engines.tune.tune", lambda *_, result=result, **__: result)
+        assert said in dashmask("tune", fcn_card.path).err
+    monkeypatch.undo()
+    none = dashmask("tune", fcn_card.path, "--seconds", 0)
+    assert (none.code, "nothing can be measured" in none.err) == (2, True)
 
 
 def test_combinations_use_all_cores() -> None:

@@ -22,19 +22,23 @@ def tune(
     """
     from rich.console import Console
 
+    from engines.backends.base import crew
     from engines.card import find_card
     from engines.tune import tune as measure
     from pipeline.cli.progress import say
     from pipeline.cli.table import plain_table
     from pipeline.config import InputConfig
     from pipeline.config_file import config_dirs
+    from pipeline.errors import ConfigError
     from pipeline.networks import input_for
     from pipeline.placement import network_size
 
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"--seconds {seconds:g}: nothing can be measured in that time", hint="for instance 20")
     card = find_card(model, card_dirs=[folder / "cards" for folder in config_dirs()])
     shape_hw = network_size(_size_hw(size), input_for(card, InputConfig(long_side=imgsz)))
     result = measure(card, shape_hw, seconds, precision="bf16" if bf16 else "f32", say=say)
-    table = plain_table("backend", "workers", "threads each", "fps", "spread", "latency ms")
+    table = plain_table("backend", "workers", "threads each", "fps", "spread fps", "latency ms")
     for row in result.rows:
         figures = (f"{row.fps:.1f}", f"{row.spread_fps:.1f}", f"{row.latency_ms:.1f}")
         table.add_row(row.backend, str(row.workers), str(row.threads), *figures)
@@ -42,8 +46,9 @@ def tune(
     for reason in result.passed_over:
         say(f"not measured: {reason}")
     best = result.best
-    what = f"{best.backend}, {best.workers} workers of {best.threads} threads"
-    say(f"for inputs of {shape_hw[1]}x{shape_hw[0]}, `run` takes {what} ({result.stored})")
+    what = f"{best.backend}, {crew(best.workers, best.threads)}"
+    why = "" if best == result.rows[0] else "; as usual, for nothing was clearly faster"
+    say(f"for inputs of {shape_hw[1]}x{shape_hw[0]}, `run` takes {what}{why} ({result.stored})")
 
 
 def _size_hw(size: str | None) -> tuple[int, int]:
