@@ -166,12 +166,11 @@ def test_an_empty_name_is_not_the_folder_we_are_in(
 
 
 def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> None:
-    words = ("--track", "--classes", "red", "--recordings", "kept", "--mask-ids", "trainId", "--colour-by", "track")
+    words = ("--track", "--recordings", "kept", "--mask-ids", "trainId", "--colour-by", "track")
     said = dashmask("run", clip, "-m", models[0], "--frames", 2, *words)
     assert said.code == 0, said.err
     for told in (
         "nothing is tracked: no network here finds objects",
-        "decode.classes chooses no objects",
         "not coloured by track: no network here finds objects",
         "no recordings without a page: add --web",
         "numbers no masks: add --masks DIR",
@@ -181,6 +180,22 @@ def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> No
     assert "note: no labels are smoothed: no network here gives label maps" in said.err
     assert "tracked" not in said.err
     assert "coloured" not in said.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--blur", "car"), ("--cutout", "car"), ("--evidence", "kept", "--on", "car score>0.5")]
+)
+def test_what_is_not_looked_for_can_be_neither_hidden_nor_waited_for(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = ("run", clip, "-m", models[0], "-m", models[1], "--frames", 2, "--save", "o.mp4", *words)
+    said = dashmask(*run, "--classes", "person")
+    assert said.code == 2
+    assert "'car' is not looked for, as decode.classes leaves it out" in said.err
+    assert not (tmp_path / "o.mp4").exists()
+    assert dashmask(*run, "--classes", "car").code == 0
+    assert dashmask(*run, "--classes", "car", "--cutout", "red").code == 0  # of label maps all classes come out
 
 
 def test_an_input_that_does_not_fit_into_memory_is_a_sentence(models: tuple[Path, Path], clip: Path) -> None:

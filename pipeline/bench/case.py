@@ -26,7 +26,7 @@ from pipeline.bench.warming import AGREE, Warming
 from pipeline.config import Config
 from pipeline.flow import drain_on_interrupt
 from pipeline.networks import Network, networks
-from pipeline.running.outputs import all_names
+from pipeline.running.outputs import all_names, looked_for
 from pipeline.trace import Trace
 
 LEAST_FRAMES = 8  # of a window, however slow the network is
@@ -71,7 +71,9 @@ def run_case(
         if options.output != "scene":
             from pipeline.render import check_names
 
-            check_names(config.render, all_names([net.card.classes for net in nets]))
+            cards = [net.card for net in nets]
+            only = looked_for(cards, config.decode.classes)
+            check_names(config.render, all_names([card.classes for card in cards]), only)
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="dashmask-bench-")))
         say(f"  {' and '.join(f'{net.card.name} on {net.selection.backend.detail}' for net in nets)}")
         due_fps = _due_fps(footage, options)

@@ -117,7 +117,12 @@ def run(
         float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.", rich_help_panel=OBJECTS)
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.", rich_help_panel=OBJECTS)
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Only these classes; where objects are looked for, only of objects.",
+            rich_help_panel=OBJECTS,
+        ),
     ] = None,
     track: Annotated[
         bool, typer.Option("--track", help="Number objects over time: `car 7`.", rich_help_panel=OBJECTS)

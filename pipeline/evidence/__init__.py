@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.evidence.conditions import Condition, check_classes, parse
+from pipeline.running.outputs import looked_for
 
 if TYPE_CHECKING:
     from pipeline.types import Card, Sink, Source
@@ -49,7 +50,7 @@ class Evidence:
         """Check the conditions against what the networks know. ConfigError: see check_classes."""
         objects = [name for card in cards if card.family != "semantic" for name in card.classes.names]
         labels = [name for card in cards if card.family == "semantic" for name in card.classes.names]
-        check_classes(self.conditions, objects, labels)
+        check_classes(self.conditions, objects, labels, looked_for(cards, self._config.decode.classes))
 
     def sinks(self, source: Source, opened: list[Sink], inside: str = "") -> list[tuple[str, Callable[[], Sink]]]:
         """Name and opener of the sink, none where nothing is kept.

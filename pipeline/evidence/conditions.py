@@ -98,16 +98,23 @@ def parse(text: str) -> Condition:
     return Condition(text, "class", name, first.column, tuple(bounds), count)
 
 
-def check_classes(conditions: Sequence[Condition], objects: Sequence[str], labels: Sequence[str]) -> None:
+def check_classes(
+    conditions: Sequence[Condition],
+    objects: Sequence[str],
+    labels: Sequence[str],
+    looked_for: Sequence[str] | None = None,
+) -> None:
     """Check that each class is known, and that what is asked of it can be said.
 
     Args:
         conditions: as parsed.
         objects: names of the classes of the instance networks of the run.
         labels: of the semantic ones.
+        looked_for: those that decode.classes leaves; None: all.
 
     Raises:
-        ConfigError: an unknown class, with the nearest known one; score or count of a class that has only pixels.
+        ConfigError: an unknown class, with the nearest known one; one that is not looked for; score or count of a
+            class that has only pixels.
     """
     known = [*objects, *labels]
     for condition in conditions:
@@ -118,6 +125,10 @@ def check_classes(conditions: Sequence[Condition], objects: Sequence[str], label
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(dict.fromkeys(known))}"
             raise ConfigError(f"{where}: no model here knows the class {name!r}", hint=hint)
+        if looked_for is not None and name not in looked_for:
+            raise ConfigError(
+                f"{where}: {name!r} is not looked for, as decode.classes leaves it out", hint="add it to --classes"
+            )
         asked = {bound.field for bound in condition.bounds} | ({"count"} if condition.count else set())
         if name not in objects and asked & {"score", "count"}:
             raise ConfigError(

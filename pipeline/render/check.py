@@ -66,15 +66,16 @@ def check_config(config: RenderConfig) -> None:
         )
 
 
-def check_names(config: RenderConfig, names: Sequence[str]) -> None:
-    """Check that every class named in the render section exists.
+def check_names(config: RenderConfig, names: Sequence[str], looked_for: Sequence[str] | None = None) -> None:
+    """Check that every class named in the render section exists and can come out: what is not found is not blurred.
 
     Args:
         config: the render section.
         names: the classes of all models of the run.
+        looked_for: those of them that decode.classes leaves; None: all.
 
     Raises:
-        ConfigError: a class that none of them knows, with the nearest that one does.
+        ConfigError: a class that none of them knows, with the nearest that one does; or that is not looked for.
     """
     for key, wanted in (("blur", config.blur), ("cutout", config.cutout)):
         for name in wanted:
@@ -83,6 +84,11 @@ def check_names(config: RenderConfig, names: Sequence[str]) -> None:
                 raise ConfigError(
                     f"render.{key}: no model here knows the class {name!r}",
                     hint=_nearest(name, names) or f"known are {shown}",
+                )
+            if looked_for is not None and name not in looked_for:
+                raise ConfigError(
+                    f"render.{key}: {name!r} is not looked for, as decode.classes leaves it out",
+                    hint=f"add it to --classes, or leave it out of --{key}",
                 )
 
 

@@ -26,7 +26,7 @@ from pipeline.replay.schema import arrow
 from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, copies
 from pipeline.running.assemble import build
 from pipeline.running.capture import open_configured
-from pipeline.running.outputs import all_names, sinks
+from pipeline.running.outputs import all_names, looked_for, sinks
 from pipeline.sources import SourceOptions, notes_of
 from pipeline.sources.segment import SegmentError, SegmentFile
 from pipeline.types import Picture, Sink, Source
@@ -153,7 +153,9 @@ class Worker:
         if drawn:
             from pipeline.render import Renderer, check_names
 
-            check_names(self._config.render, all_names([net.card.classes for net in self._nets]))
+            cards = [net.card for net in self._nets]
+            only = looked_for(cards, self._config.decode.classes)
+            check_names(self._config.render, all_names([card.classes for card in cards]), only)
             render = Renderer(self._config.render, Pool).render
         frames = 0
         flow: Flow[Picture]

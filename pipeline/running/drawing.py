@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pipeline.config import Config
 from pipeline.flow import Pool
 from pipeline.networks import Network
-from pipeline.running.outputs import all_names
+from pipeline.running.outputs import all_names, looked_for
 from pipeline.running.page import RunPage
 from pipeline.running.source_run import SourceRun
 from pipeline.running.status_line import StatusLine
@@ -28,6 +28,7 @@ class Drawing:
         from pipeline.render import Renderer
 
         self._config, self._always, self._page = config.render, always, page
+        self._only = config.decode.classes
         self._status = StatusLine(one.source.live, one.score)
         self._renderer = Renderer(config.render, Pool)
         self.use = self._renderer.use
@@ -36,7 +37,8 @@ class Drawing:
         """The step of the run's thread; ConfigError where the render section names a class that is none."""
         from pipeline.render import check_names
 
-        check_names(self._config, all_names([net.card.classes for net in nets]))
+        cards = [net.card for net in nets]
+        check_names(self._config, all_names([card.classes for card in cards]), looked_for(cards, self._only))
         return self._draw
 
     def _draw(self, scene: Scene) -> Picture:

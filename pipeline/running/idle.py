@@ -16,8 +16,6 @@ def idle_notes(config: Config, cards: Sequence[Card]) -> Iterator[str]:
     none_finds = "no network here finds objects one by one"
     if track.objects and not objects:
         yield f"nothing is tracked: {none_finds}"
-    if config.decode.classes and not objects:
-        yield f"decode.classes chooses no objects: {none_finds}"
     if config.render.colour_by == "track" and not (track.objects and objects):
         yield "objects are not coloured by track: " + (none_finds if track.objects else "add --track")
     if track.smooth and not labels:

@@ -12,7 +12,7 @@ from pipeline.config import OutputConfig, ReconnectConfig
 from pipeline.live.backoff import waits_s
 from pipeline.sinks import sink_class
 from pipeline.sources.network import masked
-from pipeline.types import Classes, Sink, Source
+from pipeline.types import Card, Classes, Sink, Source
 
 Opener = Callable[[], Sink]
 STREAM = "stream:"  # how the causes begin for which a live stream lacks pictures of a run
@@ -90,6 +90,18 @@ def _stream(out: OutputConfig, source: Source, start_s: float) -> dict[str, Any]
 
 def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
+
+
+def looked_for(cards: Sequence[Card], only: Sequence[str]) -> list[str]:
+    """Names of the classes that can come out, each once: of several networks `only` chooses among objects alone."""
+    objects = any(card.family != "semantic" for card in cards)
+    return [
+        name
+        for name in all_names([card.classes for card in cards])
+        if not only
+        or name in only
+        or (objects and any(card.family == "semantic" and name in card.classes.names for card in cards))
+    ]
 
 
 def all_names(classes: Sequence[Classes]) -> list[str]:

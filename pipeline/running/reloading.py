@@ -12,6 +12,7 @@ from pipeline.config import Config, RenderConfig
 from pipeline.errors import UserError
 from pipeline.networks import Network, replaced
 from pipeline.render.check import check_config, check_names
+from pipeline.running.outputs import all_names, looked_for
 
 _SECTIONS = ("render", "decode")
 
@@ -69,7 +70,9 @@ class Reloading:
         left = [key for key in changed if key not in taken]
         if self._draws:
             check_config(new.render)
-            check_names(new.render, [name for net in self._nets for name in net.card.classes.names])
+            cards = [net.card for net in self._nets]
+            only = (old if self._fixed else new).decode.classes
+            check_names(new.render, all_names([card.classes for card in cards]), looked_for(cards, only))
         decode = old.decode if self._fixed else new.decode
         replaced(self._nets, msgspec.structs.replace(old, decode=decode))
         for draw in self._draws:
