@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from pipeline.config import Config
+from pipeline.config_file import load
 from pipeline.errors import ConfigError
 from pipeline.flow import Flow
 from pipeline.networks import Network, networks
@@ -18,9 +20,12 @@ from pipeline.running.assemble import build
 from pipeline.running.capture import open_supervised
 from pipeline.types import Picture, Scene, Source
 
+_OF_A_RUN = ("render", "output", "evidence", "web", "api", "budget")
+
 
 def open(
     source: str | Path | int,
+    /,
     model: str | Path | Sequence[str | Path] = (),
     *,
     config: Config | None = None,
@@ -32,7 +37,8 @@ def open(
         source: a video, a folder or glob of images, a camera (0, "/dev/video0"), an address (`rtsp://...`) or `demo`.
         model: one ONNX file, or a semantic and an instance network that run on the same frames.
         config: a configuration to start from.
-        sections: keys of Config over it, for instance `decode={"conf": 0.4}` or `backend={"name": "openvino"}`.
+        sections: keys of Config over it, for instance `decode={"conf": 0.4}`, `source={"frames": 100}` or
+            `backend={"name": "openvino"}`; not those of what a run draws, writes and serves.
 
     Returns:
         Scenes: iterate it, in a `with` where the loop may be left early.
@@ -44,31 +50,40 @@ def open(
     if model:
         tree["model"] = [os.fspath(m) for m in ([model] if isinstance(model, str | Path) else model)]
     for key, value in sections.items():
+        if key in _OF_A_RUN:
+            raise ConfigError(
+                f"pipeline.open gives scenes, and `{key}` is of what a run does with them",
+                hint="leave it out, or use `dashmask run`",
+            )
         given = msgspec.to_builtins(value)
         tree[key] = {**tree[key], **given} if isinstance(given, dict) and key in tree else given
-    try:
-        whole = msgspec.convert(tree, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"pipeline.open: {error}") from error
+    whole = load(options=tree)
     return Scenes(
         open_supervised(str(source) if isinstance(source, int) else os.fspath(source), whole), networks(whole), whole
     )
 
 
 class Scenes:
-    """An iterator of scenes that owns the threads behind it. They stop with it, at the latest with the program."""
+    """An iterator of scenes that owns the threads behind it. They stop with it, at the latest with the program.
+
+    Several threads may take scenes from it; each goes to one of them.
+    """
 
     def __init__(self, source: Source, nets: Sequence[Network], config: Config) -> None:
         self.networks = tuple(nets)
         self.source = source
-        self._scenes = _scenes(source, self.networks, config)
-        self._close = weakref.finalize(self, _close, self._scenes, self.networks)
+        flow: Flow[Picture]
+        flow = build(config, source, self.networks, dropped=lambda: flow.drops)
+        self._turn = threading.RLock()  # a generator runs in one thread at a time
+        self._scenes = _scenes(flow)
+        self._close = weakref.finalize(self, _close, flow, self._turn, self._scenes, self.networks)
 
     def __iter__(self) -> Scenes:
         return self
 
     def __next__(self) -> Scene:
-        return next(self._scenes)
+        with self._turn:
+            return next(self._scenes)
 
     def __enter__(self) -> Scenes:
         return self
@@ -77,19 +92,19 @@ class Scenes:
         self.close()
 
     def close(self) -> None:
-        """Stop and join every thread; legal at any time."""
+        """Stop and join every thread; legal at any time, and from any thread: who waits for a scene gets none."""
         self._close()
 
 
-def _scenes(source: Source, nets: Sequence[Network], config: Config) -> Generator[Scene]:
-    flow: Flow[Picture]
-    flow = build(config, source, nets, dropped=lambda: flow.drops)
+def _scenes(flow: Flow[Picture]) -> Generator[Scene]:
     with flow:
         for picture in flow:
             yield picture.scene
 
 
-def _close(scenes: Generator[Scene], nets: Sequence[Network]) -> None:
-    scenes.close()
+def _close(flow: Flow[Picture], turn: threading.RLock, scenes: Generator[Scene], nets: Sequence[Network]) -> None:
+    flow.cancel()  # first: whoever waits inside of it wakes and gives the turn back
+    with turn:
+        scenes.close()
     for net in nets:
         net.selection.backend.close()

@@ -102,6 +102,36 @@ def test_leaving_the_loop_early_leaves_no_thread(models: tuple[Path, Path]) -> N
     assert set(threading.enumerate()) == before
 
 
+def test_another_thread_may_end_the_loop(models: tuple[Path, Path]) -> None:
+    before = set(threading.enumerate())
+    scenes = pipeline.open("demo:size=160x120,frames=100000", model=models)
+    taken: list[list[int]] = [[], []]
+    threads = [
+        threading.Thread(target=lambda mine=mine: mine.extend(s.frame.index for s in scenes), daemon=True)  # type: ignore[misc]
+        for mine in taken
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while not all(taken) and not any(len(mine) > 20 for mine in taken) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    scenes.close()
+    for thread in threads:
+        thread.join(10)
+    assert set(threading.enumerate()) == before
+    assert sorted(taken[0] + taken[1]) == list(range(sum(map(len, taken))))
+
+
+def test_the_api_refuses_what_it_would_ignore_and_says_what_is_near(models: tuple[Path, Path], clip: Path) -> None:
+    assert len(list(pipeline.open(clip, models[1], source={"frames": 3}))) == 3
+    for sections, says in (
+        ({"output": {"save": "o.mp4"}}, "`output` is of what a run does"),
+        ({"decode": {"cnof": 0.2}}, "did you mean `conf`"),
+    ):
+        with pytest.raises(UserError, match=says):
+            pipeline.open(clip, models[1], **sections)
+
+
 @pytest.mark.parametrize("keeps", ["", "scenes = "])
 def test_a_program_that_breaks_off_in_the_middle_ends_well(models: tuple[Path, Path], clip: Path, keeps: str) -> None:
     loop = "scenes" if keeps else f"pipeline.open({str(clip)!r}, model={str(models[1])!r})"
