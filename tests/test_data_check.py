@@ -93,9 +93,10 @@ def test_objects_are_counted_and_drawn_on_the_sheet(tmp_path: Path) -> None:
     drawn = cv2.imread(str(sheet))
     colours = {tuple(c) for c in drawn.reshape(-1, 3).tolist()}
     assert len(colours) > 3  # paper, ink, image, and objects blended in
-    assert check(
-        "--dataset", "coco", "--root", tmp_path, "--split", "val", "--sheet", tmp_path / "no/x.png"
-    ).exit_code
+    for name in ("no/x.png", "x.sheet"):
+        refused = check("--dataset", "coco", "--root", tmp_path, "--split", "val", "--sheet", tmp_path / name)
+        assert refused.exit_code
+        assert "car" not in refused.output  # before the work
 
 
 def test_real_data_is_whole(shared: Path, tmp_path: Path) -> None:

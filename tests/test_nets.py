@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from command import dashmask
 
 from engines.nets import NETS, build_net
 from pipeline.errors import ConfigError
@@ -190,3 +191,9 @@ def test_the_command_shows_every_network(capsys: pytest.CaptureFixture[str], mon
         assert name in said
         assert f"{parameters:,}" in said
     assert "counts as 2" in said
+
+
+def test_without_torch_the_command_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = dashmask("nets")
+    assert (said.code, "dashmask[train]" in said.err) == (2, True)

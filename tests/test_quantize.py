@@ -316,12 +316,16 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: 
         [tiny_models.floats("scores", (1, 3, "h", "w"), TensorProto.FLOAT16)],
     )
     half.with_suffix(".yaml").write_text(CARD)
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((96, 128, 3), np.uint8))
     for words, sentence in (
         ((good, "--frames", tmp_path / "none.mp4"), "none.mp4"),
         ((good, "--frames", cut), "cut.mp4"),
         ((good, "--frames", tmp_path / "empty"), "empty"),
         ((good, "--frames", tmp_path / "broken"), "broken"),
         ((good, "--frames", "0"), "is live"),
+        ((good, "--frames", tmp_path / "one.png"), "has 1 frames: none is left to measure on"),
         ((bare, "--frames", drive), "nothing says what this model is"),
         ((half, "--frames", drive), "is float16, expected float32"),
         ((models[1], "--frames", drive), "has no convolution"),

@@ -202,6 +202,8 @@ def test_the_command_measures_any_clip(models: tuple[Path, Path], clip: Path, tm
     assert "flicker" in said.out
     said = dashmask("stability", clip, "-m", models[1], "--backend", "onnxruntime-cpu")
     assert (said.code, "finds objects" in said.err) == (2, True)
+    said = dashmask("stability", clip, "-m", models[0], "--frames", 1, "--backend", "onnxruntime-cpu")
+    assert (said.code, said.out, "there were no two" in said.err) == (0, "", True)
     said = dashmask("stability", clip, "-m", models[0], "--json", tmp_path / "no/s.json")
     assert (said.code, "folder" in said.err) == (2, True)
 

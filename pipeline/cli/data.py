@@ -42,12 +42,12 @@ def check(
     from rich.console import Console
 
     from pipeline.cli.progress import say
-    from pipeline.cli.settings import output_path, settings
+    from pipeline.cli.settings import output_path, picture_path, settings
     from pipeline.data_check.check import check_split, usual_splits
     from pipeline.datasets import open_dataset
     from pipeline.report import write_report
 
-    drawn_to, written_to = output_path(sheet), output_path(json)
+    drawn_to, written_to = picture_path(sheet), output_path(json)
     splits = [split] if split else usual_splits(dataset)
     options = settings(option or ())
 

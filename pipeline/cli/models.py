@@ -87,7 +87,7 @@ def show(
     for reason in refused:
         console.print(f"cannot be used: {escape(reason)}", soft_wrap=True)
     if not files:
-        console.print("no .onnx file here; name one, or a folder that holds some")
+        console.print(f"no .onnx file in {escape(', '.join(paths or ()))}; name one, or a folder that holds some")
     known = sorted(p.stem for folder in card_dirs for p in folder.glob("*.yaml"))
     console.print(
         f"cards that come with dashmask, for weights you have: {', '.join(known) or 'none'}", soft_wrap=True

@@ -16,7 +16,16 @@ def nets(
 
     Example: [bold]dashmask nets --classes 19[/bold]
     """
+    from importlib.util import find_spec
+
     from rich.console import Console
+
+    from pipeline.errors import ConfigError
+
+    if find_spec("torch") is None:
+        raise ConfigError(
+            "what is trained is made with torch, which is not here", hint="pip install 'dashmask[train]'"
+        )
 
     from engines.nets import NETS, build_net
     from engines.nets.cost import cost

@@ -36,17 +36,31 @@ def output_path(name: str | None) -> Path | None:
     return path
 
 
+def picture_path(name: str | None) -> Path | None:
+    """As output_path, of a picture; SinkError where its ending is that of none."""
+    import cv2
+
+    path = output_path(name)
+    if path is not None and not cv2.haveImageWriter(str(path)):
+        raise _no_picture(path)
+    return path
+
+
 def write_picture(path: Path, picture: Any) -> None:
     """Write a picture (h, w, 3) BGR; SinkError where that is not possible."""
     import cv2
-
-    from pipeline.errors import SinkError
 
     try:
         written = cv2.imwrite(str(path), picture)
     except cv2.error:
         written = False
     if not written:
-        raise SinkError(
-            f"{path} cannot be written as a picture", hint="give a name that ends in .png, in a folder of yours"
-        )
+        raise _no_picture(path)
+
+
+def _no_picture(path: Path) -> Exception:
+    from pipeline.errors import SinkError
+
+    return SinkError(
+        f"{path} cannot be written as a picture", hint="give a name that ends in .png, in a folder of yours"
+    )

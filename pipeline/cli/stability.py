@@ -38,6 +38,9 @@ def stability(
     if output is not None:
         write_report(output, found.report)
     what = found.report["temporal"]
+    if not what["pairs"]:
+        say("nothing can be said: flicker is between a frame and the next, and there were no two")
+        return
     table = plain_table("class", "IoU with the frame before", numbers_from=1)
     for name, iou in what["IoU"].items():
         table.add_row(name, _percent(iou))

@@ -22,7 +22,7 @@ from engines.select import opener
 from engines.verification import Verification, store_verification
 from pipeline.config import InputConfig
 from pipeline.config_file import config_dirs
-from pipeline.errors import BackendError
+from pipeline.errors import BackendError, DataError
 from pipeline.networks import input_for
 from pipeline.types import Card
 from pipeline.workbench.quantization_loss import Loss, Truth, lost, true_loss
@@ -79,6 +79,11 @@ def quantize_model(wanted: Wanted, say: Callable[[str], None] = lambda line: Non
     out = wanted.out or Path(f"{card.path.stem}-int8.onnx")
     total = length(wanted.frames)
     count = min(wanted.count, max(1, round(total * LEARNED[1])))
+    if total <= round(total * LEARNED[1]):
+        raise DataError(
+            f"{wanted.frames} has {total} frames: none is left to measure on behind those that calibrate",
+            hint="give a clip of some seconds, as it will be run on",
+        )
     with tempfile.TemporaryDirectory(prefix="dashmask-quantize-") as folder:
         scratch = Path(folder)
         made = scratch / out.name
