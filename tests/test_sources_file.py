@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import av
 import numpy as np
@@ -222,6 +223,18 @@ def test_a_clip_that_ends_long_before_it_says_so_is_noted(tmp_path: Path) -> Non
     with half as frames:
         next(frames)  # who stops earlier is told nothing
     assert len(half.notes) == 1  # type: ignore[attr-defined]
+
+
+def test_a_pipe_that_gives_no_video_is_an_error_and_no_wait_for_ever(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=lambda: pipe.write_bytes(bytes(1000)), daemon=True).start()
+    failed: list[str] = []
+    reader = Thread(target=lambda: failed.append(refusal(pipe).message), daemon=True)
+    reader.start()
+    reader.join(20)
+    assert failed
+    assert "no ordinary file" in failed[0]
 
 
 def test_a_clip_of_which_nothing_decodes_is_an_error(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ class File(ContainerSource):
         number = getattr(error, "errno", None)
         if number in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO):
             return SourceError(f"{self._name} cannot be read: {os.strerror(number)}")
+        if not self._path.is_file():  # opened again, a pipe would wait for ever for another writer
+            return SourceError(
+                f"{self._name} is no ordinary file, and what came out of it is no video that can be read in one go",
+                hint="an MP4 can if its index is in front (-movflags +faststart); or save it as a file",
+            )
         with self._path.open("rb") as file:
             movie = file.read(12)[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
         if movie:
