@@ -123,6 +123,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     codec: str = "libx264"
     crf: Annotated[int, msgspec.Meta(ge=0, le=51)] | None = None  # quality, less is better; None: as is cheapest
     preset: str | None = None  # of the encoder
+    sound: bool = True  # of a recording: goes into the video as it is
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

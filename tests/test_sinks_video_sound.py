@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from command import dashmask
 from video_parts import as_format, drawn, of_clip, of_image, save, times_of
 
 from pipeline.sinks.video import VideoConfig
@@ -76,6 +77,16 @@ def test_sound_that_does_not_fit_is_left_out_and_said_so(tmp_path: Path) -> None
     assert len(times_of(tmp_path / "out.webm")) == 100
     with av.open(str(tmp_path / "out.webm")) as container:
         assert len(container.streams) == 1
+
+
+def test_the_privacy_preset_keeps_no_voices(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", "aac")
+    for out, preset in (("kept.mp4", ()), ("silent.mp4", ("--config", "privacy"))):
+        words = (*preset, "-m", "roadnet-drawn", "--imgsz", "64", "--backend", "onnxruntime-cpu")
+        assert dashmask("run", source, *words, "--frames", 10, "--save", tmp_path / out).code == 0
+    with av.open(str(tmp_path / "kept.mp4")) as kept, av.open(str(tmp_path / "silent.mp4")) as silent:
+        assert len(kept.streams.audio) == 1
+        assert not silent.streams.audio
 
 
 def test_a_source_without_sound_or_that_is_no_media_is_no_error(tmp_path: Path) -> None:

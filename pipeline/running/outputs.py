@@ -60,7 +60,7 @@ def _video(out: OutputConfig, spec: str, source: Source, start_s: float) -> dict
 
     return {
         "config": VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset),
-        "audio_from": Path(spec) if not source.live and Path(spec).is_file() else None,
+        "audio_from": Path(spec) if out.sound and not source.live and Path(spec).is_file() else None,
         "start_s": start_s,
         "rate": source.info.fps,
     }
