@@ -132,12 +132,12 @@ def pixels(path: Path) -> list[bytes]:
         return [np.ascontiguousarray(frame.to_ndarray()).tobytes() for frame in film.decode(video=0)]
 
 
-def test_one_that_fails_is_told_at_the_end_and_only_all_failing_is_an_error(
+def test_one_that_fails_is_told_at_the_end_and_by_the_exit_code_and_stops_no_other(
     clips: list[Path], models: tuple[Path, Path], tmp_path: Path
 ) -> None:
     words = ("-m", models[0], "--backend", "null", "--unverified", "--json", tmp_path / "{source}.jsonl")
     said = dashmask("run", clips[0], "nowhere.mp4", *words)
-    assert said.code == 0
+    assert said.code == 1
     assert "nowhere: 0 frames in" in said.out
     assert "failed: nowhere.mp4: there is no such file" in said.out
     assert len((tmp_path / "clip0.jsonl").read_text().splitlines()) == 20

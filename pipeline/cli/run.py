@@ -157,7 +157,7 @@ def run(
         bool, typer.Option("--no-timing", help="Leave measured times out of the records.", rich_help_panel=OUTPUTS)
     ] = False,
 ) -> None:
-    """Segment every frame of a source, or of several at once.
+    """Segment every frame of a source, or of several at once: exit code 1 where some of them failed.
 
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
@@ -209,11 +209,15 @@ def run(
             # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
             reload = None if sys.stderr.isatty() else read
             if lines is not None:
-                lines.finish(execute(sources, whole, lines, context.obj, reload, loading))
-                return
-            with Progress(whole.source.frames) as progress:
-                outcome = execute(sources, whole, progress, context.obj, reload, loading)
-        progress.finish(outcome)
+                outcome = execute(sources, whole, lines, context.obj, reload, loading)
+                finish = lines.finish
+            else:
+                with Progress(whole.source.frames) as progress:
+                    outcome = execute(sources, whole, progress, context.obj, reload, loading)
+                finish = progress.finish
+        finish(outcome)
+    if any(one["error"] for one in outcome.report.get("sources", ())):
+        raise typer.Exit(1)
 
 
 def _wants_json(log: str) -> bool:
