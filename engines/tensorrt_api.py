@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -58,8 +59,11 @@ class Api:
         return errors[-1] if errors else "it does not say why"
 
 
-def open_api(product: str, module: str = "", heard: Callable[[str, str], None] = lambda severity, text: None) -> Api:
-    """Import the bindings of a product.
+def open_api(product: str, module: str = "", heard: Callable[[str, str], None] | None = None) -> Api:
+    """Import the bindings of a product; without `heard` the same ones for a whole process.
+
+    TensorRT speaks to the logger of its first object that is alive, even where that logger has gone since: so all
+    engines of a process share one, which stays.
 
     Args:
         product: a key of PRODUCTS.
@@ -69,6 +73,15 @@ def open_api(product: str, module: str = "", heard: Callable[[str, str], None] =
     Raises:
         BackendError: they are not installed, do not load, or are too old.
     """
+    return _shared(product, module) if heard is None else _opened(product, module, heard)
+
+
+@cache
+def _shared(product: str, module: str) -> Api:
+    return _opened(product, module, lambda severity, text: None)
+
+
+def _opened(product: str, module: str, heard: Callable[[str, str], None]) -> Api:
     name = module or PRODUCTS[product]
     try:
         trt = import_module(name)

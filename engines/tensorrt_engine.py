@@ -119,8 +119,13 @@ class Context:
 
     def infer_shapes(self) -> None:
         """Compute the outputs' shapes; every input's shape must be set."""
-        if missing := self._context.infer_shapes():
-            raise BackendError(f"{self._api.product} cannot tell the shapes: {', '.join(missing)} not given")
+        try:
+            missing: list[str] | None = self._context.infer_shapes()
+        except RuntimeError:  # for another reason than that some are not given
+            missing = None
+        if missing is None or missing:
+            why = f"{', '.join(missing)} not given" if missing else self._api.last_error()
+            raise BackendError(f"{self._api.product} cannot tell the shapes: {why}")
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a tensor, after infer_shapes."""

@@ -228,6 +228,27 @@ def test_a_plan_with_a_type_that_numpy_has_not_is_refused_and_let_go_of_in_time(
     assert caught.tb is not None
 
 
+def test_shapes_that_tensorrt_cannot_infer_are_a_reason(cuda: FakeCuda, card: Card) -> None:
+    data = b'FAKE{"profiles": [], "shapes": "broken"}\n' + card.path.read_bytes()
+    fake_plans.plan(card, [fixed(64, 96)], data=data)
+    with pytest.raises(BackendError, match="tensorrt cannot tell the shapes: a side of 0"):
+        opened(card)
+
+
+def test_what_a_second_network_has_to_say_is_heard_after_the_first_one_is_gone(cuda: FakeCuda, card: Card) -> None:
+    fake_plans.plan(card, [fixed(64, 96)])
+    first, second = opened(card), opened(card)
+    first.close()
+    del first
+    gc.collect()
+    cuda.fail("cuMemAlloc:1+:2")
+    with pytest.raises(BackendError, match="could not be allocated"):
+        opened(card)
+    cuda.fail("")
+    np.testing.assert_allclose(ask(second, noise(64, 96)), means(noise(64, 96)), rtol=1e-5)
+    second.close()
+
+
 def test_the_precision_is_that_of_the_plan(cuda: FakeCuda, card: Card) -> None:
     fake_plans.plan(card, [fixed(64, 96)], precision="fp16")
     backend = opened(card)
