@@ -87,6 +87,8 @@ def build(
             raise ParseError(_errors(parser))
         config = api.checked(builder.create_builder_config(), "builder configuration")
         config.clear_flag(trt.BuilderFlag.TF32)
+        if api.product == "tensorrt-rtx":  # else it may allocate while it runs, which no CUDA graph can hold
+            config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
         config.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
         if workspace_mib is not None:
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mib << 20)

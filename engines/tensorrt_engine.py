@@ -49,6 +49,7 @@ class Engine:
 
     def __init__(self, api: Api, plan: bytes) -> None:
         self._api, trt = api, api.trt
+        self._compiled: Any = None  # what RTX compiled for this GPU, for all contexts
         self._runtime = api.made("runtime", lambda: trt.Runtime(api.logger))
         self._engine = api.checked(self._runtime.deserialize_cuda_engine(plan), "engine")
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
@@ -77,6 +78,9 @@ class Engine:
             # Kernels for a shape are made when it comes first and never exchanged later: results stay the same.
             strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
             config.dynamic_shapes_kernel_specialization_strategy = strategy
+            if self._compiled is None:
+                self._compiled = api.checked(config.create_runtime_cache(), "runtime cache")
+            config.set_runtime_cache(self._compiled)  # without it every context compiles anew, which takes seconds
             made = self._engine.create_execution_context(config)
         else:
             made = self._engine.create_execution_context()
@@ -84,7 +88,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the device memory; legal twice. Its contexts must be closed before."""
-        self._engine = self._runtime = None
+        self._engine = self._compiled = self._runtime = None
 
     def _tensor(self, name: str) -> IoTensor:
         trt, engine, product = self._api.trt, self._engine, self._api.product
@@ -135,8 +139,15 @@ class Context:
         return found
 
     def enqueue(self, stream: int) -> None:
-        """Run once in a CUDA stream; returns before it is done. Legal inside a stream that is being captured."""
+        """Run once in a CUDA stream; returns before it is done. Captured only where `capturable` says so."""
         self._true(self._context.execute_async_v3(stream), "run the network")
+
+    def capturable(self, stream: int) -> bool:
+        """Whether a run can be captured in a CUDA graph; shapes and addresses are set.
+
+        RTX may allocate while it runs: its documentation of IExecutionContext::isStreamCapturable.
+        """
+        return self._api.product != "tensorrt-rtx" or bool(self._context.is_stream_capturable(stream))
 
     def close(self) -> None:
         """Let go of its device memory; legal twice."""

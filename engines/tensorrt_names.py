@@ -52,6 +52,8 @@ USED: tuple[Name, ...] = (
     Name("ITensor.shape", "read"),
     Name("IBuilderConfig.clear_flag", "call", ("flag",)),
     Name("BuilderFlag.TF32", "member"),
+    Name("IBuilderConfig.set_flag", "call", ("flag",), _RTX),
+    Name("BuilderFlag.REQUIRE_USER_ALLOCATION", "member", (), _RTX),
     Name("IBuilderConfig.set_memory_pool_limit", "call", ("pool", "pool_size")),
     Name("MemoryPoolType.WORKSPACE", "member"),
     Name("IBuilderConfig.builder_optimization_level", "write"),
@@ -105,6 +107,8 @@ USED: tuple[Name, ...] = (
     Name("ICudaEngine.create_execution_context", "call", ("runtime_config",), _RTX),
     Name("IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy", "write", (), _RTX),
     Name("DynamicShapesKernelSpecializationStrategy.EAGER", "member", (), _RTX),
+    Name("IRuntimeConfig.create_runtime_cache", "call", (), _RTX),
+    Name("IRuntimeConfig.set_runtime_cache", "call", ("cache",), _RTX),
     # an execution context
     Name("IExecutionContext.set_optimization_profile_async", "call", ("profile_index", "stream_handle")),
     Name("IExecutionContext.set_input_shape", "call", ("name", "shape")),
@@ -112,6 +116,7 @@ USED: tuple[Name, ...] = (
     Name("IExecutionContext.set_tensor_address", "call", ("name", "memory")),
     Name("IExecutionContext.infer_shapes"),
     Name("IExecutionContext.execute_async_v3", "call", ("stream_handle",)),
+    Name("IExecutionContext.is_stream_capturable", "call", ("stream",), _RTX),
 )
 
 

@@ -20,3 +20,12 @@ def test_the_backend_from_frames_to_outputs(late: bool, tmp_path: Path) -> None:
     paths = [HERE / "fake_tensorrt"]
     ran = run_with_gpu(driver, checks, tmp_path, python_path=paths, timeout_s=100, **environment)
     assert ran.code == 0, ran.out + ran.err
+
+
+def test_what_rtx_asks_for_beside_that(tmp_path: Path) -> None:
+    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    driver = build_driver(tmp_path / "driver")
+    paths = [HERE / "fake_tensorrt_rtx", HERE / "fake_tensorrt"]
+    ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_tensorrt_rtx.py"], tmp_path, python_path=paths)
+    assert ran.code == 0, ran.out + ran.err

@@ -94,14 +94,13 @@ class PlanNetwork:
 
     Attributes:
         outputs: shape with the batch first, and type, in the card's order.
+        graphs: whether its step can be recorded in a CUDA graph; known once `step` was called.
     """
-
-    graphs = True
 
     def __init__(
         self, device: Device, engine: Engine, card: Card, profile: int, shape: Shape, stream: Stream
     ) -> None:
-        self._input = card.input.name
+        self._input, self._stream, self.graphs = card.input.name, stream.handle, True
         self._names = [output.name for output in card.outputs]
         self._context = engine.context()
         self._unread: list[DeviceBuffer] = []  # outputs that the card does not name need memory all the same
@@ -129,6 +128,7 @@ class PlanNetwork:
         self._context.set_address(self._input, tensor.ptr)
         for name, buffer in zip(self._names, outputs, strict=True):
             self._context.set_address(name, buffer.ptr)
+        self.graphs = self._context.capturable(self._stream)
         return self
 
     def enqueue(self, stream: Stream) -> None:
@@ -153,7 +153,8 @@ class PlanWork:
             self.outputs = [array for array, _ in made]
             downloads = [Download(device, array, buffer) for array, buffer in made]
             step = network.step(given, [buffer for _, buffer in made])
-            self._recorded = self._held.own(Recorded(device, [Upload(device, self.input, given), step, *downloads]))
+            steps = [Upload(device, self.input, given), step, *downloads]
+            self._recorded = self._held.own(Recorded(device, steps, apart=() if network.graphs else (step,)))
 
     def start(self, stream: Stream) -> None:
         """Put it all into the stream."""

@@ -1,0 +1,69 @@
+"""TensorRT for RTX on a stand-in (tests/fake_tensorrt_rtx): what it asks for beside what TensorRT does."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import fake_plans
+import numpy as np
+import pytest
+import tensorrt_rtx
+from fake_driver import FakeCuda
+from fake_plans import fixed, means, noise, prepared
+
+from engines.backends.base import Backend, Options
+from engines.backends.tensorrt import SLOTS
+from engines.select import opener
+from pipeline.types import Card
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return fake_plans.semantic(tmp_path)
+
+
+def opened(card: Card, **about: object) -> Backend:
+    data = b"FAKE" + json.dumps({"profiles": [fixed(64, 96)], **about}).encode() + b"\n" + card.path.read_bytes()
+    fake_plans.plan(card, [fixed(64, 96)], product="tensorrt-rtx", data=data)
+    return opener("tensorrt-rtx")(card, Options())
+
+
+def run(backend: Backend, count: int = 2 * SLOTS) -> None:
+    for seed in range(count):
+        tensor = noise(64, 96, seed)
+        (inferred,) = backend.submit([prepared(tensor, seed)]).result()
+        np.testing.assert_allclose(inferred.arrays()[0], means(tensor), rtol=1e-5)
+
+
+def graphs(cuda: FakeCuda, backend: Backend) -> int:
+    """How many graphs are launched for one frame."""
+    before = cuda.report()["calls"].get("cuGraphLaunch", 0)
+    run(backend, 1)
+    return int(cuda.report()["calls"].get("cuGraphLaunch", 0)) - before
+
+
+def test_a_plan_that_allocates_while_it_runs_is_not_captured(cuda: FakeCuda, card: Card) -> None:
+    backend = opened(card, allocates=True)
+    run(backend)
+    if os.environ.get("DASHMASK_CUDA_API") != "pycuda":
+        assert graphs(cuda, backend) == 2  # before it and behind it
+    backend.close()
+
+
+def test_a_plan_that_does_not_is_captured_with_its_copies(cuda: FakeCuda, card: Card) -> None:
+    backend = opened(card)
+    run(backend)
+    if os.environ.get("DASHMASK_CUDA_API") != "pycuda":
+        assert graphs(cuda, backend) == 1
+    backend.close()
+
+
+def test_all_slots_share_what_was_compiled(cuda: FakeCuda, card: Card) -> None:
+    tensorrt_rtx.compiled.clear()
+    backend = opened(card)
+    run(backend)
+    backend.close()
+    assert len(tensorrt_rtx.compiled) == 1
