@@ -63,8 +63,8 @@ class Recorded:
     """Steps in their order.
 
     The first time they are put into the stream one by one, which also lets libraries allocate what they need; the
-    second time they are captured, and from then on one call starts them all. Where they cannot be captured they go on
-    one by one.
+    second time that is waited for, they are captured, and from then on one call starts them all. Where they cannot be
+    captured they go on one by one.
 
     Args:
         apart: those of the steps that are never captured; what stands before and behind them is, each in a graph.
@@ -91,6 +91,7 @@ class Recorded:
         self._ran = True
 
     def _capture(self, stream: Stream) -> None:
+        stream.synchronize()  # what libraries do at first is done: TensorRT asks for that before a capture
         now: list[Step] = []
         try:
             for captured, group in groupby(self.steps, lambda step: not any(step is one for one in self._apart)):

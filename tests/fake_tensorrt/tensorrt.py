@@ -1,7 +1,7 @@
 """A TensorRT that runs ONNX Runtime: what our backend calls of it, on the fake driver, whose memory is the host's.
 
 A plan is `FAKE`, a line of JSON (`version`, `profiles`, `input`) and the ONNX file. As the real one it takes device
-memory for each execution context, must run once before it is captured, answers None or False where it cannot, and
+memory for each execution context, must have run, to its end, before it is captured, answers None or False where it cannot, and
 crashes or hangs while it is imported where FAKE_TENSORRT says so.
 """
 
@@ -180,7 +180,7 @@ class IExecutionContext:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
         self.profile = 0
-        self.ran = False
+        self.ran: list[bool] = []
         self.kept: list[Any] = []
 
     def __del__(self) -> None:
@@ -227,13 +227,12 @@ class IExecutionContext:
         if set(self.addresses) != set(self.engine.tensors) or (capturing.value and not self.ran):
             say("an address is missing, or it is captured before it ran")
             return False
-        self.ran = True
         function = _HostFunction(self._work())
         self.kept.append(function)  # a graph may call it as long as this context lives
         return not _cuda.cuLaunchHostFunc(stream_handle, function, None)
 
     def _work(self) -> Callable[[int], None]:
-        addresses, shapes, engine = dict(self.addresses), dict(self.shapes), self.engine
+        addresses, shapes, engine, ran = dict(self.addresses), dict(self.shapes), self.engine, self.ran
 
         def memory(name: str) -> np.ndarray[Any, Any]:
             dtype = np.dtype(_TYPES[engine.tensors[name].type][1])
@@ -241,6 +240,7 @@ class IExecutionContext:
             return np.frombuffer((ctypes.c_char * nbytes).from_address(addresses[name]), dtype).reshape(shapes[name])
 
         def work(_: int) -> None:
+            ran[:] = [True]
             for name, array in engine.run({name: memory(name) for name in engine.inputs}).items():
                 memory(name)[...] = array
 
