@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from engines.backends.base import usual_hw
+from engines.byte_outputs import by_way_of_floats
 from engines.half import HEAVY, to_half
 from engines.manifest import Precision, Shapes
 from engines.onnx_header import read_onnx_header
@@ -18,7 +19,7 @@ Batch = tuple[int, int]  # least and most; the plan is made best for the most
 
 
 def load_graph(card: Card) -> Any:
-    """The ONNX model of a card, onnx.ModelProto, with scaled channels as GPUs have them fastest.
+    """The ONNX model of a card, onnx.ModelProto, with scaled channels and outputs of bytes as GPUs take them best.
 
     Raises:
         ModelError: it is broken, or its weights lie in another file.
@@ -35,7 +36,7 @@ def load_graph(card: Card) -> Any:
             f"{card.path}: its weights lie in another file, which its SHA-256 says nothing about",
             hint="save it as one file with onnx.save",
         )
-    return as_products(model)
+    return by_way_of_floats(as_products(model))
 
 
 def in_precision(model: Any, name: str, wanted: str | None, product: str) -> tuple[bytes, Precision]:
