@@ -11,6 +11,7 @@ from networks import ROOT, Net, in_half
 
 from engines.backends.onnxruntime_bound import BoundNetwork
 from engines.backends.onnxruntime_cuda import CudaRuntime
+from engines.backends.onnxruntime_libraries import preload
 from engines.device.base import Device, DeviceBuffer, Stream
 from engines.device.recorded import Step
 from engines.kernels.way import Launch, Network
@@ -52,8 +53,8 @@ class OrtMaker:
     ) -> None:
         import onnxruntime
 
-        if provider == "CUDA" and hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()
+        if provider == "CUDA":
+            preload(onnxruntime)
         net = in_half(net, work) if half else net
         self.name = f"ONNX Runtime {provider} {'fp16' if half else 'fp32'}"
         self._runtime = CudaRuntime(onnxruntime, net.card, device, f"{provider}ExecutionProvider", memory)

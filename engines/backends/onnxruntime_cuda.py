@@ -18,6 +18,7 @@ import numpy as np
 
 from engines.backends.base import Options, usual_hw
 from engines.backends.onnxruntime_bound import BoundNetwork, BoundWork, find_outputs, told_by
+from engines.backends.onnxruntime_libraries import preload, why_no_cuda
 from engines.backends.onnxruntime_profile import left_to_cpu
 from engines.backends.onnxruntime_session import (
     LeftToCpuError,
@@ -51,8 +52,7 @@ def open_cuda(card: Card, options: Options) -> SlotBackend:
         raise BackendError(
             f"the installed onnxruntime {ort.__version__} is built without CUDA", hint="install onnxruntime-gpu"
         )
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # the CUDA libraries that pip installed
+    preload(ort)
     return open_on_device(ort, card, options, open_device(), _CUDA, "cuda")
 
 
@@ -141,6 +141,7 @@ class CudaRuntime:
 
     def _settings(self, shape: Shape) -> Any:
         settings = new_settings(self.ort)
+        settings.intra_op_num_threads = 1  # the CPU has nothing to do but shapes
         for axis, name in self._sides.items():
             settings.add_free_dimension_override_by_name(name, shape[axis])
         return settings
@@ -154,7 +155,11 @@ class CudaRuntime:
         }
         session = open_session(self.ort, self.card, settings, [(self._provider, choices)])
         if session.get_providers()[0] != self._provider:
-            raise BackendError("CUDA could not be loaded by onnxruntime, which fell back to the CPU")
+            why = why_no_cuda(self.ort) or "it does not say why"
+            raise BackendError(
+                f"onnxruntime {self.ort.__version__} could not load CUDA: {why}",
+                hint="pip install 'onnxruntime-gpu[cuda,cudnn]', and a driver for the CUDA that it was built for",
+            )
         return session
 
 

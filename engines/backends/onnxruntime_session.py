@@ -42,7 +42,8 @@ def new_settings(ort: Any) -> Any:
 def open_session(ort: Any, card: Card, settings: Any, providers: list[Any], model: bytes | None = None) -> Any:
     """An InferenceSession of a network, or of a part of it; BackendError or ModelError where it cannot be made."""
     try:
-        return ort.InferenceSession(model or str(card.path), settings, providers=providers)
+        # No falling back to the CPU by itself, which is told on standard output and hides the reason.
+        return ort.InferenceSession(model or str(card.path), settings, providers=providers, enable_fallback=0)
     except runtime_errors() as error:
         raise _refusal(card, error) from error
 

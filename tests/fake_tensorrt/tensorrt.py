@@ -1,8 +1,8 @@
 """A TensorRT that runs ONNX Runtime: what our backend calls of it, on the fake driver, whose memory is the host's.
 
 A plan is `FAKE`, a line of JSON (`version`, `profiles`, `input`) and the ONNX file. As the real one it takes device
-memory for each execution context, must have run, to its end, before it is captured, answers None or False where it cannot, and
-crashes or hangs while it is imported where FAKE_TENSORRT says so.
+memory for each execution context, must have run, to its end, before it is captured, answers None or False where it
+cannot, and crashes or hangs while it is imported where FAKE_TENSORRT says so.
 """
 
 from __future__ import annotations

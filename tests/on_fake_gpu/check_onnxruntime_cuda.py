@@ -46,6 +46,18 @@ def ask(backend: Backend, tensor: np.ndarray) -> tuple[np.ndarray, ...]:
     return inferred.arrays()
 
 
+def test_cuda_that_cannot_be_loaded_is_named_and_nothing_is_printed(
+    cuda: FakeCuda, card: Card, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(BackendError, match=r"onnxruntime .* could not load CUDA: .*cannot open shared object file"),
+    ):
+        open_on_device(onnxruntime, card, Options(), open_device(), "CUDAExecutionProvider", "cuda")
+    assert capfd.readouterr().out == ""
+
+
 def test_frames_of_several_sizes_come_back_right_and_in_order(cuda: FakeCuda, card: Card) -> None:
     backend = opened(card, shape_hw=(64, 96))
     assert (backend.name, backend.slots, backend.precision) == ("onnxruntime-cuda", 3, "f32")
