@@ -19,7 +19,7 @@ from fake_gpu import ROOT, build_driver, run_with_gpu
 from test_device import CHECKS, PYTEST
 
 GPU = ROOT / "benchmarks/gpu"
-PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "run", "way", "compile"]
+PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "run", "way", "sanitizer", "compile"]
 KEYS = {"part": str, "state": str, "why": str, "seconds": float, "facts": dict, "rows": list, "log": str}
 STATES = ("done", "skipped", "failed", "timed out")
 
@@ -272,3 +272,38 @@ def test_its_parts_run_on_a_driver_in_host_memory(tmp_path: Path) -> None:
     ran = run_with_gpu(driver, words, tmp_path, python_path=[GPU], timeout_s=110, FAKE_CUDA_EAGER="1")
     assert ran.code == 0, ran.out + ran.err
     assert "skipped" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (0, "========= ERROR SUMMARY: 0 errors", {"passed": True}),
+        (9, "========= Invalid read of size 4", {"passed": False, "wrong": ["Invalid read of size 4"]}),
+        (
+            1,
+            "========= Error: Device not supported",
+            {"skipped": "racecheck ended with 1: Error: Device not supported"},
+        ),
+    ],
+)
+def test_what_the_sanitizer_finds_is_told_apart_from_a_device_that_it_refuses(
+    status: int, said: str, told: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(GPU))
+    import part_sanitizer
+
+    program = tmp_path / "compute-sanitizer"
+    program.write_text(f"#!/bin/sh\necho '{said}'\nexit {status}\n")
+    program.chmod(0o755)
+    assert part_sanitizer.under(str(program), "racecheck", 20) == told
+
+
+def test_what_rtx_makes_of_the_gpu_is_told_as_far_as_it_came(rtx: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(GPU))
+    import ask_rtx
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    told = ask_rtx.ask("usual")
+    assert told["version"].startswith(rtx)
+    assert told["plan_bytes"] > 1000
+    assert "no NVIDIA driver" in told["failed"] or "right" in told

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ask_rtx import TARGETS, ask
 from networks import Net, frames, networks
 from part_onnxruntime import compare
 from report import Report, Skip, need_gpu, run
@@ -17,8 +18,10 @@ from pipeline.image import Image
 
 def main(report: Report) -> None:
     need_gpu(report)
-    from engines.probe import tensorrt_here
+    from engines.probe import installed, tensorrt_here
 
+    for target in TARGETS if installed("tensorrt_rtx") else ():
+        report.fact(f"a_plan_for_{target}", ask(target))
     here = tensorrt_here("tensorrt-rtx")
     if here.reason:
         raise Skip(here.reason)

@@ -4,8 +4,8 @@
 #   benchmarks/gpu/run.sh [--only PART]... [--name NAME] [--out FOLDER] [--seconds 460] [--dry]
 #   benchmarks/gpu/run.sh --stash       only keep the packs of .gpu/ on the machine, where they come in several goes
 #
-# Parts: machine device kernels onnxruntime rtx run way compile. Each runs in a process of its own with a time limit; what
-# is missing is told and skipped. The result is FOLDER/gpu-NAME.json (benchmarks/results by default, or $OUT), whole
+# Parts: machine device kernels onnxruntime rtx run way sanitizer compile. Each runs in a process of its own with a time
+# limit; what is missing is told and skipped. The result is FOLDER/gpu-NAME.json (benchmarks/results by default, or $OUT), whole
 # after every part, and a table beside it. --dry runs all of it without touching a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

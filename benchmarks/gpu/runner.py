@@ -29,7 +29,7 @@ SCHEMA = 1
 # In the order of what the rest depends on; the limits are seconds, and --seconds holds for all of them together.
 PARTS = {
     **{"machine": 30, "device": 40, "kernels": 75, "onnxruntime": 60, "rtx": 70},
-    **{"run": 100, "way": 150, "compile": 90},
+    **{"run": 100, "way": 150, "sanitizer": 60, "compile": 90},
 }
 
 

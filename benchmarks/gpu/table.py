@@ -69,7 +69,9 @@ def markdown(told: Mapping[str, Any]) -> str:
         keys = ("network", "by", "batch", "ms", "model_fps", "first_s", "memory_mib", "skipped", "failed")
         lines += ["## ENet by torch, the network alone", ""]
         lines += [*table(keys, ([_cell(row.get(key)) for key in keys] for row in rows)), ""]
-    for name, title in (("kernels", "Kernels against the CPU"), ("device", "Life cycle of the device")):
+    claims = {"kernels": "Kernels against the CPU", "device": "Life cycle of the device"}
+    claims["sanitizer"] = "Kernels under compute-sanitizer"
+    for name, title in claims.items():
         if rows := _rows(parts, name):
             lines += [f"## {title}", "", *table(("claim", "outcome"), (_claim(row) for row in rows)), ""]
     return "\n".join(lines)

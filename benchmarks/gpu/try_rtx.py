@@ -5,6 +5,7 @@ python try_rtx.py ONNX HEIGHT WIDTH FOLDER
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,4 +37,9 @@ def main(path: str, height: str, width: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        os._exit(1)  # nothing is torn down, which may crash and hide the reason
+    os._exit(0)
