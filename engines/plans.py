@@ -52,6 +52,12 @@ def manifest_path(plan: Path) -> Path:
     return plan.with_name(f"{plan.name}.json")
 
 
+def compiled_path(plan: Path, machine: Machine) -> Path:
+    """Where that lies which RTX compiled of a plan for a machine: beside the plan."""
+    digest = hashlib.sha256(repr(machine).encode()).hexdigest()[:12]
+    return plan.with_name(f"{plan.name}.{digest}.compiled")
+
+
 def plan_path(manifest: Manifest) -> Path:
     """Where a plan goes that was given no place: the name holds the network and a digest of all that matters."""
     digest = hashlib.sha256(repr(manifest.key).encode()).hexdigest()[:16]

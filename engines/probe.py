@@ -20,7 +20,7 @@ GPU = (*TENSORRT, "onnxruntime-cuda")
 MODULES = {  # backend -> module it imports, how to install it
     "tensorrt": ("tensorrt", "pip install tensorrt"),
     "tensorrt-rtx": ("tensorrt_rtx", "pip install tensorrt-rtx"),
-    "onnxruntime-cuda": ("onnxruntime", "pip install onnxruntime-gpu"),
+    "onnxruntime-cuda": ("onnxruntime", "pip install 'onnxruntime-gpu[cuda,cudnn]'"),
     "openvino": ("openvino", "pip install openvino"),
     "onnxruntime-cpu": ("onnxruntime", "pip install onnxruntime"),
 }

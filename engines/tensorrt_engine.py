@@ -41,15 +41,17 @@ class Engine:
     Args:
         api: the bindings of the product that built it.
         plan: its bytes.
+        compiled: what RTX compiled for this GPU at another time, see `compiled`; what is of no use is left alone.
 
     Raises:
         BackendError: TensorRT does not take the plan, or it has a tensor that is not in device memory, not
             row-major or of a type that NumPy has not.
     """
 
-    def __init__(self, api: Api, plan: bytes) -> None:
+    def __init__(self, api: Api, plan: bytes, compiled: bytes = b"") -> None:
         self._api, trt = api, api.trt
         self._compiled: Any = None  # what RTX compiled for this GPU, for all contexts
+        self._kept = compiled
         self._runtime = api.made("runtime", lambda: trt.Runtime(api.logger))
         self._engine = api.checked(self._runtime.deserialize_cuda_engine(plan), "engine")
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
@@ -80,11 +82,18 @@ class Engine:
             config.dynamic_shapes_kernel_specialization_strategy = strategy
             if self._compiled is None:
                 self._compiled = api.checked(config.create_runtime_cache(), "runtime cache")
+                if self._kept:
+                    self._compiled.deserialize(self._kept)
             config.set_runtime_cache(self._compiled)  # without it every context compiles anew, which takes seconds
             made = self._engine.create_execution_context(config)
         else:
             made = self._engine.create_execution_context()
         return Context(api, api.checked(made, "execution context"))
+
+    def compiled(self) -> bytes:
+        """What RTX compiled so far, for this GPU and driver; empty of TensorRT, which compiles when it builds."""
+        said = None if self._compiled is None else self._compiled.serialize()
+        return b"" if said is None else bytes(said)
 
     def close(self) -> None:
         """Let go of the device memory; legal twice. Its contexts must be closed before."""

@@ -109,6 +109,8 @@ USED: tuple[Name, ...] = (
     Name("DynamicShapesKernelSpecializationStrategy.EAGER", "member", (), _RTX),
     Name("IRuntimeConfig.create_runtime_cache", "call", (), _RTX),
     Name("IRuntimeConfig.set_runtime_cache", "call", ("cache",), _RTX),
+    Name("IRuntimeCache.deserialize", "call", ("blob",), _RTX),
+    Name("IRuntimeCache.serialize", "call", (), _RTX),
     # an execution context
     Name("IExecutionContext.set_optimization_profile_async", "call", ("profile_index", "stream_handle")),
     Name("IExecutionContext.set_input_shape", "call", ("name", "shape")),

@@ -4,6 +4,7 @@ It runs in a process of its own, which may crash: the last line tells how far it
 
 python ask_rtx.py usual     a plan for the GPUs that RTX builds for where nothing is said
 python ask_rtx.py this      a plan for the GPU that is here
+python ask_rtx.py plain     the usual one without REQUIRE_USER_ALLOCATION, which dashmask asks for
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGETS = ("usual", "this")
+TARGETS = ("usual", "this", "plain")
 SIDE = 64
 
 
@@ -76,7 +77,8 @@ def _plan(trt: Any, logger: Any, target: str) -> bytes | None:
     layer.get_output(0).name = "sums"
     network.mark_output(layer.get_output(0))
     config = builder.create_builder_config()
-    config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+    if target != "plain":
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     if target == "this":
         config.num_compute_capabilities = 1
         say(asked_for_this=bool(config.set_compute_capability(trt.ComputeCapability.CURRENT, 0)))

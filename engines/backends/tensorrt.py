@@ -12,8 +12,9 @@ from engines.backends.slot_backend import SlotBackend
 from engines.backends.tensorrt_plan import PlanRuntime
 from engines.device import open_device
 from engines.gpu import gpu_here
+from engines.kept_file import keep, read_kept
 from engines.manifest import Machine, shapes_of
-from engines.plans import Plan, find_plans, load_plan, plans_dir
+from engines.plans import Plan, compiled_path, find_plans, load_plan, plans_dir
 from engines.probe import tensorrt_here
 from engines.tensorrt_api import open_api
 from engines.tensorrt_engine import Engine
@@ -88,12 +89,14 @@ def _let_go(kind: object, error: BaseException | None, traceback: TracebackType 
 
 def _load(product: str, card: Card, options: Options, machine: Machine, plan: Plan) -> SlotBackend:
     data, manifest = load_plan(plan.path, machine, onnx_sha256=card.sha256)
+    compiled = compiled_path(plan.path, machine)
+    kept = (read_kept(compiled) or b"") if product == "tensorrt-rtx" else b""
     api = open_api(product)
     device = open_device()
     try:
         with device.current(), ExitStack() as refused:
             refused.push(_let_go)
-            engine = Engine(api, data)
+            engine = Engine(api, data, kept)
             refused.callback(engine.close)
             runtime = PlanRuntime(device, engine, card, manifest)
             shape = runtime.usual(options.shape_hw)
@@ -115,6 +118,10 @@ def _load(product: str, card: Card, options: Options, machine: Machine, plan: Pl
         raise
     try:
         backend.ready(shape, options.task)
+        with device.current():
+            now = engine.compiled()
+        if now not in (b"", kept):
+            keep(compiled, now)  # the next run need not compile
     except BaseException:
         with suppress(BackendError):
             backend.close()

@@ -17,7 +17,7 @@ from engines.backends.tensors import Outputs, Shape
 from engines.device.base import Device, DeviceBuffer, Stream
 from engines.device.held import Held
 from engines.device.ledger import free_each
-from engines.device.recorded import Download, Recorded, Upload
+from engines.device.recorded import Download, Recorded, Step, Upload
 from engines.manifest import Manifest, Shapes, profile_for, shapes_of
 from engines.tensorrt_engine import Engine
 from pipeline.errors import BackendError
@@ -153,7 +153,7 @@ class PlanWork:
             self.outputs = [array for array, _ in made]
             downloads = [Download(device, array, buffer) for array, buffer in made]
             step = network.step(given, [buffer for _, buffer in made])
-            steps = [Upload(device, self.input, given), step, *downloads]
+            steps: list[Step] = [Upload(device, self.input, given), step, *downloads]
             self._recorded = self._held.own(Recorded(device, steps, apart=() if network.graphs else (step,)))
 
     def start(self, stream: Stream) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from engines.kept_file import keep as keep_file
+from engines.kept_file import read_kept
 from pipeline.errors import BackendError
 
 SOURCES = ("letterbox", "labels", "detections", "instances", "masks")  # .cu files, each a module of its own
@@ -15,8 +16,6 @@ HEADERS = ("kernel.cuh", "detections.cuh")
 # No fused multiply-add: the same roundings as on the CPU. No fast mathematics: divisions are exact, NaN is NaN.
 OPTIONS = ("--std=c++17", "--fmad=false")
 OLDEST = 75  # compute capability 7.5, Turing: what CUDA 13 still knows
-
-_DIGEST = hashlib.sha256().digest_size
 
 
 def compile_kernels(source: str, compute_capability: tuple[int, int], cache: Path | None = None) -> bytes:
@@ -39,16 +38,16 @@ def compile_kernels(source: str, compute_capability: tuple[int, int], cache: Pat
         path = (cache_folder() if cache is None else cache) / name
     except RuntimeError:  # the user has no home
         return _compile(nvrtc, source, texts, options)
-    compiled = _read(path)
+    compiled = read_kept(path)
     if compiled is None:
         compiled = _compile(nvrtc, source, texts, options)
-        _write(path, compiled)
+        keep_file(path, compiled)
     return compiled
 
 
 def keep(source: str, compute_capability: tuple[int, int], compiled: bytes, cache: Path) -> None:
     """Put what a .cu file was compiled to elsewhere where `compile_kernels` finds it; see there."""
-    _write(cache / _asked(_import(), source, compute_capability)[0], compiled)
+    keep_file(cache / _asked(_import(), source, compute_capability)[0], compiled)
 
 
 def _asked(
@@ -134,28 +133,3 @@ def _checked(nvrtc: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
     if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
         raise BackendError(f"NVRTC failed: {status.name}")
     return tuple(values)
-
-
-def _read(path: Path) -> bytes | None:
-    """What was kept; None where it is not there or not whole."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    compiled = content[_DIGEST:]
-    return compiled if compiled and hashlib.sha256(compiled).digest() == content[:_DIGEST] else None
-
-
-def _write(path: Path, compiled: bytes) -> None:
-    """Whole or not at all, also where two processes write at once; a cache that cannot be written is done without."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, delete=False) as file:
-            try:
-                file.write(hashlib.sha256(compiled).digest() + compiled)
-                file.flush()
-                os.replace(file.name, path)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError:
-        return

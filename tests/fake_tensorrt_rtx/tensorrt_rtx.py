@@ -24,6 +24,13 @@ class IRuntimeCache:
     def __init__(self) -> None:
         self.kernels: set[str] = set()
 
+    def serialize(self) -> bytes:
+        return "\n".join(sorted(self.kernels)).encode()
+
+    def deserialize(self, blob: bytes) -> bool:
+        self.kernels |= set(blob.decode().splitlines())
+        return True
+
 
 class IRuntimeConfig:
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from fake_plans import fixed, means, noise, prepared
 
 from engines.backends.base import Backend, Options
 from engines.backends.tensorrt import SLOTS
+from engines.plans import plans_dir
 from engines.select import opener
 from pipeline.types import Card
 
@@ -61,9 +62,19 @@ def test_a_plan_that_does_not_is_captured_with_its_copies(cuda: FakeCuda, card: 
     backend.close()
 
 
-def test_all_slots_share_what_was_compiled(cuda: FakeCuda, card: Card) -> None:
+def compiles(card: Card) -> int:
+    """How often something is compiled in a run."""
     tensorrt_rtx.compiled.clear()
     backend = opened(card)
     run(backend)
     backend.close()
-    assert len(tensorrt_rtx.compiled) == 1
+    return len(tensorrt_rtx.compiled)
+
+
+def test_what_was_compiled_is_shared_by_all_slots_and_kept_for_the_next_run(cuda: FakeCuda, card: Card) -> None:
+    assert compiles(card) == 1
+    assert compiles(card) == 0
+    (kept,) = plans_dir().glob("*.compiled")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert compiles(card) == 1  # what is damaged is passed over, and written again
+    assert compiles(card) == 0
