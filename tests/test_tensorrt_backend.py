@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_gpu import HERE, build_driver, run_with_gpu
+from fake_gpu import HERE, ROOT, build_driver, run_with_gpu
 from test_device import CHECKS, PYTEST
 
 
@@ -26,6 +26,6 @@ def test_what_rtx_asks_for_beside_that(tmp_path: Path) -> None:
     pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     driver = build_driver(tmp_path / "driver")
-    paths = [HERE / "fake_tensorrt_rtx", HERE / "fake_tensorrt"]
+    paths = [HERE / "fake_tensorrt_rtx", HERE / "fake_tensorrt", ROOT / "benchmarks/gpu"]
     ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_tensorrt_rtx.py"], tmp_path, python_path=paths)
     assert ran.code == 0, ran.out + ran.err

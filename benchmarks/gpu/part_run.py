@@ -155,6 +155,7 @@ class RtxPlans:
     def __init__(self, work: Path) -> None:
         self._work = work
         self._why_not: dict[str, str] = {}  # by network; empty: its plan is there
+        self._too_slow = ""
 
     def __call__(self, net: Net, options: Options) -> tuple[Card, Any]:
         from engines.backends.tensorrt import open_rtx
@@ -162,10 +163,13 @@ class RtxPlans:
 
         if net.label not in self._why_not:
             try:
+                if self._too_slow:  # the others would take as long
+                    raise TimeoutError(self._too_slow)
                 survive(net, self._work)
                 build_plan(net.card, precision="fp16", shapes_hw=[net.size_hw], product="tensorrt-rtx")
             except Exception as error:
                 self._why_not[net.label] = str(error)
+                self._too_slow = self._too_slow or str(error) * isinstance(error, TimeoutError)
             else:
                 self._why_not[net.label] = ""
         if why_not := self._why_not[net.label]:

@@ -65,6 +65,8 @@ def available(device: Device, work: Path, found: Sequence[Net], report: Report) 
                 gc.collect()
             except Exception as error:
                 why[name] = f"{net.label}: {' '.join(str(error).split())[:300]}"
+                if isinstance(error, TimeoutError):
+                    break  # the others would take as long
                 continue
             makers[name] = partial(opened, kind, device, work)
             break
@@ -80,12 +82,13 @@ def survive(net: Net, work: Path, seconds: float = 50) -> None:
 
     Raises:
         RuntimeError: it does not run.
+        TimeoutError: not in that time.
     """
     words = (sys.executable, str(HERE / "try_rtx.py"), str(net.card.path), *map(str, net.size_hw), str(work))
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"it did not run within {seconds:g} s") from error
+        raise TimeoutError(f"it did not run within {seconds:g} s") from error
     if done.returncode:
         how = signal.Signals(-done.returncode).name if done.returncode < 0 else done.stderr.strip().splitlines()[-1:]
         raise RuntimeError(f"it does not run here: {how}")

@@ -85,8 +85,9 @@ class RtxMaker:
         from engines.backends.tensorrt_plan import PlanRuntime
         from engines.build import build
         from engines.gpu import gpu_here
+        from engines.kept_file import read_kept
         from engines.manifest import Machine
-        from engines.plans import load_plan
+        from engines.plans import compiled_path, load_plan
         from engines.probe import tensorrt_here
         from engines.tensorrt_api import open_api
         from engines.tensorrt_engine import Engine
@@ -100,8 +101,10 @@ class RtxMaker:
         out = work / f"{net.card.path.stem}-{net.size_hw[1]}x{net.size_hw[0]}-{batch}-{precision}.plan"
         sizes, batches = [net.size_hw], [(batch, batch)]
         made = build(net.card, precision=precision, shapes_hw=sizes, batches=batches, product="tensorrt-rtx", out=out)
-        data, manifest = load_plan(made.plan.path, Machine("tensorrt-rtx", here.version, gpu_here()[0]))
-        self._engine = Engine(open_api("tensorrt-rtx"), data)
+        machine = Machine("tensorrt-rtx", here.version, gpu_here()[0])
+        data, manifest = load_plan(made.plan.path, machine)
+        self._compiled = compiled_path(made.plan.path, machine)
+        self._engine = Engine(open_api("tensorrt-rtx"), data, read_kept(self._compiled) or b"")
         self._runtime = PlanRuntime(device, self._engine, net.card, manifest)
         self._shape, self._device = net.shape(batch), device
         self._closing: list[Callable[[], None]] = []
@@ -114,6 +117,10 @@ class RtxMaker:
         return made
 
     def close(self) -> None:
+        from engines.kept_file import keep
+
+        if now := self._engine.compiled():
+            keep(self._compiled, now)  # another process need not compile it again
         closing, self._closing = self._closing, []
         for close in closing:
             close()
