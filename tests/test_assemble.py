@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from engines.backends.base import Options, Ticket
 from engines.backends.null import NullBackend
 from pipeline.config import Config, OutputConfig
 from pipeline.flow import Pool
+from pipeline.image import Image
 from pipeline.networks import Network, networks
 from pipeline.preprocess import Preprocessor, TensorBuffer
 from pipeline.running.assemble import build
 from pipeline.running.capture import open_configured
-from pipeline.types import Inferred, Picture, Prepared, Scene
+from pipeline.running.inferring import Infer
+from pipeline.types import Frame, Inferred, Picture, Prepared, Scene
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 
@@ -118,6 +121,52 @@ def test_an_error_of_a_backend_names_stage_and_frame(models: tuple[Path, Path], 
     assert any("infer" in note for note in caught.value.__notes__)
     for net in nets:
         net.selection.backend.close()
+
+
+def test_every_slot_of_a_gpu_is_busy_while_frames_wait(models: tuple[Path, Path], clip: Path) -> None:
+    config = configured(models[1:])
+    (net,) = networks(config)
+
+    class OnlyTogether(Later):
+        """Counts how many are under way."""
+
+        max_batch, most = 1, 0
+
+        def submit(self, batch: Sequence[Prepared]) -> Ticket:
+            waiting.append(batch[0].frame.index)
+            self.most = max(self.most, len(waiting))
+            return Answer(self._backend, batch)
+
+    class Answer:
+        def __init__(self, backend: Any, batch: Sequence[Prepared]) -> None:
+            self._backend, self._batch = backend, batch
+
+        def result(self) -> list[Inferred]:
+            time.sleep(0.01)  # longer than decoding takes: frames wait
+            waiting.remove(self._batch[0].frame.index)
+            inferred: list[Inferred] = self._backend.submit(self._batch).result()
+            return inferred
+
+    waiting: list[int] = []
+    backend = OnlyTogether(net.selection.backend)
+    got = scenes([with_backend(net, backend)], config, str(clip))
+    backend.close()
+    assert [scene.frame.index for scene in got] == list(range(25))
+    assert backend.most == 3
+
+
+def test_where_no_frame_waits_the_oldest_slot_alone_is_waited_for(models: tuple[Path, Path]) -> None:
+    (net,) = networks(configured(models[1:]))
+    image = Image((np.zeros((64, 64, 3), np.uint8),), "bgr24")
+    frames = [Frame(index, index, Fraction(1, 25), 0.0, image) for index in range(3)]
+    step = Infer([Later(net.selection.backend)], None)
+    made = [[(net.preprocessor.prepare(frame),)] for frame in frames]
+    assert list(step(made[0])) == list(step(made[1])) == []
+    assert [row[0].prepared.frame.index for row in step.drain()] == [0]
+    assert list(step(made[2])) == []  # a slot is free for what came meanwhile
+    assert [row[0].prepared.frame.index for row in step.drain()] == [1]
+    assert [row[0].prepared.frame.index for row in step.drain()] == [2]
+    assert list(step.drain()) == []
 
 
 def test_the_null_backend_runs_every_stage(models: tuple[Path, Path], clip: Path) -> None:

@@ -46,7 +46,7 @@ def build(
         dropped: frames lost so far, by cause; asked once a frame.
         render: draws a scene, in a thread of its own; None: pictures stay empty.
         sinks: name and opener of each; each has a thread and is opened at its first picture.
-        in_flight: most frames under way behind the source; None: one more than the workers.
+        in_flight: most frames under way behind the source; None: as build_lanes has it.
     """
     lane = Lane(source, render, sinks)
     return build_lanes(config, [lane], nets, dropped=lambda number: dropped(), in_flight=in_flight)
@@ -76,6 +76,7 @@ def build_lanes(
     """
     backends = [net.selection.backend for net in nets]
     workers = min(backend.workers for backend in backends)
+    slots = min(backend.slots for backend in backends)
     batch = min(backend.max_batch for backend in backends)
     together = min(batch, len(lanes))  # frames of so many sources share a batch
     whole = all(takes_frames(backend) for backend in backends)
@@ -109,7 +110,7 @@ def build_lanes(
         readers if len(lanes) > 1 else readers[0],
         stages,
         live=lives if len(lanes) > 1 else lives[0],
-        in_flight=in_flight or workers * together + 1,
+        in_flight=in_flight or workers * slots * together + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
         join_timeout_s=JOIN_S + (config.source.open_timeout_s + config.source.read_timeout_s if any(lives) else 0),

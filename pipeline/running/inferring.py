@@ -41,8 +41,8 @@ class Infer:
                 yield from self._oldest()
 
     def drain(self) -> Iterator[Any]:
-        """What is still to come; see flow.Step."""
-        while self._waiting:
+        """The results of the oldest ticket; the others go on. See flow.Step."""
+        if self._waiting:
             yield from self._oldest()
 
     def _oldest(self) -> Iterator[Any]:
