@@ -28,10 +28,9 @@ def main(report: Report) -> None:
     if "CUDAExecutionProvider" not in providers:
         raise Skip("the installed onnxruntime is built without CUDA: the pack of onnxruntime-gpu is not here")
     from engines.backends.onnxruntime_cuda import open_cuda
-    from engines.backends.onnxruntime_libraries import preload, why_no_cuda
+    from engines.backends.onnxruntime_libraries import preload
 
-    preload(onnxruntime)
-    report.fact("cuda_provider", why_no_cuda(onnxruntime) or "loads")
+    report.fact("missing_libraries", preload(onnxruntime))
     images, source = frames(8)
     report.fact("frames", source)
     with tempfile.TemporaryDirectory() as folder:

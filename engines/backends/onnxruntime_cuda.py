@@ -18,7 +18,7 @@ import numpy as np
 
 from engines.backends.base import Options, usual_hw
 from engines.backends.onnxruntime_bound import BoundNetwork, BoundWork, find_outputs, told_by
-from engines.backends.onnxruntime_libraries import preload, why_no_cuda
+from engines.backends.onnxruntime_libraries import preload
 from engines.backends.onnxruntime_profile import left_to_cpu
 from engines.backends.onnxruntime_session import (
     LeftToCpuError,
@@ -155,7 +155,7 @@ class CudaRuntime:
         }
         session = open_session(self.ort, self.card, settings, [(self._provider, choices)])
         if session.get_providers()[0] != self._provider:
-            why = why_no_cuda(self.ort) or "it does not say why"
+            why = preload(self.ort) or "its log says why"
             raise BackendError(
                 f"onnxruntime {self.ort.__version__} could not load CUDA: {why}",
                 hint="pip install 'onnxruntime-gpu[cuda,cudnn]', and a driver for the CUDA that it was built for",

@@ -1,32 +1,24 @@
-"""The CUDA libraries that ONNX Runtime's CUDA provider needs: loaded first, and named where they are missing."""
+"""The CUDA libraries that ONNX Runtime's CUDA provider needs: loaded first, and named where they are missing.
+
+The provider itself is never loaded here: only ONNX Runtime may do that, which gives it what it works with.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import io
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
-_CAPI = "capi/libonnxruntime_providers_{}.so"
 
+def preload(ort: Any) -> str:
+    """Load what pip installed of CUDA, or the system has; legal twice.
 
-def preload(ort: Any) -> None:
-    """Load what pip installed of CUDA; what ONNX Runtime prints about the rest does not go among our own output."""
-    if hasattr(ort, "preload_dlls"):
-        with redirect_stdout(io.StringIO()):
-            ort.preload_dlls()
-
-
-def why_no_cuda(ort: Any) -> str:
-    """What the loader has against the CUDA provider, such as a library that is missing; empty: nothing.
-
-    ONNX Runtime says it in its log alone, and goes on with the CPU.
+    Returns:
+        What ONNX Runtime says of libraries that are missing, which it prints; empty where none is.
     """
-    folder = Path(ort.__file__).parent
-    try:
-        ctypes.CDLL(str(folder / _CAPI.format("shared")), mode=ctypes.RTLD_GLOBAL)  # the provider's symbols
-        ctypes.CDLL(str(folder / _CAPI.format("cuda")))
-    except OSError as error:
-        return str(error)
-    return ""
+    if not hasattr(ort, "preload_dlls"):
+        return ""
+    with redirect_stdout(io.StringIO()) as said:  # our own output is for people and pipes
+        ort.preload_dlls()
+    lines = [line.strip() for line in said.getvalue().splitlines()]
+    return "; ".join(line.removeprefix("Failed to load ") for line in lines if line.startswith("Failed to load "))
