@@ -103,7 +103,10 @@ def measure_way(
         if not graph:
             told["stages"] = _stages(device, first.stream, first.steps, seconds / 4)
         network, steps = first.steps["network"], list(first.steps.values())
-        apart = () if first.graphs else (network,)
+
+        def apart(step: Step) -> bool:
+            return step is network and not first.graphs
+
         whole, alone = Recorded(device, steps, apart), Recorded(device, [network], apart)
         loops += [whole, alone]
         told["whole_ms"] = _recorded(device, first.stream, whole, seconds / 8)

@@ -94,13 +94,12 @@ class PlanNetwork:
 
     Attributes:
         outputs: shape with the batch first, and type, in the card's order.
-        graphs: whether its step can be recorded in a CUDA graph; known once `step` was called.
     """
 
     def __init__(
         self, device: Device, engine: Engine, card: Card, profile: int, shape: Shape, stream: Stream
     ) -> None:
-        self._input, self._stream, self.graphs = card.input.name, stream.handle, True
+        self._input, self._stream = card.input.name, stream.handle
         self._names = [output.name for output in card.outputs]
         self._context = engine.context()
         self._unread: list[DeviceBuffer] = []  # outputs that the card does not name need memory all the same
@@ -128,8 +127,12 @@ class PlanNetwork:
         self._context.set_address(self._input, tensor.ptr)
         for name, buffer in zip(self._names, outputs, strict=True):
             self._context.set_address(name, buffer.ptr)
-        self.graphs = self._context.capturable(self._stream)
         return self
+
+    @property
+    def graphs(self) -> bool:
+        """Whether its step can be recorded in a CUDA graph; `step` was called."""
+        return self._context.capturable(self._stream)
 
     def enqueue(self, stream: Stream) -> None:
         """Put the network into a stream."""
@@ -154,7 +157,9 @@ class PlanWork:
             downloads = [Download(device, array, buffer) for array, buffer in made]
             step = network.step(given, [buffer for _, buffer in made])
             steps: list[Step] = [Upload(device, self.input, given), step, *downloads]
-            self._recorded = self._held.own(Recorded(device, steps, apart=() if network.graphs else (step,)))
+            self._recorded = self._held.own(
+                Recorded(device, steps, lambda one: one is network and not network.graphs)
+            )
 
     def start(self, stream: Stream) -> None:
         """Put it all into the stream."""

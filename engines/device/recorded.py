@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol
@@ -67,13 +67,16 @@ class Recorded:
     captured they go on one by one.
 
     Args:
-        apart: those of the steps that are never captured; what stands before and behind them is, each in a graph.
+        apart: which steps cannot be captured, asked when the others are: what stands before and behind them is, each
+            in a graph.
     """
 
-    def __init__(self, device: Device, steps: Sequence[Step], apart: Sequence[Step] = ()) -> None:
+    def __init__(
+        self, device: Device, steps: Sequence[Step], apart: Callable[[Step], bool] = lambda step: False
+    ) -> None:
         self.steps = tuple(steps)
         self.why_no_graph = "" if device.graphs else f"{device.api} has none"
-        self._device, self._apart = device, tuple(apart)
+        self._device, self._apart = device, apart
         self._graphs: list[Graph] = []
         self._now = self.steps  # what is put into the stream: steps, or graphs of them
         self._ran = self._captured = False
@@ -94,9 +97,9 @@ class Recorded:
         stream.synchronize()  # what libraries do at first is done: TensorRT asks for that before a capture
         now: list[Step] = []
         try:
-            for captured, group in groupby(self.steps, lambda step: not any(step is one for one in self._apart)):
+            for apart, group in groupby(self.steps, self._apart):
                 steps = list(group)
-                now += [self._graph_of(steps, stream)] if captured else steps
+                now += steps if apart else [self._graph_of(steps, stream)]
         except DeviceLostError:
             raise
         except BackendError as error:

@@ -39,7 +39,11 @@ class Network(Protocol):
     """A network for one shape of its input."""
 
     outputs: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]  # shape with the batch first, and type; the card's order
-    graphs: bool  # whether its step can be recorded in a CUDA graph
+
+    @property
+    def graphs(self) -> bool:
+        """Whether its step can be recorded in a CUDA graph, once it ran."""
+        ...
 
     def step(self, tensor: DeviceBuffer, outputs: Sequence[DeviceBuffer]) -> Step:
         """The step that reads the tensor and writes the outputs."""
@@ -62,9 +66,6 @@ class Way:
         rules: of yolo-seg.
         batch: frames at most.
         stream: where all of it runs, which stays the caller's; None: one of its own.
-
-    Attributes:
-        graphs: whether the network is recorded with the rest.
 
     Raises:
         BackendError: a family, format or output that the GPU does not serve, or too little memory.
@@ -106,7 +107,7 @@ class Way:
         self._shapes = list(network.outputs)
         self._outputs = [held.alloc(int(np.prod(shape)) * dtype.itemsize) for shape, dtype in self._shapes]
         self._preparing = held.own(Preparing(*around, self._layout, letterbox, card.input))
-        self._network, self.graphs = network.step(self._tensor, self._outputs), network.graphs
+        self._of, self._network = network, network.step(self._tensor, self._outputs)
         if card.family == "semantic":
             shape, dtype = self._shapes[0]
             self._labelling = held.own(Labelling(*around, shape, dtype, letterbox, self._chosen))
@@ -121,6 +122,11 @@ class Way:
         """By name, in their order; for timing each."""
         names = ("upload", "preprocess", "network", "postprocess", "download")
         return dict(zip(names, self._recorded.steps, strict=True))
+
+    @property
+    def graphs(self) -> bool:
+        """Whether the network can be recorded with the rest."""
+        return self._of.graphs
 
     @property
     def stream(self) -> Stream:
@@ -183,7 +189,7 @@ class Way:
         prepare = Launch(lambda stream: self._preparing.run(self._frames.ptr, self._tensor.ptr, batch, stream))
         post, download = self._postprocess()
         steps: list[Step] = [upload, prepare, self._network, post, download]
-        return self._held.own(Recorded(self._device, steps, apart=() if self.graphs else (self._network,)))
+        return self._held.own(Recorded(self._device, steps, lambda step: step is self._network and not self.graphs))
 
     def _postprocess(self) -> tuple[Step, Step]:
         batch = self._batch

@@ -66,7 +66,7 @@ class IExecutionContext(tensorrt.IExecutionContext):
 
     def is_stream_capturable(self, stream: int) -> bool:
         assert set(self.addresses) == set(self.engine.tensors)
-        return not self.engine.about.get("allocates")
+        return bool(self.ran) and not self.engine.about.get("allocates")
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         kernels = str(sorted(self.shapes.items()))
