@@ -307,3 +307,8 @@ def test_what_rtx_makes_of_the_gpu_is_told_as_far_as_it_came(rtx: str, monkeypat
     assert told["version"].startswith(rtx)
     assert told["plan_bytes"] > 1000
     assert "no NVIDIA driver" in told["failed"] or "right" in told
+    import table
+
+    parts = {"rtx": {"state": "done", "why": "", "seconds": 1.0, "rows": [], "facts": {"a_plan_for_usual": told}}}
+    whole = {"name": "x", "dry": False, "began": "now", "commit": "", "seconds": 1.0, "parts": parts}
+    assert f"TensorRT for RTX, a plan for usual: `{told}`" in table.markdown(whole)

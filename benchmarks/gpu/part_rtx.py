@@ -21,7 +21,7 @@ def main(report: Report) -> None:
     from engines.probe import installed, tensorrt_here
 
     for target in TARGETS if installed("tensorrt_rtx") else ():
-        report.fact(f"a_plan_for_{target}", ask(target))
+        report.fact(f"a_plan_for_{target}", ask(target, min(25, report.left() / 3)))
     here = tensorrt_here("tensorrt-rtx")
     if here.reason:
         raise Skip(here.reason)

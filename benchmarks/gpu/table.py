@@ -65,6 +65,9 @@ def markdown(told: Mapping[str, Any]) -> str:
                 "failed",
             )
             lines += [f"## {title}", "", *table(keys, ([_cell(row.get(key)) for key in keys] for row in rows)), ""]
+    asked = {name: told for name, told in parts.get("rtx", {}).get("facts", {}).items() if name.startswith("a_plan")}
+    lines += [f"TensorRT for RTX, {name.replace('_', ' ')}: `{told}`" for name, told in asked.items()]
+    lines += [""] * bool(asked)
     if rows := _rows(parts, "compile"):
         keys = ("network", "by", "batch", "ms", "model_fps", "first_s", "memory_mib", "skipped", "failed")
         lines += ["## ENet by torch, the network alone", ""]
