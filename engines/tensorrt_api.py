@@ -17,7 +17,12 @@ from typing import Any
 from pipeline.errors import BackendError
 
 PRODUCTS: Mapping[str, str] = MappingProxyType({"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"})  # its module
-OLDEST = (10, 3)  # of `tensorrt`: that of JetPack 6, on which nothing of this was executed yet
+_OLDEST: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {  # that of JetPack 6, on which nothing of this was executed yet; the first that tells what can be captured
+        "tensorrt": ("TensorRT", "10.3"),
+        "tensorrt-rtx": ("TensorRT for RTX", "1.2"),
+    }
+)
 _MESSAGES = 400  # that are kept
 
 
@@ -90,11 +95,17 @@ def _opened(product: str, module: str, heard: Callable[[str, str], None]) -> Api
         raise BackendError(
             f"{product} cannot be imported: {error}", hint=f"pip install {product}, and the driver that it needs"
         ) from error
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    if product == "tensorrt" and numbers < OLDEST:
-        raise BackendError(f"TensorRT {version} is too old, 10.3 or newer is needed", hint="pip install -U tensorrt")
+    people, oldest = _OLDEST[product]
+    if _numbers(version) < _numbers(oldest):
+        raise BackendError(
+            f"{people} {version} is too old, {oldest} or newer is needed", hint=f"pip install -U {product}"
+        )
     messages: deque[tuple[str, str]] = deque(maxlen=_MESSAGES)
     return Api(product, version, trt, _logger(trt, messages, heard), messages)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 
 def _logger(trt: Any, messages: deque[tuple[str, str]], heard: Callable[[str, str], None]) -> Any:

@@ -66,6 +66,16 @@ def test_bindings_that_crash_or_do_not_load_are_a_sentence(
     assert re.search(said, told)
 
 
+def test_an_rtx_that_cannot_tell_what_can_be_captured_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old_rtx.py").write_text("__version__ = '1.1.1.26'")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])]))
+    told = ask({"product": "tensorrt-rtx", "module": "old_rtx"}, tmp_path)
+    assert told["error"] == "TensorRT for RTX 1.1.1.26 is too old, 1.2 or newer is needed"
+    assert told["hint"] == "pip install -U tensorrt-rtx"
+
+
 def test_a_file_that_lies_in_the_folder_one_is_in_is_not_run(
     rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
