@@ -122,7 +122,7 @@ def run(
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
-        if len(runs) == 1:
+        if len(runs) == 1 and Path(runs[0].spec).is_file():  # a pipe may keep its reader waiting
             closing.push(runs[0].source)
             runs[0].source.begin()
         nets, ladder = loading.result(lambda told: watch.noted([told]))

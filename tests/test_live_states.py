@@ -190,11 +190,22 @@ def test_a_recording_begun_ahead_gives_the_same_frames_and_counts_as_taken_when_
     assert [state.state for state in source.changes()] == ["connecting", "live", "ended"]
 
 
-def test_what_goes_wrong_ahead_is_said_when_the_source_is_entered(tmp_path: Path) -> None:
-    source = open_supervised(str(tmp_path / "absent.mp4"), Config())
+def test_what_goes_wrong_ahead_is_said_when_the_source_is_entered_and_not_tried_again() -> None:
+    broken = Scripted(0, SourceError("a recording is broken"))
+    broken.live = False
+    source = supervised([broken], rules=None)
     source.begin()
-    with pytest.raises(SourceError, match=r"absent\.mp4"):
+    with pytest.raises(SourceError, match="is broken"):
         frames_of(source)
+    assert source.state.state == "ended"
+
+
+def test_a_recording_without_a_frame_that_was_begun_ahead_has_none() -> None:
+    empty = Scripted(0, None)
+    empty.live = False
+    source = supervised([empty], rules=None)
+    source.begin()
+    assert frames_of(source) == []
 
 
 def test_a_recording_begun_ahead_is_closed_though_nobody_entered_it(clip: Path) -> None:

@@ -118,8 +118,7 @@ class Supervised:
     def begin(self) -> None:
         """Open a recording and read its first frame ahead of `__enter__`, while something else is waited for.
 
-        Nothing is raised: what goes wrong is met again where the source is entered. `__exit__` closes it, entered or
-        not.
+        Nothing is raised: what goes wrong is said where the source is entered. `__exit__` closes it, entered or not.
         """
         if self.live or self._opened is not None:
             return
@@ -127,9 +126,11 @@ class Supervised:
             self._open()
             assert self._opened is not None
             self._opened = _with_first(next(self._opened), self._opened)
-        except (SourceError, StopIteration):
+        except StopIteration:
+            pass  # it has ended, and says so again
+        except SourceError as error:  # not tried again: what comes through a pipe comes once
             self._close()
-            self._source, self._attempt = self._make(), 0
+            self._failure = error
 
     def __enter__(self) -> Iterator[Frame]:
         """Open it, once; where that fails and may mend itself, the iterator tries again.
@@ -138,6 +139,8 @@ class Supervised:
             SourceError: here or from the iterator, where it is given up.
         """
         try:
+            if self._failure is not None:
+                raise self._failure
             if self._opened is None:
                 self._open()
         except SourceError as error:
