@@ -349,6 +349,15 @@ def test_a_student_learns_from_a_teacher(pictures: Path, tmp_path: Path) -> None
     assert taught.rows[0]["loss"] > alone.rows[0]["loss"]  # the same and KL to the teacher on top
 
 
+def test_what_training_begins_from_is_told_as_well_with_its_data_and_terms(pictures: Path, tmp_path: Path) -> None:
+    before = train(config_for(pictures, epochs=1, terms="for us alone"), tmp_path / "before").checkpoint
+    part = {"dataset": "folders", "split": "val"}
+    config = config_for(pictures, epochs=1, train=[part], net={"name": "enet", "init": str(before)})
+    about = read_about(train(config, tmp_path / "after").checkpoint)
+    assert about["data"] == ["folders val, 4 pictures", "folders train, 16 pictures"]
+    assert "for us alone" in about["terms"]
+
+
 def test_fine_tuning_takes_over_what_fits(pictures: Path, tmp_path: Path) -> None:
     from engines.nets import build_net
 

@@ -183,12 +183,12 @@ def _teacher(config: TrainConfig, classes: Classes) -> Any:
     return teacher
 
 
-def _inherited(config: TrainConfig) -> list[str]:
-    """Terms of the weights that training begins from or learns from: the new ones come from them."""
+def _ancestors(config: TrainConfig) -> list[dict[str, Any]]:
+    """What the weights say of themselves that training begins from or learns from: the new ones come from them."""
     from engines.training.checkpoint import read_about
 
     named = (config.net.init, config.distil.teacher if config.distil is not None else None)
-    return [str(read_about(checkpoint(name)).get("terms") or "not stated") for name in named if name is not None]
+    return [read_about(checkpoint(name)) for name in named if name is not None]
 
 
 def _about(
@@ -203,7 +203,9 @@ def _about(
         + (f" without {', '.join(words(part.hold_out))}" if part.hold_out else "")
         for (part, _), kept in zip(parts, held, strict=True)
     ]
-    said = (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms, *_inherited(config))
+    before = _ancestors(config)
+    inherited = [str(one.get("terms") or "not stated") for one in before]
+    said = (*(f"{d.name}: {d.terms}" for _, d in parts), config.terms, *inherited)
     terms = dict.fromkeys(one for several in said for one in several.split("; ") if one)
     size_hw = max(config.crops, key=lambda crop: crop.from_epoch).size_hw
     return {
@@ -216,7 +218,7 @@ def _about(
             "colour": "rgb",
             "size_hw": list(size_hw),
         },
-        "data": data,
+        "data": list(dict.fromkeys([*data, *(seen for one in before for seen in one.get("data", ()))])),
         "terms": "; ".join(terms),
         "epochs": config.epochs,
         "seed": config.seed,
