@@ -25,6 +25,7 @@ from engines.backends.base import (
     share_cores,
     usual_hw,
 )
+from engines.backends.once_more import once_more
 from engines.backends.restart import BrokenOffError
 from engines.local_branch import prototypes_branch
 from engines.machine import available_cores
@@ -129,11 +130,19 @@ class OpenVinoBackend:
             # instead of 735, at the same speed.
             "CPU_RUNTIME_CACHE_CAPACITY": 500,
         }
+
+        def compiled_by(number: int) -> Any:
+            """Once in some thousand times compile_model of 2026.4.1 never returns; then another Core does it."""
+            core = self._ov.Core() if number else self._core
+            return core.compile_model(model, "CPU", config)
+
         try:
-            compiled = self._core.compile_model(model, "CPU", config)
+            compiled = once_more(compiled_by)
             runs = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot load {self._card.path.name}: {_sentence(error)}") from error
+        except TimeoutError as error:
+            raise BackendError(f"OpenVINO hangs while it loads {self._card.path.name}: {error}") from error
         if runs != self.precision:
             raise BackendError(f"OpenVINO runs {runs} on this processor, {self.precision} was asked for")
         return compiled
