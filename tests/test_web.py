@@ -254,7 +254,8 @@ def test_the_networks_of_a_run_segment_uploads_beside_it(run: Running) -> None:
 
 
 def test_a_port_that_is_taken_is_one_sentence(models: tuple[Path, Path], run: Running) -> None:
-    said = dashmask("run", "demo:frames=1,size=64x64", "-m", models[1], "--web", f":{run.port}")
+    backend = ("--backend", "onnxruntime-cpu")
+    said = dashmask("run", "demo:frames=1,size=64x64", "-m", models[1], *backend, "--web", f":{run.port}")
     assert said.code == 2
     assert f"port {run.port} of 127.0.0.1 is taken" in said.err
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 AGAIN_S, STILL_S = 20.0, 20.0
-_IDLE = 0.02  # a process that uses less of a core than this does nothing
+_IDLE = 0.2  # a process that uses less of a core than this compiles nothing
 
 
 def once_more(work: Callable[[int], T], again_s: float = AGAIN_S, still_s: float = STILL_S) -> T:
