@@ -16,12 +16,12 @@ _IDLE = 0.2  # a process that uses less of a core than this compiles nothing
 def once_more(work: Callable[[int], T], again_s: float = AGAIN_S, still_s: float = STILL_S) -> T:
     """What `work` gives, from the first of its calls that comes back. What hangs stays behind in a daemon thread.
 
-    A call that is only slow comes to its end as well: it is given up where the whole process does nothing.
+    A call that is only slow comes to its end as well: it is given up where the whole process does next to nothing.
 
     Args:
         work: called with 0 and, where that is not back in time, with 1; each in a thread of its own.
         again_s: seconds after which it is called once more.
-        still_s: seconds without any CPU time after which both are given up.
+        still_s: both are given up after so many seconds in which the process took less than a fifth of a core.
 
     Raises:
         TimeoutError: both calls hang.

@@ -132,7 +132,7 @@ class OpenVinoBackend:
         }
 
         def compiled_by(number: int) -> Any:
-            """Once in some thousand times compile_model of 2026.4.1 never returns; then another Core does it."""
+            """Under load compile_model of 2026.4.1 was seen to hang, three times in thousands; another Core may not."""
             core = self._ov.Core() if number else self._core
             return core.compile_model(model, "CPU", config)
 
