@@ -132,7 +132,7 @@ class OpenVinoBackend:
         }
 
         def compiled_by(number: int) -> Any:
-            """Under load compile_model of 2026.4.1 was seen to hang, three times in thousands; another Core may not."""
+            """Under load compile_model of 2026.4.1 was seen to hang, rarely; another Core may not."""
             core = self._ov.Core() if number else self._core
             return core.compile_model(model, "CPU", config)
 
