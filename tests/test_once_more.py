@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -23,18 +23,36 @@ def test_two_calls_that_hang_are_given_up() -> None:
     never.set()
 
 
+def test_two_calls_that_hang_are_given_up_beside_other_work_in_the_process() -> None:
+    never, enough = Event(), Event()
+
+    def other_work() -> None:
+        while not enough.is_set():
+            pass
+
+    beside = Thread(target=other_work)
+    beside.start()
+    try:
+        with pytest.raises(TimeoutError, match=r"has waited for 0\.6 s"):
+            once_more(lambda number: never.wait(), again_s=0.05, still_s=0.2, alone_s=0.6)
+    finally:
+        enough.set()
+        never.set()
+        beside.join()
+
+
 def test_a_slow_call_comes_to_its_end_though_the_second_hangs() -> None:
     never = Event()
 
     def work(number: int) -> str:
         if number:
             never.wait()
-        until_s = time.monotonic() + 0.6
+        until_s = time.monotonic() + 1.2
         while time.monotonic() < until_s:
             pass
         return "slow"
 
-    assert once_more(work, again_s=0.05, still_s=0.1) == "slow"
+    assert once_more(work, again_s=0.05, still_s=0.4, alone_s=0.4) == "slow"
     never.set()
 
 
