@@ -1,6 +1,6 @@
 """Put a trained network into the package: its ONNX file, its card with accuracy and speed, and a checkpoint.
 
-python benchmarks/embed_weights.py runs/roadnet-camvid/roadnet-camvid.safetensors
+python benchmarks/embed_weights.py runs/roadnet-camvid/roadnet-camvid.safetensors --camvid DIR
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import yaml
+from accuracy import score
 
 from engines.card import METADATA_KEY
 from engines.embedded import FOLDER
@@ -33,6 +34,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", help="default: the checkpoint's")
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--camvid", help="its folder: the card then tells what the stages reach on val, not the training"
+    )
     wanted = parser.parse_args()
     net, about = load_checkpoint(wanted.checkpoint)
     name = wanted.name or about["name"]
@@ -47,11 +51,24 @@ def main() -> None:
         "made": date.today().isoformat(),
     }
     card["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
-    file.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    text = write(card, file.with_suffix(".yaml"))
+    if wanted.camvid and card["accuracy"]:
+        found = score(name, {"camvid": wanted.camvid})["sets"]["CamVid val"]
+        card["accuracy"] |= {
+            "mean_iou": round(found["mIoU"], 4),
+            "iou": {key: round(value, 4) for key, value in found["IoU"].items()},
+        }
+        text = write(card, file.with_suffix(".yaml"))
     # To begin training from: half precision is enough for that.
     save_checkpoint(file.with_suffix(".safetensors"), net.half(), {**about, "name": name})
     print(f"{file}: {size:,} bytes\n{text}")
+
+
+def write(card: dict[str, Any], path: Path) -> str:
+    """The card as YAML, as it is in the file now."""
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    path.write_text(text, encoding="utf-8")
+    return text
 
 
 def milliseconds(file: Path, runs: int = 30) -> float:
