@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the checkout, installed or
 
 from pipeline.config import BackendConfig, Config
 from pipeline.errors import SourceError
+from pipeline.media import open_media
 from pipeline.run import run
 
 
@@ -57,7 +58,7 @@ def decodable(path: Path) -> int:
     """How many pictures a plain loop gets out of it."""
     count, broken = 0, 0
     try:
-        with av.open(f"file:{path}", metadata_errors="replace") as film:
+        with open_media(f"file:{path}") as film:
             stream = film.streams.video[0]
             if stream.codec_context is None:  # its name is among what was spoilt
                 return 0

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from pipeline.media import open_media
 from pipeline.replay.clean_keys import clean_key
 from pipeline.sources.segment import Span, times_digest
 
@@ -29,14 +30,14 @@ def cut(path: Path, segment_s: float) -> tuple[Span, ...] | str:
         segment_s: least length of a segment, seconds.
     """
     try:
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
+        with open_media(f"file:{path}") as container:
             stream = _stream(container)
             if stream is None:
                 return ""
             length_s = _length_s(container, stream)
             if length_s is not None and length_s < LONG * segment_s:
                 return ""
-            if stream.start_time is None or stream.time_base is None:
+            if stream.start_time is None or not stream.time_base:
                 return "it has no presentation times"
             context = stream.codec_context
             clean = clean_key(context.codec.canonical_name, context.extradata)

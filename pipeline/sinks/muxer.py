@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.sinks.sound import Sound
 _MATRIX = {"bt601": 6, "bt709": 1, "bt2020": 9}  # AVCOL_SPC_SMPTE170M, BT709, BT2020_NCL
 # Without delay_moov the times in a file that was not closed are late by one fragment.
 _FRAGMENTS = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "500000"}
+MOST_TICKS_HZ = 2**31 - 1  # that an mp4 can state
 _PIECES = {  # options that bring what was encoded to the disk at least every half second
     "mp4": _FRAGMENTS,
     "mov": _FRAGMENTS,
@@ -37,6 +39,12 @@ def set_up(context: Any, first: Image, pix_fmt: str, clock: Fraction, threads: i
     context.thread_count = threads
     context.colorspace = _MATRIX[first.matrix]
     context.color_range = 2 if first.full_range else 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+
+
+def _movie_timescale(clock: Fraction, sound: Sound | None) -> int:
+    """Ticks a second that a late start of pictures or sound is told in; 1000 by default, which rounds it to 1 ms."""
+    both = lcm(clock.denominator, sound.ticks_hz) if sound is not None else clock.denominator
+    return both if both <= MOST_TICKS_HZ else clock.denominator
 
 
 class Muxer:
@@ -75,7 +83,7 @@ class Muxer:
         options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000", "flush_packets": "1"}
         options |= _PIECES.get(container, {})
         if container in ("mp4", "mov"):
-            options["movie_timescale"] = str(clock.denominator)  # or a late start is rounded to 1 ms
+            options["movie_timescale"] = str(_movie_timescale(clock, sound))
         self._container = av.open(f"file:{path}", "w", format=container, container_options=options)
         try:
             stream: Any = self._container.add_stream(

@@ -9,6 +9,8 @@ from typing import Any
 
 import av
 
+from pipeline.media import open_media
+
 
 class Sound:
     """The packets of a file's first sound track, in time with the pictures.
@@ -24,13 +26,14 @@ class Sound:
     """
 
     def __init__(self, path: Path, start_s: float, origin: Fraction) -> None:
-        self._container = av.open(f"file:{path}")
+        self._container = open_media(f"file:{path}")
         tracks = self._container.streams.audio
         if not tracks:
             self._container.close()
             raise LookupError(f"{path} has no sound")
         self._track = tracks[0]
         self.codec = self._track.codec_context.name
+        self.ticks_hz = Fraction(self._track.time_base or 1).denominator  # of its times
         self._start_s, self._origin = start_s, origin
         if start_s:
             self._container.seek(round(start_s * av.time_base))

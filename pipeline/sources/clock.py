@@ -26,9 +26,10 @@ class Clock:
     """
 
     def __init__(self, stream: VideoStream, fps: float | None, live: bool, timed: bool = True) -> None:
+        # PyAV has rationals of its own from 19 on, and says 0/1 where it said None.
         rate = stream.guessed_rate or stream.average_rate or UNSTATED_FPS
-        self.rate = rate if fps is None else Fraction(str(fps)).limit_denominator(1001)
-        self.time_base = stream.time_base or ARRIVAL_TIME_BASE  # seconds; final after the first picture
+        self.rate = Fraction(rate) if fps is None else Fraction(str(fps)).limit_denominator(1001)
+        self.time_base = Fraction(stream.time_base or ARRIVAL_TIME_BASE)  # seconds; final after the first picture
         self.counted = False  # the times are made at `rate`; known after the first picture
         self.origin = stream.start_time or 0  # where the stream begins, in units of time_base
         self._starts = stream.start_time is not None

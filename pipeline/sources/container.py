@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from pipeline.errors import RefusedError, SourceError
+from pipeline.media import open_media
 from pipeline.sources import SourceOptions
 from pipeline.sources.clock import Clock
 from pipeline.sources.planes import PlaneReader
@@ -99,13 +100,7 @@ class ContainerSource:
 
     def _open(self) -> InputContainer:
         asked = self._request
-        return av.open(
-            asked.url,
-            format=asked.format,
-            options=asked.options,
-            timeout=asked.timeout_s,
-            metadata_errors="replace",
-        )
+        return open_media(asked.url, format=asked.format, options=asked.options, timeout=asked.timeout_s)
 
     def _wait(self) -> None:
         """Before each read: TimeoutError where nothing comes and FFmpeg would wait for ever."""

@@ -70,7 +70,7 @@ class Reading:
     def pictures_from(self, start_s: Fraction) -> Pictures:
         """Decode from the last key frame that is not behind `start_s`, seconds from the stream's start."""
         start, time_base = self._stream.start_time, self._stream.time_base
-        if start is None or time_base is None:
+        if start is None or not time_base:
             return self.pictures()  # without timestamps there is nothing to seek by
         wanted = start + int(start_s / time_base)
         for back in (*(int(s / time_base) for s in STEPS_BACK_S), wanted - start):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import av
 
 from pipeline.errors import SourceError
+from pipeline.media import open_media
 
 _KINDS: dict[str, tuple[Literal["picture", "clip"], str]] = {  # FFmpeg's name -> what it is, ending of a file
     "png_pipe": ("picture", ".png"),
@@ -49,11 +50,9 @@ def look_at(data: bytes, most_px: float) -> Upload:
     if not data:
         raise SourceError("the upload is empty (0 bytes)", hint=_EXPECTED)
     try:
-        limited: Any = [{"max_pixels": str(int(most_px))}]  # already for the pictures that FFmpeg decodes to open it
-        allowed = {"format_whitelist": _ALLOWED}
-        with av.open(
-            io.BytesIO(data), options=allowed, stream_options=limited, metadata_errors="replace"
-        ) as container:
+        # The pixels are limited for the pictures, too, that FFmpeg decodes to open it.
+        allowed = {"format_whitelist": _ALLOWED, "max_pixels": str(int(most_px))}
+        with open_media(io.BytesIO(data), options=allowed) as container:
             kind, suffix = _KINDS[container.format.name]
             stream = container.streams.video[0].codec_context
             width, height = stream.width, stream.height
