@@ -107,7 +107,7 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What is written."""
 
     save: str | None = None  # a video: .mp4, .mkv, .mov
-    json: str | None = None  # JSON Lines, one record a frame
+    json: str | None = None  # JSON Lines, one record a frame; -: the standard output
     masks: str | None = None  # a folder of PNG masks
     pictures: str | None = None  # a folder of PNG pictures
     summary: str | None = None  # JSON: counts, rates and percentiles of the run

@@ -9,6 +9,13 @@ import time
 
 def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # where no command has taken it: while the first modules are loaded
+        sys.exit(130)
+
+
+def _main() -> None:
     began_s = time.monotonic()
     _open_closed_streams()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads

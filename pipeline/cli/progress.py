@@ -23,10 +23,15 @@ ROWS_EVERY_S = 0.25
 
 
 class Progress:
-    """A bar on a terminal, a line every few seconds elsewhere; all on stderr. Implements run.Watch."""
+    """A bar on a terminal, a line every few seconds elsewhere; all on stderr. Implements run.Watch.
 
-    def __init__(self, wanted: int | None) -> None:
-        self._wanted = wanted
+    Args:
+        wanted: how many frames, where that is known.
+        table_on_stderr: the table at the end, too, as the records go to stdout.
+    """
+
+    def __init__(self, wanted: int | None, *, table_on_stderr: bool = False) -> None:
+        self._wanted, self._table_on_stderr = wanted, table_on_stderr
         self._terminal = sys.stderr.isatty()
         self._bar: Bar | None = None
         self._task: Any = None
@@ -127,7 +132,7 @@ class Progress:
 
         from pipeline.cli.table import headline, run_table, source_line
 
-        console = Console()
+        console = Console(stderr=self._table_on_stderr)
         for one in outcome.report.get("sources", ()):
             console.print(source_line(one), soft_wrap=True, markup=False)
         console.print(headline(outcome.report), soft_wrap=True)

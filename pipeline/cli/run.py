@@ -43,7 +43,9 @@ def run(
     json: Annotated[
         str | None,
         typer.Option(
-            metavar="OUT.jsonl", help="Write one record a frame, masks as COCO RLE.", rich_help_panel=OUTPUTS
+            metavar="OUT.jsonl",
+            help="Write one record a frame, masks as COCO RLE; - is the standard output.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     masks: Annotated[
@@ -212,7 +214,7 @@ def run(
                 outcome = execute(sources, whole, lines, context.obj, reload, loading)
                 finish = lines.finish
             else:
-                with Progress(whole.source.frames) as progress:
+                with Progress(whole.source.frames, table_on_stderr=whole.output.json == "-") as progress:
                     outcome = execute(sources, whole, progress, context.obj, reload, loading)
                 finish = progress.finish
         finish(outcome)

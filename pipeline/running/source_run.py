@@ -14,6 +14,7 @@ from pipeline.flow import Ledger
 from pipeline.live.supervised import Supervised
 from pipeline.report import source_report
 from pipeline.running.outputs import STREAM, sinks
+from pipeline.sinks.outputs import STDOUT
 from pipeline.sources import notes_of
 from pipeline.timing import Summary
 from pipeline.trace import Trace
@@ -48,7 +49,8 @@ class SourceRun:
     def files(self) -> tuple[list[str], list[str]]:
         """Paths of the files, and of the folders, that it writes."""
         out = self.out
-        files, folders = (out.save, out.json, out.trace), (out.masks, out.pictures)
+        records = None if out.json is None or Path(out.json) == STDOUT else out.json
+        files, folders = (out.save, records, out.trace), (out.masks, out.pictures)
         return [name for name in files if name is not None], [name for name in folders if name is not None]
 
     def add(self, picture: Picture, done_s: float) -> None:

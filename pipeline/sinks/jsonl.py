@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pipeline.records import encode_gap, encode_record
-from pipeline.sinks.outputs import PartFile, unwritable
+from pipeline.sinks.outputs import STDOUT, PartFile, unwritable
 from pipeline.types import Picture
 
 
@@ -14,7 +14,7 @@ class JsonlSink:
     """Writes OUT.jsonl, a line at a time, so that even a killed run leaves whole lines.
 
     Args:
-        path: of the file; written under a temporary name until it is whole.
+        path: of the file; written under a temporary name until it is whole. -: the standard output.
         timing: whether measured times are put in; without them two runs give the same bytes.
 
     Raises:
@@ -24,11 +24,12 @@ class JsonlSink:
     def __init__(self, path: Path, timing: bool = True) -> None:
         self.notes: list[str] = []
         self._timing = timing
-        self._part = PartFile(path)
+        self._name = path
+        self._part = None if path == STDOUT else PartFile(path)
         self._written = 0  # bytes, up to the last whole line
         try:
             # Not buffered: each line reaches the system in one call, 3 us.
-            self._file = self._part.path.open("wb", buffering=0)
+            self._file = open(self._part.path if self._part else os.dup(1), "wb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -37,6 +38,7 @@ class JsonlSink:
 
         Raises:
             SinkError: the disk is full or gone; the lines before are kept.
+            BrokenPipeError: nobody reads the standard output any longer.
         """
         gaps = b"".join(map(encode_gap, picture.scene.gaps))
         line = memoryview(gaps + encode_record(picture.scene, self._timing))
@@ -45,18 +47,22 @@ class JsonlSink:
             while line:
                 line = line[self._file.write(line) :]
         except OSError as error:
+            if self._part is None and isinstance(error, BrokenPipeError):
+                raise
             self._cut()
-            raise unwritable(self._part.name, error, kept=self._part.partial) from error
+            raise unwritable(self._name, error, kept=self._part.partial if self._part else None) from error
         self._written += size
 
     def close(self, whole: bool) -> None:
         """Give the file its name; after an error it is kept as <stem>.partial.jsonl."""
         self._file.close()
+        if self._part is None:
+            return
         name = self._part.publish(whole)
         if not whole and not self._part.special:
             self.notes.append(f"{self._part.name} is not whole: the records so far are in {name}")
 
     def _cut(self) -> None:
         """Take half a line away again."""
-        if not self._part.special:
+        if self._part is not None and not self._part.special:
             os.ftruncate(self._file.fileno(), self._written)

@@ -12,6 +12,7 @@ from typing import Protocol
 from pipeline.errors import SinkError
 
 Name = str | os.PathLike[str]
+STDOUT = Path("-")  # as the name of records: the standard output
 
 
 def check_outputs(source: Name | None, files: Iterable[Name], folders: Iterable[Name] = ()) -> None:
@@ -182,6 +183,8 @@ def _hold(part: Path, name: Path) -> int:
 
 
 def _check_file(path: Path) -> None:
+    if path == STDOUT:
+        raise SinkError("only records (--json) go to the standard output as -", hint="give a name, or /dev/stdout")
     try:
         if path.is_dir():
             raise SinkError(f"{path} is a folder, expected a file", hint=f"try {path / 'out'}{path.suffix}")
