@@ -59,8 +59,8 @@ class VirtualClock:
             if time.monotonic() > until_s:
                 flow.cancel()  # a test that hangs says less
                 return
-            threads = 1 + len(flow._threads.join(0))
             gates = self._gates(flow)
+            threads = 1 + len(flow._threads.join(0))  # counted between the readings: one may just have been started
             if len(gates) < threads or self._gates(flow) != gates:
                 time.sleep(2e-5)
                 continue

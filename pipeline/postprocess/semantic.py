@@ -150,7 +150,8 @@ def _labels(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind != "b" and (values.min() < 0 or values.max() > VOID):
-        values = np.where((values >= 0) & (values < VOID), values, VOID)
+        fits = (values >= 0) & (values < VOID)
+        return np.where(fits, values.astype(np.uint8), np.uint8(VOID))
     return values.astype(np.uint8)
 
 

@@ -35,6 +35,21 @@ CREATE TABLE IF NOT EXISTS segments (
 _AT_ONCE = 64  # waiting clips that are asked for together
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database with its tables, for this process alone; closed again where that cannot be."""
+    base = sqlite3.connect(path, timeout=2, isolation_level=None)
+    try:
+        base.execute("PRAGMA locking_mode=EXCLUSIVE")
+        base.execute("BEGIN EXCLUSIVE")
+        for statement in _SCHEMA.split(";"):
+            base.execute(statement)
+        base.execute("COMMIT")
+    except BaseException:
+        base.close()
+        raise
+    return base
+
+
 class Ledger:
     """The manifest of clips and segments.
 
@@ -48,12 +63,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._base = sqlite3.connect(path, timeout=2, isolation_level=None)
-            self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._base.execute("BEGIN EXCLUSIVE")
-            for statement in _SCHEMA.split(";"):
-                self._base.execute(statement)
-            self._base.execute("COMMIT")
+            self._base = _opened(path)
         except sqlite3.OperationalError as error:
             raise SinkError(f"{path} cannot be used: {error}", hint="is another replay writing there?") from None
         except sqlite3.DatabaseError as error:
