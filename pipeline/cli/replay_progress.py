@@ -39,7 +39,7 @@ class ReplayProgress:
     def started(self, identity: Any, clips: int) -> None:
         """Say what runs."""
         for model, backend in zip(identity["models"], identity["options"]["backend"], strict=True):
-            say(f"{model['name']} runs on {backend['name']}, {backend['precision']}; {clips} clips to do")
+            say(f"{model['name']} runs on {backend['name']}, {backend['precision']}; clips to do: {clips}")
         self._clips, self._began_s = clips, time.monotonic()
         self._next_s = self._began_s + (0 if self._terminal else PLAIN_EVERY_S)
 
@@ -55,7 +55,7 @@ class ReplayProgress:
             self._draw(counts, f"clips{failed}, {counts.frames} frames, {fps:.1f} fps")
         else:
             self._next_s = now_s + PLAIN_EVERY_S
-            say(f"{counts.clips} of {self._clips} clips{failed}, {counts.frames} frames, {fps:.1f} fps")
+            say(f"clips done: {counts.clips} of {self._clips}{failed}, {counts.frames} frames, {fps:.1f} fps")
 
     def _draw(self, counts: Counts, told: str) -> None:
         if self._bar is None:
@@ -76,7 +76,7 @@ def finish(outcome: Outcome, out: Path) -> int:
     clips, run = what["clips"], what["this_run"]
     split = f", {what['split']} of them cut at key frames" if what["split"] else ""
     print(
-        f"{clips['done']} of {clips['all']} clips done{split}: {what['frames']} frames, {what['rows']} rows in {out}"
+        f"clips done: {clips['done']} of {clips['all']}{split}; {what['frames']} frames, {what['rows']} rows in {out}"
     )
     for name, one in run["workers"].items():
         print(f"  {name}: {one['frames']} frames, {one['fps'] or 0:.1f} fps")
@@ -88,6 +88,6 @@ def finish(outcome: Outcome, out: Path) -> int:
     if len(failures) > _LISTED:
         print(f"  failed: {len(failures) - _LISTED} more, see {out / 'report.json'}")
     if outcome.interrupted:
-        say(f"stopped: {clips['waiting']} clips are left; the same command with --resume goes on")
+        say(f"stopped, clips left: {clips['waiting']}; the same command with --resume goes on")
         return 130
     return 1 if failures else 0
