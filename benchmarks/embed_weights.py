@@ -52,7 +52,7 @@ def main() -> None:
     }
     card["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
     text = write(card, file.with_suffix(".yaml"))
-    if wanted.camvid and card["accuracy"]:
+    if wanted.camvid and card.get("accuracy"):
         found = score(name, {"camvid": wanted.camvid})["sets"]["CamVid val"]
         card["accuracy"] |= {
             "mean_iou": round(found["mIoU"], 4),
