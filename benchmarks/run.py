@@ -29,6 +29,7 @@ from clips import make_clip
 from peers.cases import CEILING, DASHMASK, Case, Side, command, confidence, enet_files, sides
 from table import summary, tables
 
+from engines.embedded import FOLDER
 from engines.machine import cpu_name
 from pipeline.placement import network_size
 from pipeline.types import InputSpec
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="YOLO-seg, ONNX with free sizes; none: ENet alone")
     parser.add_argument("--clip", type=Path, required=True)
     parser.add_argument("--busy-clip", type=Path, help="footage with many objects; default: the same")
-    parser.add_argument("--enet", type=Path, help="a checkpoint of an ENet; default: fresh weights, equally fast")
+    parser.add_argument("--enet", type=Path, default=FOLDER / "enet-camvid.safetensors", help="a trained checkpoint")
     parser.add_argument("--no-enet", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, help="of each side in a round; default: all of the clip")

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 NOTHING = 0.99  # no object is that sure
 DASHMASK = (sys.executable, "-c", "from pipeline.cli import main; main()")
@@ -80,20 +79,12 @@ def confidence(clip: Path, model: Path, wanted: float, least: float = 0.03) -> f
     return round(scores[at], 4)
 
 
-def enet_files(folder: Path, size_hw: tuple[int, int], checkpoint: Path | None) -> tuple[Path, Path]:
-    """ENet as ONNX of one size, with logits and with labels; fresh weights where there is no checkpoint."""
-    import torch
-
+def enet_files(folder: Path, size_hw: tuple[int, int], checkpoint: Path) -> tuple[Path, Path]:
+    """A trained ENet as ONNX of one size, with logits and with labels."""
     from engines.export import export_net
-    from engines.nets import build_net
     from engines.training.checkpoint import load_checkpoint
 
-    if checkpoint is None:
-        torch.manual_seed(0)
-        net: Any = build_net("enet", 19)
-        about: dict[str, Any] = {"name": "enet", "classes": {"names": [f"class {i}" for i in range(19)]}}
-    else:
-        net, about = load_checkpoint(checkpoint)
+    net, about = load_checkpoint(checkpoint)
     made = folder / "enet-logits.onnx", folder / "enet-labels.onnx"
     for path, logits in zip(made, (True, False), strict=True):
         export_net(net, about, path, size_hw=size_hw, logits=logits)
