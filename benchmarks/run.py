@@ -4,10 +4,11 @@
 
 Any driving footage will do: it is cropped and scaled to 1280x720, and the confidence is chosen so that a frame has 0,
 about 7 and (in the busy clip) about 26 objects. The model is YOLO-seg with free sizes (`yolo export` with dynamic).
-ENet at 640x360 stands for semantic networks: all run the export with logits, and dashmask the one with labels as well,
-which is what its row in the table shows. Each side is a process of its own; the input shape that reached the network is
-read back and must be the same. Timed is from the loaded, warm model to the closed file. Sides take turns, each round
-begins with the next one, and ratios are taken within a round, so that a machine that slows down slows all.
+ENet at 640x360 stands for semantic networks: all run the export with logits, and dashmask the one with labels as
+well, which is what its row in the table shows. Each side is a process of its own; the input shape that reached
+the network is read back and must be the same. Timed is from the loaded, warm model to the closed file. Sides take
+turns, each round begins with the next one, and ratios are taken within a round, so that a machine that slows down
+slows all.
 
 A dated JSON goes into benchmarks/results/; `benchmarks/table.py` prints it. --quick has two rounds of few frames.
 """
