@@ -91,6 +91,7 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one frame tells of the next."""
 
+    carry: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0  # frames in a row that the networks leave out: see --carry
     objects: bool = False  # number objects over time (ByteTrack)
     low: Share = (
         0.1  # objects from this score on may keep a number; under decode.conf they are shown only where they do

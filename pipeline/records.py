@@ -12,8 +12,9 @@ A time in which a live source was away stands between the frames around it:
 
 `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
 pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
-lengths are COCO's. With a budget `"rung"` says at which size, and on what, the networks ran. Every measured time sits
-under `timing`: without it, and without a budget, two runs over the same footage give the same bytes.
+lengths are COCO's. Where the networks left a frame out, `"carried":2` says that they looked two frames before. With a
+budget `"rung"` says at which size, and on what, they ran. Every measured time sits under `timing`: without it, and
+without a budget, two runs over the same footage give the same bytes.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def record_of(scene: Scene, timing: bool = True) -> dict[str, Any]:
         names = scene.labels.classes.names
         counts = encode_labels(scene.labels.map, len(names))
         record["labels"] = {names[i]: {"size": size, "counts": text} for i, text in counts.items()}
+    if frame.carried:
+        record["carried"] = frame.carried
     record["dropped"] = dict(scene.dropped)
     if scene.rung:
         record["rung"] = scene.rung

@@ -18,15 +18,21 @@ PERCENTILES = (50, 90, 99)
 class _Timed:
     """A step that stamps the frames it was given."""
 
-    def __init__(self, name: str, step: Step, frame_of: Callable[[Any], Frame]) -> None:
-        self._name, self._step, self._frame_of = name, step, frame_of
+    def __init__(
+        self, name: str, step: Step, frame_of: Callable[[Any], Frame], of: Callable[[Frame], bool] | None
+    ) -> None:
+        self._name, self._step, self._frame_of, self._of = name, step, frame_of, of
+
+    def _frames(self, messages: Iterable[Any]) -> Iterable[Frame]:
+        frames = map(self._frame_of, messages)
+        return frames if self._of is None else filter(self._of, frames)
 
     def __call__(self, batch: list[Any]) -> list[Any]:
         began_s = time.monotonic()
         results = list(self._step(batch))
         span = began_s, time.monotonic()
-        for message in batch:
-            self._frame_of(message).stamps.spans[self._name] = span
+        for frame in self._frames(batch):
+            frame.stamps.spans[self._name] = span
         return results
 
 
@@ -35,8 +41,8 @@ class _TimedSlots(_Timed):
 
     def __call__(self, batch: list[Any]) -> list[Any]:
         began_s = time.monotonic()
-        for message in batch:  # before the call: it may give a message of this batch at once
-            self._frame_of(message).stamps.spans[self._name] = began_s, began_s
+        for frame in self._frames(batch):  # before the call: it may give a message of this batch at once
+            frame.stamps.spans[self._name] = began_s, began_s
         return self._stamp(self._step(batch))
 
     def drain(self) -> list[Any]:
@@ -46,13 +52,13 @@ class _TimedSlots(_Timed):
     def _stamp(self, results: Iterable[Any]) -> list[Any]:
         given = list(results)
         ended_s = time.monotonic()
-        for message in given:
-            spans = self._frame_of(message).stamps.spans
+        for frame in self._frames(given):
+            spans = frame.stamps.spans
             spans[self._name] = spans.get(self._name, (ended_s,))[0], ended_s
         return given
 
 
-def timed(name: str, step: Step, frame_of: Callable[[Any], Frame]) -> Step:
+def timed(name: str, step: Step, frame_of: Callable[[Any], Frame], of: Callable[[Frame], bool] | None = None) -> Step:
     """The same step, which notes in `stamps.spans[name]` of each frame when it worked on it.
 
     All frames of a batch get the span of the whole call: that is what each of them waited for. A step with
@@ -60,8 +66,9 @@ def timed(name: str, step: Step, frame_of: Callable[[Any], Frame]) -> Step:
 
     Args:
         frame_of: the frame of a message, of an input as of a result.
+        of: which frames it works on, the others only pass; None: all.
     """
-    return (_TimedSlots if hasattr(step, "drain") else _Timed)(name, step, frame_of)
+    return (_TimedSlots if hasattr(step, "drain") else _Timed)(name, step, frame_of, of)
 
 
 class Distribution:
@@ -156,7 +163,7 @@ class Summary:
 
     def __init__(self, warm_up: int = 10) -> None:
         self._warm_up = warm_up
-        self.processed = 0
+        self.processed = self.carried = 0
         self._first_captured_s = self._warm_done_s = self._last_done_s = 0.0
         self._age = Distribution()
         self._stages: dict[str, Distribution] = {}
@@ -172,6 +179,7 @@ class Summary:
         if self.processed == 0:
             self._first_captured_s = frame.captured_s
         self.processed += 1
+        self.carried += frame.carried > 0
         if self.processed == self._warm_up:
             self._warm_done_s = done_s
         self._last_done_s = done_s
@@ -206,6 +214,7 @@ class Summary:
             "frames": {
                 "in": self.processed + sum(dropped.values()),
                 "processed": self.processed,
+                **({"carried": self.carried} if self.carried else {}),
                 "dropped": dropped,
             },
             "fps": _rounded(self.fps),

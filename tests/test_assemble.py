@@ -23,6 +23,7 @@ from pipeline.preprocess import Preprocessor, TensorBuffer
 from pipeline.running.assemble import build
 from pipeline.running.capture import open_configured
 from pipeline.running.inferring import Infer
+from pipeline.running.messages import frame_of
 from pipeline.types import Frame, Inferred, Picture, Prepared, Scene
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -166,6 +167,25 @@ def test_where_no_frame_waits_the_oldest_slot_alone_is_waited_for(models: tuple[
     assert list(step(made[2])) == []  # a slot is free for what came meanwhile
     assert [row[0].prepared.frame.index for row in step.drain()] == [1]
     assert [row[0].prepared.frame.index for row in step.drain()] == [2]
+    assert list(step.drain()) == []
+
+
+def test_frames_that_no_network_looks_at_pass_in_their_place(models: tuple[Path, Path]) -> None:
+    (net,) = networks(configured(models[1:]))
+    image = Image((np.zeros((64, 64, 3), np.uint8),), "bgr24")
+    step = Infer([Later(net.selection.backend)], None)
+
+    def messages(*carried: int) -> list[Any]:
+        frames = [Frame(next(count), 0, Fraction(1, 25), 0.0, image, carried=one) for one in carried]
+        return [(frame,) if frame.carried else (net.preprocessor.prepare(frame),) for frame in frames]
+
+    count = iter(range(100))
+    assert [frame_of(row).index for row in step(messages(1))] == [0]  # nothing is before it
+    assert list(step(messages(0, 1, 2))) == []
+    assert list(step(messages(0, 1))) == []  # two tickets of three
+    assert [frame_of(row).index for row in step(messages(0, 0))] == [1, 2, 3]  # both of them are one ticket
+    assert [frame_of(row).index for row in step.drain()] == [4, 5]
+    assert [frame_of(row).index for row in step.drain()] == [6, 7]
     assert list(step.drain()) == []
 
 

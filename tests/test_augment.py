@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 pytest.importorskip("albumentations", reason="no Albumentations here: install the extra `train`")
 pytest.importorskip("torch", reason="no torch here: install the extra `train`")
 
-from engines.training.augment import Augment, _cumulative, match_histogram, relight
+from engines.training.augment import Augment, _cumulative, match_histogram, relight, relight_regions
 from engines.training.config import AugmentConfig
 from pipeline.types import VOID
 
 NOTHING: dict[str, Any] = {
     "scale": (1.0, 1.0),
-    **dict.fromkeys(("flip", "light", "colour", "gray", "style", "blur", "noise", "jpeg", "weather"), 0.0),
+    **dict.fromkeys(("flip", "light", "regions", "colour", "gray", "style", "blur", "noise", "jpeg", "weather"), 0.0),
 }
-PHOTOMETRIC = ("light", "colour", "gray", "style", "blur", "noise", "jpeg", "weather")
+PHOTOMETRIC = ("light", "regions", "colour", "gray", "style", "blur", "noise", "jpeg", "weather")
 
 
 def scene(seed: int = 0, size_hw: tuple[int, int] = (96, 128)) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -122,3 +122,17 @@ def test_light_of_no_strength_is_the_light_there_is() -> None:
     levels = [relight(image, np.random.default_rng(seed), 1.0).mean() / image.mean() for seed in range(40)]
     assert min(levels) < 0.6
     assert max(levels) > 1.15
+
+
+def test_a_class_gets_a_light_of_its_own_and_what_has_no_class_keeps_its_own() -> None:
+    labels = np.repeat(np.array([0, 1, VOID], np.uint8), 40)[None].repeat(60, 0)
+    image = np.full((60, 120, 3), 120, np.uint8)
+    seen = set()
+    for seed in range(40):
+        lit = relight_regions(image, labels, np.random.default_rng(seed), 1.0)
+        assert (lit[:, 85:] == 120).all()
+        assert all(len(np.unique(lit[:, part].reshape(-1, 3), axis=0)) == 1 for part in (slice(0, 35), slice(45, 75)))
+        seen.add((bool((lit[0, 0] != 120).any()), bool((lit[0, 60] != 120).any())))
+        assert (lit[0, 0] != lit[0, 60]).any() or (lit == 120).all()
+    assert len(seen) == 4  # either, both, none
+    assert (image == 120).all()

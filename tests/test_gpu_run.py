@@ -81,6 +81,18 @@ def test_a_run_gives_the_bytes_of_the_cpu_whichever_way(driver: Path, planned: P
     assert (planned / f"{way}.mp4").stat().st_size > 1000
 
 
+def test_frames_that_are_carried_keep_their_place_between_those_on_the_gpu(driver: Path, planned: Path) -> None:
+    ran = run(None, planned, "--backend", "onnxruntime-cpu", "--carry", "2")
+    assert ran.code == 0, ran.out + ran.err
+    on_cpu = (planned / "out.jsonl").read_bytes()
+    ran = run(driver, planned, "--carry", "2")
+    assert ran.code == 0, ran.out + ran.err
+    assert (planned / "out.jsonl").read_bytes() == on_cpu
+    assert [json.loads(line).get("carried", 0) for line in on_cpu.splitlines()] == [0, 1, 2] * 4
+    assert [model["way"] for model in summary(planned)["models"]] == ["frames"] * 2
+    assert (ran.report["alive"], ran.report["current"], ran.report["violations"]) == ({}, False, [])
+
+
 @pytest.mark.parametrize("call", ["cuGraphLaunch:15+:719", "cuEventRecord:11:999"])
 def test_a_gpu_that_goes_away_leaves_the_rest_of_the_frames_to_the_cpu(
     driver: Path, planned: Path, call: str

@@ -73,6 +73,7 @@ class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     flip: Share = 0.5
     light: Share = 0.8  # exposure, gamma, contrast, white balance: other days, dusk
     light_strength: Share = 1.0
+    regions: Share = 0.0  # half of the classes each in a light of its own: a white sky, trees in the shade
     colour: Share = 0.5  # hue and saturation
     gray: Share = 0.05
     style: Share = 0.3  # the histogram of another training picture

@@ -132,6 +132,14 @@ def run(
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Hold labels steady along optical flow.", rich_help_panel=OBJECTS)
     ] = False,
+    carry: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Let the networks leave out K frames in a row, and carry what they found along optical flow.",
+            rich_help_panel=OBJECTS,
+        ),
+    ] = None,
     colour_by: Annotated[
         str | None, typer.Option(metavar="class|track", help="Colour of objects.", rich_help_panel=DRAWING)
     ] = None,
@@ -174,6 +182,7 @@ def run(
             "evidence.when": tuple(on) if on else None,
             "track.objects": track or None,
             "track.smooth": smooth or None,
+            "track.carry": carry,
             "render.colour_by": colour_by,
             "source.every": every,
             "decode.conf": conf,

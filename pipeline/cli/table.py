@@ -26,7 +26,12 @@ def headline(report: Mapping[str, Any]) -> str:
     rate = f"{report['fps'] or 0:.1f} frames/s{behind}"
     truth = report.get("truth")
     told = f"; mean IoU {truth['mIoU']:.3f} against the truth of {truth['frames']} frames" if truth else ""
-    return f"{frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; {rate}{told}"
+    return f"{frames['in']} frames in, {_processed(frames)}, dropped: {dropped}; {rate}{told}"
+
+
+def _processed(frames: Mapping[str, Any]) -> str:
+    carried = frames.get("carried")
+    return f"{frames['processed']} processed" + (f" ({carried} of them carried)" if carried else "")
 
 
 def source_line(report: Mapping[str, Any]) -> str:
@@ -36,7 +41,7 @@ def source_line(report: Mapping[str, Any]) -> str:
     away = f"; {gaps} gap{'s' * (gaps > 1)}" if gaps else ""
     failed = f"; failed: {report['error']}" if report["error"] else ""
     return (
-        f"{report['source']}: {frames['in']} frames in, {frames['processed']} processed, dropped: {dropped}; "
+        f"{report['source']}: {frames['in']} frames in, {_processed(frames)}, dropped: {dropped}; "
         f"{report['fps'] or 0:.1f} frames/s{away}{failed}"
     )
 

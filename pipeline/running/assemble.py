@@ -17,8 +17,9 @@ from pipeline.preprocess import Preprocessor
 from pipeline.running.capture import capture
 from pipeline.running.inferring import Infer
 from pipeline.running.lanes import Lane, Opener, by_source, sink_stages
-from pipeline.running.messages import Messages, frame_of, leases
+from pipeline.running.messages import Messages, frame_of, leases, looked_at
 from pipeline.timing import timed
+from pipeline.track.keys import Keys
 from pipeline.track.over_time import OverTime, wanted
 from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Scene, Sink, Source
 
@@ -86,7 +87,7 @@ def build_lanes(
     finish = scene if renders or track else _bare(scene)
     infer = Stage(
         "infer",
-        _opened(lambda: timed("infer", Infer(backends, finish if whole else None), frame_of)),
+        _opened(lambda: timed("infer", Infer(backends, finish if whole else None), frame_of, looked_at)),
         workers=workers,
         batch=batch if len(lanes) == 1 else together,
         capacity=config.flow.capacity,
@@ -97,8 +98,12 @@ def build_lanes(
         stages = [infer]
     else:
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
-        prepare = _stage("preprocess", _each(by_source(prepares)), capacity=max(2, together))
-        stages = [prepare, infer, _stage("postprocess", _each(finish), workers=-(-workers // _INFER_TO_POSTPROCESS))]
+        prepare = _stage("preprocess", _each(by_source(prepares)), capacity=max(2, together), of=looked_at)
+        postprocess_workers = -(-workers // _INFER_TO_POSTPROCESS)
+        stages = [prepare, infer, _stage("postprocess", _each(finish), workers=postprocess_workers, of=looked_at)]
+    if config.track.carry:
+        keys = Keys(config.track)
+        stages.insert(0, _stage("follow", _each(keys)))
     if track is not None:
         stages.append(_stage("track", _each(track if renders else _bare(track))))
     if renders:
@@ -110,7 +115,7 @@ def build_lanes(
         readers if len(lanes) > 1 else readers[0],
         stages,
         live=lives if len(lanes) > 1 else lives[0],
-        in_flight=in_flight or workers * slots * together + 1,
+        in_flight=in_flight or workers * slots * together * (1 + config.track.carry) + 1,
         leases=leases,
         stall_s=config.flow.stall_s or None,
         join_timeout_s=JOIN_S + (config.source.open_timeout_s + config.source.read_timeout_s if any(lives) else 0),
@@ -132,10 +137,10 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
 
 
 def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
-    """Makes a frame into what each network takes: a tensor, or the frame as it is."""
+    """Makes a frame into what each network takes: a tensor, or the frame as it is, also where no network looks."""
     whole = [takes_frames(backend) for backend in backends]
     return lambda frame: tuple(
-        frame if taken else preprocessor.prepare(frame)
+        frame if taken or not looked_at(frame) else preprocessor.prepare(frame)
         for taken, preprocessor in zip(whole, preprocessors, strict=True)
     )
 
@@ -149,13 +154,13 @@ def _scenes(
     def scene(message: Messages) -> Scene:
         instances: Instances | None = None
         labels: Labels | None = None
-        for said, net in zip(message, nets, strict=True):
+        frame, first = frame_of(message), message[0]
+        for said, net in zip(message, nets, strict=True) if looked_at(frame) else ():
             found = said.found if isinstance(said, Decoded) else net.decoder.decode(said)
             if isinstance(found, Instances):
                 instances = found
             else:
                 labels = found
-        frame, first = frame_of(message), message[0]
         rung = first.prepared.rung if isinstance(first, Inferred) else ""
         return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index), rung)
 
@@ -187,5 +192,11 @@ def _each(function: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
     return lambda batch: [function(item) for item in batch]
 
 
-def _stage(name: str, step: Callable[[list[Any]], list[Any]], capacity: int = 2, workers: int = 1) -> Stage:
-    return Stage(name, _opened(lambda: timed(name, step, frame_of)), workers=workers, capacity=capacity)
+def _stage(
+    name: str,
+    step: Callable[[list[Any]], list[Any]],
+    capacity: int = 2,
+    workers: int = 1,
+    of: Callable[[Frame], bool] | None = None,
+) -> Stage:
+    return Stage(name, _opened(lambda: timed(name, step, frame_of, of)), workers=workers, capacity=capacity)

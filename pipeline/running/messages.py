@@ -23,6 +23,11 @@ def frame_of(message: Any) -> Frame:
     return frame
 
 
+def looked_at(frame: Frame) -> bool:
+    """Whether the networks look at it; what is in the others is carried along the flow."""
+    return frame.carried == 0
+
+
 def leases(message: Any) -> Iterable[Any]:
     """The pooled buffers that a message holds."""
     if isinstance(message, Picture):

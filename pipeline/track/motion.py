@@ -15,22 +15,21 @@ _ALIKE = 24  # levels of brightness that a pixel may differ from the one it came
 _NO_MAP = None
 
 
-class Motion:
-    """From one frame to the next.
+class FlowMotion:
+    """From one frame to the next; implements types.Motion.
 
     Args:
-        back: where each pixel of the small picture was in the one before, (h, w, 2), pixels relative to it.
+        flow: where each pixel of the small picture was in the one before, (h, w, 2), pixels relative to it.
         alike: (h, w) uint8, 255 where the small picture looks as what the flow brings; 0: something new.
         size_hw: of the frame, pixels.
     """
 
-    def __init__(self, back: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
-        self._back, self._alike, self._size_hw = back, alike, size_hw
+    def __init__(self, flow: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
+        self._flow, self._alike, self._size_hw = flow, alike, size_hw
 
-    @cached_property
-    def map_xy(self) -> Flow:
-        """Where each pixel of the frame was in the one before, (h, w, 2), pixels."""
-        return places(self._back, self._size_hw)
+    def back(self, size_hw: tuple[int, int]) -> Flow:
+        """Where each pixel of the frame, at that size, was in the one before, (h, w, 2): x and y, its pixels."""
+        return places(self._flow, size_hw)
 
     @cached_property
     def followed(self) -> NDArray[np.uint8]:
@@ -39,6 +38,11 @@ class Motion:
         if self._alike.shape == (height, width):
             return self._alike
         return np.asarray(cv2.resize(self._alike, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+    @property
+    def share_followed(self) -> float:
+        """The part of the picture that can be followed, 0..1: near 1 in a film, near 0 behind a cut."""
+        return cv2.countNonZero(self._alike) / self._alike.size
 
 
 class Follower:
@@ -56,15 +60,21 @@ class Follower:
         self._flow = DisFlow()
         self._last: tuple[Grey, tuple[int, int]] | None = None
 
-    def __call__(self, frame: Frame) -> Motion | None:
-        """The motion from the frame before; None for the first one, and where the size changed."""
-        size_hw = frame.image.size_hw
+    def see(self, frame: Frame) -> None:
+        """The next motion is from this frame; none is computed to it."""
         small = shrunk(grey(frame.image), self._long_side_px).copy()  # kept longer than the frame's planes
-        last, self._last = self._last, (small, size_hw)
+        self._last = small, frame.image.size_hw
+
+    def __call__(self, frame: Frame) -> FlowMotion | None:
+        """The motion from the frame before; None for the first one, and where the size changed."""
+        last = self._last
+        self.see(frame)
+        assert self._last is not None
+        small, size_hw = self._last
         if last is None or last[1] != size_hw:
             return None
         back = self._flow(small, last[0])
         brought = cv2.remap(last[0], places(back, small.shape), _NO_MAP, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         difference = cv2.blur(cv2.absdiff(small, brought), (3, 3))
         _, alike = cv2.threshold(difference, _ALIKE, 255, cv2.THRESH_BINARY_INV)
-        return Motion(back, np.asarray(alike, np.uint8), size_hw)
+        return FlowMotion(back, np.asarray(alike, np.uint8), size_hw)

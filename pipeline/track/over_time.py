@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 
 from pipeline.config import TrackConfig
+from pipeline.track.carrying import Carrying
 from pipeline.track.objects import Numbering
 from pipeline.track.steady import Steadying
 from pipeline.types import Frame, Scene
 
 
 class OverTime:
-    """Numbers objects and steadies what is shown, as configured; scenes of each film come in their order.
+    """Carries, numbers and steadies what is shown, as configured; scenes of each film come in their order.
 
     Args:
         config: the track section.
@@ -29,10 +31,12 @@ class OverTime:
             self._memories[film] = self._memory()
         for step in self._memories[film]:
             scene = step(scene)
-        return scene
+        return scene if scene.frame.motion is None else replace(scene, frame=replace(scene.frame, motion=None))
 
     def _memory(self) -> list[Callable[[Scene], Scene]]:
         steps: list[Callable[[Scene], Scene]] = []
+        if self._config.carry:
+            steps.append(Carrying())
         if self._config.objects:
             steps.append(Numbering(self._config, self._conf))
         if self._config.smooth or self._config.smooth_masks:
@@ -47,4 +51,4 @@ def film_of(frame: Frame) -> Hashable:
 
 def wanted(config: TrackConfig) -> bool:
     """Whether anything is kept from frame to frame."""
-    return config.objects or config.smooth or config.smooth_masks
+    return config.carry > 0 or config.objects or config.smooth or config.smooth_masks

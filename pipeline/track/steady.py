@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import TrackConfig
 from pipeline.optical_flow import Flow, move
-from pipeline.track.motion import Follower, Motion
-from pipeline.types import VOID, Instances, Labels, Scene
+from pipeline.track.motion import Follower
+from pipeline.types import VOID, Frame, Instances, Labels, Scene
+from pipeline.types.messages import Motion
 
 U8 = NDArray[np.uint8]
 
@@ -40,22 +41,30 @@ class Steadying:
         numbers = None if objects is None else objects.track_ids
         if labels is None and numbers is None:
             return scene
-        motion = self._motion(scene.frame)
+        frame = scene.frame
+        motion = frame.motion if self._config.carry else self._motion(frame)
+        map_xy = None if motion is None else motion.back(frame.image.size_hw)
         if labels is not None:
-            scene = replace(scene, labels=self._steady_labels(labels, motion))
+            scene = replace(scene, labels=self._steady_labels(labels, frame, motion, map_xy))
         if objects is not None and numbers is not None:
-            scene = replace(scene, instances=self._steady_masks(objects, numbers.tolist(), motion))
+            scene = replace(scene, instances=self._steady_masks(objects, numbers.tolist(), frame, motion, map_xy))
         return scene
 
-    def _steady_labels(self, labels: Labels, motion: Motion | None) -> Labels:
+    def _steady_labels(self, labels: Labels, frame: Frame, motion: Motion | None, map_xy: Flow | None) -> Labels:
         before = self._labels
-        if motion is None or before is None or before.shape[:2] != labels.map.shape:
+        if motion is None or map_xy is None or before is None or before.shape[:2] != labels.map.shape:
             self._labels = _begun(labels.map)
             return labels
-        self._labels = _agreed(labels.map, move(before, motion.map_xy), motion.followed, self._confirm)
+        carried = move(before, map_xy)
+        if frame.carried:  # says nothing new, so it contradicts nothing
+            self._labels = _kept(labels.map, carried)
+        else:
+            self._labels = _agreed(labels.map, carried, motion.followed, self._confirm)
         return replace(labels, map=np.asarray(cv2.extractChannel(self._labels, 0), np.uint8))
 
-    def _steady_masks(self, found: Instances, numbers: list[int], motion: Motion | None) -> Instances:
+    def _steady_masks(
+        self, found: Instances, numbers: list[int], frame: Frame, motion: Motion | None, map_xy: Flow | None
+    ) -> Instances:
         last, self._masks = self._masks, {}
         arena = found.arena.copy()
         for i, (number, crop) in enumerate(zip(numbers, found.crops_px.tolist(), strict=True)):
@@ -63,22 +72,31 @@ class Steadying:
             if number == 0 or x0 >= x1 or y0 >= y1:
                 continue
             mask = found.mask(i)
-            if motion is None or number not in last:
+            if motion is None or map_xy is None or number not in last:
                 self._masks[number] = crop, _begun(mask)
                 continue
             (left, top, _, _), before = last[number]
-            window: Flow = motion.map_xy[y0:y1, x0:x1] - np.array([left, top], np.float32)
+            window: Flow = map_xy[y0:y1, x0:x1] - np.array([left, top], np.float32)
             carried = move(before, window)
             outside = carried[..., 1] == VOID  # was no part of the crop, so no part of the object either
             carried[outside] = 0
-            kept = _agreed(mask, carried, motion.followed[y0:y1, x0:x1], self._confirm)
-            self._masks[number] = crop, kept
-            arena[found.offset[i] : found.offset[i + 1]] = kept[..., 0].reshape(-1)
+            if not frame.carried:
+                carried = _agreed(mask, carried, motion.followed[y0:y1, x0:x1], self._confirm)
+            self._masks[number] = crop, carried
+            arena[found.offset[i] : found.offset[i + 1]] = carried[..., 0].reshape(-1)
         return replace(found, arena=arena)
 
 
 def _begun(ids: U8) -> U8:
     return np.asarray(cv2.merge([ids, np.zeros_like(ids)]), np.uint8)
+
+
+def _kept(now: U8, carried: U8) -> U8:
+    """What is shown, and how many frames running contradicted it, (h, w, 2): as before; `now` where it came in."""
+    shown, against = cv2.split(carried)
+    outside = cv2.compare(against, VOID, cv2.CMP_EQ)  # type: ignore[call-overload]
+    against = cv2.bitwise_and(against, cv2.bitwise_not(outside))
+    return np.asarray(cv2.merge([cv2.copyTo(now, outside, shown), against]), np.uint8)
 
 
 def _agreed(now: U8, carried: U8, followed: U8, confirm: int) -> U8:

@@ -42,6 +42,19 @@ class Stamps:
     device: dict[str, tuple[float, float]] = field(default_factory=dict)  # the same for what a GPU did, by its name
 
 
+class Motion(Protocol):
+    """How a picture moved since the one before it in its film."""
+
+    def back(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
+        """Where each pixel of the frame, at that size, was in the one before, (h, w, 2): x and y, its pixels."""
+        ...
+
+    @property
+    def followed(self) -> NDArray[np.uint8]:
+        """(h, w) of the frame, 255 where a pixel can be followed, else 0."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of a source."""
@@ -54,6 +67,8 @@ class Frame:
     truth: Truth | None = None
     stamps: Stamps = field(default_factory=Stamps, compare=False)
     source: int = 0  # which source of the run it is from, counted from 0
+    carried: int = 0  # frames since the networks last looked; 0: they look at this one
+    motion: Motion | None = field(default=None, compare=False)  # where it was computed; gone once nobody needs it
 
     @property
     def pts_s(self) -> float:
