@@ -142,6 +142,7 @@ def test_mistakes_end_in_one_sentence_and_leave_no_file(models: tuple[Path, Path
         (("--what-if", "latency=fast"), "latency"),
         (("--what-if", "speed=2"), "speed"),
         (("--streaming", "--set", "source.every=2"), "every"),
+        (("--streaming", "--set", "track.carry=1"), "track.carry"),
         (("--replay", tmp_path / "t.jsonl", "--streaming"), "--streaming needs a run"),
         (("--record-times", tmp_path / "no/t.jsonl"), "folder"),
     ):

@@ -76,7 +76,14 @@ def eval(
     from rich.console import Console
 
     from pipeline.cli.eval_cluster import check_engine, evaluated
-    from pipeline.cli.eval_film import film_lines, film_table, open_film, refuse_with_replay, replayed
+    from pipeline.cli.eval_film import (
+        film_lines,
+        film_table,
+        open_film,
+        refuse_over_time,
+        refuse_with_replay,
+        replayed,
+    )
     from pipeline.cli.eval_table import lines, tables
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import output_path, settings
@@ -94,7 +101,9 @@ def eval(
     wanted = Wanted(dataset, root, split, strict, settings(option or ()))
     of_time = {"--streaming": streaming, "--what-if": what_if, "--record-times": record_times, "--replay": replay}
     crew = Crew(workers, ray_address, cpus, gpus)
-    if check_engine(engine, crew, {**of_time, "--report": report}):
+    on_cluster = check_engine(engine, crew, {**of_time, "--report": report})
+    refuse_over_time(whole, {**of_time, f"--engine {engine}": on_cluster})
+    if on_cluster:
         evaluated(wanted, whole, crew, mapping or (), boundary, output)
         return
     data = open_labelled(wanted, whole)

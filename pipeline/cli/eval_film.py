@@ -42,6 +42,19 @@ def refuse_with_replay(options: Mapping[str, object]) -> None:
             raise ConfigError(f"{name} needs a run, and --replay runs no network", hint="leave one of the two out")
 
 
+def refuse_over_time(config: Config, options: Mapping[str, object]) -> None:
+    """Results that hang on the frames before are others where some were dropped, or seen elsewhere: ConfigError."""
+    from pipeline.errors import ConfigError
+    from pipeline.track.over_time import wanted
+
+    for name, value in options.items():
+        if value and wanted(config.track):
+            raise ConfigError(
+                f"{name} scores each frame by itself, and `track` makes something of the frames before it",
+                hint="leave track.carry, track.objects, track.smooth and track.smooth_masks as they are",
+            )
+
+
 def replayed(
     data: Labelled,
     config: Config,
