@@ -1,21 +1,23 @@
-"""What numbering and steadying cost and gain, over footage whose every frame is labelled and a drive that is drawn.
+"""What numbering, steadying and carrying cost and gain, over footage with labels on every frame and a drawn drive.
 
 python benchmarks/steadiness.py --camvid DIR [--objects yolo11n-seg.onnx] --out benchmarks/results/steadiness.json
 python benchmarks/steadiness.py --table benchmarks/results/steadiness.json
 
-Each network runs once; what it found then goes through each setting, frame by frame, in the same process. Cost
-is processor time of the one thread that does it, as a share of the network's own: it holds on a busy machine.
+Each network runs once; what it found then goes through each setting, frame by frame, in the same process; where a
+setting carries, it sees only the frames that the network would have looked at. Cost is processor time of the one
+thread that does it, a frame, as a share of the network's own: it holds on a busy machine.
 Flicker is measured along a flow of its own (640 pixels, there and back), not along the one that steadies.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,17 +35,36 @@ from pipeline.metrics.temporal import TemporalConsistency
 from pipeline.networks import Network, networks
 from pipeline.optical_flow import grey
 from pipeline.scenes import Scenes
-from pipeline.track import OverTime
+from pipeline.track import Keys, OverTime
 from pipeline.types import Scene
 
-LABEL_SETTINGS = {
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What carrying is measured against: so many frames in a row show what was found before them, unmoved."""
+
+    frames: int
+
+
+Setting = TrackConfig | Hold | None
+
+LABEL_SETTINGS: dict[str, Setting] = {
     "as the network says": None,
+    "every 2nd frame, carried": TrackConfig(carry=1),
+    "every 2nd frame, held": Hold(1),
+    "every 3rd frame, carried": TrackConfig(carry=2),
+    "every 3rd frame, held": Hold(2),
+    "every 2nd frame, carried, steadied": TrackConfig(carry=1, smooth=True),
     "steadied": TrackConfig(smooth=True),
     "steadied, flow at 160": TrackConfig(smooth=True, flow_px=160),
     "steadied, confirm 3": TrackConfig(smooth=True, confirm=3),
 }
-OBJECT_SETTINGS = {
+OBJECT_SETTINGS: dict[str, Setting] = {
     "as the network says": None,
+    "every 2nd frame, carried": TrackConfig(carry=1),
+    "every 2nd frame, held": Hold(1),
+    "every 3rd frame, carried": TrackConfig(carry=2),
+    "every 3rd frame, held": Hold(2),
     "numbered": TrackConfig(objects=True),
     "numbered, masks steadied": TrackConfig(objects=True, smooth_masks=True),
 }
@@ -74,7 +95,7 @@ def main() -> None:
         wanted.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def on_film(dataset: str, root: str | None, model: str, settings: dict[str, TrackConfig | None]) -> dict[str, Any]:
+def on_film(dataset: str, root: str | None, model: str, settings: dict[str, Setting]) -> dict[str, Any]:
     """One network on one film, under each setting."""
     track = TrackConfig(objects=True) if settings is OBJECT_SETTINGS else TrackConfig()
     config = Config(model=(model,), backend=BackendConfig(name="onnxruntime-cpu", workers=1, threads=1), track=track)
@@ -89,31 +110,31 @@ def on_film(dataset: str, root: str | None, model: str, settings: dict[str, Trac
         network_ms = _alone(nets[0], scenes)
     names = () if mapping == "same names" else (mapping,)
     rows = []
-    over = {name: OverTime(one, lambda: low) if one is not None else None for name, one in settings.items()}
+    steps = {name: step_of(one, low) for name, one in settings.items()}
     scores = {name: open_scores([card], data.classes, None, names) for name in settings}
     steadiness = {name: TemporalConsistency(len(card.classes) + 1) for name in settings}
     cost_ms: dict[str, list[float]] = {name: [] for name in settings}
     numbers: dict[str, set[int]] = {name: set() for name in settings}
     for scene in scenes:
-        for name, step in over.items():  # each setting in turn at every frame: what disturbs one disturbs all
+        for name, step in steps.items():  # each setting in turn at every frame: what disturbs one disturbs all
             began = time.thread_time()
-            shown = scene if step is None else step(scene)
+            shown = step(scene)
             cost_ms[name].append((time.thread_time() - began) * 1e3)
-            if step is None or not settings[name].objects:  # type: ignore[union-attr]
+            if not getattr(settings[name], "objects", False):
                 shown = _sure(shown, low)
             scores[name].add(scene.frame.truth, shown)
             steadiness[name].add(grey(scene.frame.image), _labels(shown))
             if shown.instances is not None and shown.instances.track_ids is not None:
                 numbers[name] |= set(shown.instances.track_ids.tolist()) - {0}
     for name in settings:
-        temporal, own_ms = steadiness[name].scores(), statistics.median(cost_ms[name])
+        temporal, own_ms = steadiness[name].scores(), statistics.fmean(cost_ms[name])
         row = {
             "setting": name,
             "mean IoU": scores[name].report()["mIoU"],
             "temporal consistency": temporal.mean_iou,
             "flicker": temporal.flicker,
             "blink": temporal.blink,
-            "cost": own_ms / network_ms if over[name] else 0.0,
+            "cost": own_ms / network_ms,
         }
         if numbers[name]:
             row["objects numbered"] = len(numbers[name])
@@ -121,6 +142,39 @@ def on_film(dataset: str, root: str | None, model: str, settings: dict[str, Trac
     height, width = scenes[0].frame.image.size_hw
     about = {"network": card.name, "frames": len(scenes), "size": f"{width}x{height}"}
     return {**about, "network ms of processor time, machine busy": round(network_ms, 2), "settings": rows}
+
+
+def step_of(setting: Setting, conf: float) -> Callable[[Scene], Scene]:
+    """What a setting makes of the scenes of a film, in their order.
+
+    Args:
+        conf: least score of an object that is shown without a number.
+    """
+    if setting is None:
+        return lambda scene: scene
+    if isinstance(setting, Hold):
+        return _holding(setting.frames)
+    over_time, keys = OverTime(setting, lambda: conf), Keys(setting)
+    if not setting.carry:
+        return over_time
+
+    def carried(scene: Scene) -> Scene:
+        frame = keys(scene.frame)
+        return over_time(Scene(frame) if frame.carried else replace(scene, frame=frame))
+
+    return carried
+
+
+def _holding(frames: int) -> Callable[[Scene], Scene]:
+    count = itertools.count()
+    kept: list[Scene] = []
+
+    def held(scene: Scene) -> Scene:
+        if next(count) % (frames + 1) == 0:
+            kept[:] = [scene]
+        return replace(scene, instances=kept[0].instances, labels=kept[0].labels)
+
+    return held
 
 
 def _alone(net: Network, scenes: Sequence[Scene]) -> float:

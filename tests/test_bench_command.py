@@ -70,6 +70,20 @@ def test_thirty_frames_without_a_network_end_and_say_what_was_measured(
     assert ("not enough samples for p99.9" in said.out) == (case["frames"]["out"] < 1000)
 
 
+def test_frames_that_the_network_left_out_are_counted(semantic: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    said = bench("demo:frames=30,size=320x192", "-m", semantic, *CPU, "--set", "track.carry=2", "--json", out)
+    assert said.code == 0, said.err
+    (case,) = figures(out)["cases"]
+    stages = {name: what["service_ms"]["samples"] for name, what in case["stages"].items()}
+    assert stages["follow"] == stages["track"] == stages["video"] == case["frames"]["out"]
+    assert stages["infer"] == stages["preprocess"] < case["frames"]["out"] / 2
+    words = (
+        f"looked at {stages['infer']} of {case['frames']['out']} frames; what they found was carried to the others"
+    )
+    assert words in " ".join(said.out.split())
+
+
 def test_a_clip_is_decoded_again_and_again_while_it_is_measured(semantic: Path, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "b.json"
     said = bench(clip, "-m", semantic, *CPU, "--json", out, "--output", "scene")

@@ -35,10 +35,13 @@ class Side:
     labels: bool = False  # runs Case.labels_model
 
 
+_BF16, _CARRY = ("--backend", "openvino", "--precision", "bf16"), ("--set", "track.carry=1")
 OURS = {
     "dashmask": Side("dashmask_run.py"),
     "dashmask, OpenVINO f32": Side("dashmask_run.py", ("--backend", "openvino")),
-    "dashmask, OpenVINO bf16": Side("dashmask_run.py", ("--backend", "openvino", "--precision", "bf16")),
+    "dashmask, OpenVINO bf16": Side("dashmask_run.py", _BF16),
+    "dashmask, every 2nd frame": Side("dashmask_run.py", _CARRY),
+    "dashmask, OpenVINO bf16, every 2nd frame": Side("dashmask_run.py", (*_BF16, *_CARRY)),
 }
 OBJECTS = OURS | {
     "Ultralytics": Side("ultralytics_predict.py"),

@@ -24,6 +24,8 @@ from pipeline import __version__
 from pipeline.config_file import load
 from pipeline.types import Instances
 
+CARRIES = "runs the network once in {} frames, and carries what it found to the others along optical flow"
+
 
 class Metered:
     """A backend that adds up the CPU time of the threads that run the network."""
@@ -128,7 +130,8 @@ def main() -> None:
             found=counters[0].found,
             shapes=outcome.report["models"][0]["input_hw"],
             written=out,
-            does_not=(),
+            does_not=(CARRIES.format(config.track.carry + 1),) if config.track.carry else (),
+            frames=frames,
             outside_model_cpu_ms=(watch.clock.cpu_s - model_s) / frames * 1e3,
         )
 

@@ -62,6 +62,7 @@ def say(
     shapes: Any,
     written: Path,
     does_not: Sequence[str],
+    frames: int | None = None,
     **more: Any,
 ) -> None:
     """Print what was measured.
@@ -69,16 +70,17 @@ def say(
     Args:
         name: of the side, with the versions that matter.
         clock: that ran around all frames and the closing of the file.
-        found: objects of each frame.
+        found: objects of each frame that the network looked at.
         shapes: the heights and widths that reached the network.
         written: the video.
         does_not: what other sides do and this one does not.
+        frames: that came out; None: as many as the network looked at.
         more: anything else worth keeping.
     """
     size = written.stat().st_size
     if not size:
         raise SystemExit(f"{name} wrote no video")
-    frames = len(found)
+    frames = frames or len(found)
     print(
         json.dumps(
             {
@@ -86,7 +88,7 @@ def say(
                 "frames": frames,
                 "fps": frames / clock.took_s,
                 "cpu_ms": clock.cpu_s / frames * 1e3,
-                "detections": sum(found) / frames,
+                "detections": sum(found) / len(found),
                 "input_hw": sorted(shapes),
                 "rss_mb": peak_mb(),
                 "written_mb": size / 1e6,

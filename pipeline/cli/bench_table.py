@@ -120,6 +120,10 @@ def _about(case: Mapping[str, Any]) -> list[str]:
         said.append(f"{', '.join(refused)} ({case['age_ms']['samples']} frames)")
     if (busy := case.get("network_alone", {}).get("busy_share")) is not None:
         said.append(f"the frames that were due are {busy * 100:.0f} % of what the network alone can do")
+    frames = case["age_ms"]["samples"]
+    looked = case["stages"]["infer"]["service_ms"]["samples"] if "infer" in case["stages"] else frames
+    if looked < frames:
+        said.append(f"the networks looked at {looked} of {frames} frames; what they found was carried to the others")
     if drops := case["frames"]["dropped"]:
         said.append(f"dropped: {', '.join(f'{count} {cause}' for cause, count in drops.items())}")
     threads = list(case["cpu"]["threads_ms_a_frame"].items())[:_THREADS]
