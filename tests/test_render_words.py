@@ -1,0 +1,72 @@
+"""Names, legend and status are there when asked for, where there is room for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scenes_to_draw import CITY, UNTOUCHED, changed, ellipses, frame, render, yuv
+
+from pipeline.render.panels import Legend
+from pipeline.render.tags import Places
+from pipeline.types import VOID, Labels, Scene
+
+
+def test_names_legend_and_status_are_there_only_when_asked_for() -> None:
+    image, found = yuv(360, 480), ellipses([(200, 150, 300, 250)], [1])
+    scene = Scene(frame(image), found)
+    assert not changed(render(scene, "25 fps", **UNTOUCHED)).any()
+    assert not changed(render(scene, None, **UNTOUCHED | {"status": True})).any()
+    status = changed(render(scene, "25 fps", **UNTOUCHED | {"status": True}))
+    assert status[330:, :100].any()
+    assert not status[:330].any()
+    legend = changed(render(scene, **UNTOUCHED | {"legend": True}))
+    assert legend[:40, :100].any()
+    assert not legend[40:].any()
+    for only in ("names", "scores"):
+        tag = changed(render(scene, **UNTOUCHED | {only: True}))
+        assert tag[130:150, 200:].any()
+        assert not tag[150:].any()
+
+
+def test_names_do_not_cover_each_other_nor_objects_nor_what_is_reserved() -> None:
+    boxes = [(100, 100, 180, 160), (104, 100, 180, 160), (300, 4, 380, 60), (0, 200, 20, 230), (620, 300, 640, 359)]
+    reserved = (0, 0, 90, 200)
+    places = Places((360, 640), boxes, [reserved])
+    taken = [reserved]
+    for box in [*boxes, *[boxes[0]] * 20]:
+        spot = places.take(box, 60, 16)
+        if spot is None:
+            continue
+        x, y = spot
+        assert (x % 2, y % 2) == (0, 0)
+        assert 0 <= x <= 640 - 60
+        assert 0 <= y <= 360 - 16
+        for x0, y0, x1, y1 in taken:
+            assert x + 60 <= x0 or x >= x1 or y + 16 <= y0 or y >= y1
+        taken.append((x, y, x + 60, y + 16))
+    assert 6 <= len(taken) <= 11  # there is room for some, not for all
+
+
+def seen(pts: int, instances: Sequence[int], labels: Sequence[int] = ()) -> Scene:
+    ids = np.full((64, 64), VOID, np.uint8)
+    for i, label in enumerate(labels):
+        ids[8 * i : 8 * i + 8] = label
+    found = ellipses([(0, 0, 8, 8)] * len(instances), instances)
+    return Scene(frame(yuv(64, 64), pts), found, Labels(ids, CITY) if labels else None)
+
+
+def test_the_legend_keeps_its_order_and_a_class_for_a_second() -> None:
+    legend = Legend()
+
+    def names(*what: Any) -> list[str]:
+        return [name for name, _ in legend.update(seen(*what))]
+
+    assert names(0, [2, 0]) == ["person", "truck"]
+    assert names(1, [0]) == ["person", "truck"]
+    assert names(2, [1, 0], [2, 0]) == ["road", "sky", "person", "car", "truck"]
+    assert names(12, [0]) == ["road", "sky", "person", "car"]  # a second later, at ten frames a second
+    assert names(13, []) == ["person"]
+    assert names(14, [1], [1]) == ["car", "person"]  # of both models, once
+    assert names(3, [2]) == ["truck"]  # the source began again
