@@ -1,0 +1,62 @@
+"""What is wrong with a training is said in a sentence: its configuration, what is not installed, its numbers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="no torch here: install the extra `train`")
+pytest.importorskip("albumentations", reason="no Albumentations here: install the extra `train`")
+pytest.importorskip("safetensors", reason="no safetensors here: install the extra `train`")
+pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `train`")
+
+from tiny_training import config_for, fit_tiny
+from tiny_training import pictures as pictures
+
+from pipeline.errors import ConfigError, DataError, ModelError
+from pipeline.workbench.train_config import load_train_config
+from pipeline.workbench.training import train
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("losses:\n  - {name: dice, wieght: 2}", r"line 4: losses\[0\]\.wieght: unknown key .*did you mean `weight`"),
+        ("optimiser: {lr: 0}", r"optimiser\.lr: expected `float` > 0"),
+        ("epoch: 3", r"unknown key `epoch` \(did you mean `epochs`\?\)"),
+        ("augment: {flip: 2}", r"augment\.flip: expected `float` <= 1"),
+        ("distil: {techer: x}", r"distil\.techer: unknown key .*did you mean `teacher`"),
+    ],
+)
+def test_a_mistake_in_a_configuration_is_named(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(f"name: x\ntrain: [{{dataset: folders}}]\n{text}\n")
+    with pytest.raises(ConfigError, match=says):
+        load_train_config(str(file))
+
+
+def test_what_is_not_installed_is_named(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "albumentations", None)
+    with pytest.raises(ConfigError, match=r"training needs albumentations \(pip install 'dashmask\[train\]'\)"):
+        train(config_for(pictures), tmp_path)
+
+
+def test_mistakes_are_sentences(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\(did you mean (the preset )?enet-camvid\?\)"):
+        load_train_config("enet-camvit")
+    with pytest.raises(ConfigError, match="does not say where it is"):
+        train(config_for(pictures, roots={}), tmp_path)
+    with pytest.raises(DataError, match="no data set 'folder'"):
+        train(config_for(pictures, train=[{"dataset": "folder", "root": "x"}]), tmp_path)
+    with pytest.raises(ConfigError, match=r"crops\[0\]\.size_hw: \[60, 64\] does not fit the network"):
+        train(config_for(pictures, crops=[{"size_hw": [60, 64]}]), tmp_path)
+    with pytest.raises(ConfigError, match="warp9 is no device"):
+        train(config_for(pictures, machine={"device": "warp9"}), tmp_path)
+    with pytest.raises(ConfigError, match="fp16 needs a GPU"):
+        train(config_for(pictures, machine={"device": "cpu", "precision": "fp16"}), tmp_path)
+    with pytest.raises(ModelError, match="no state to resume from"):
+        train(config_for(pictures), tmp_path, resume=True)
+    with pytest.raises(ConfigError, match="training has left the numbers"):
+        fit_tiny(pictures, tmp_path, optimiser={"lr": 1e30, "warmup_epochs": 0, "clip_norm": 0, "ema": 0}, epochs=9)
