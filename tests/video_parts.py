@@ -79,6 +79,13 @@ def times_of(path: Path) -> list[Fraction]:
         return [frame.pts * frame.time_base for frame in container.decode(video=0)]
 
 
+def times_s(path: Path) -> list[float]:
+    """When each frame is shown, seconds, as its packet says; nothing is decoded."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return sorted(float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None)
+
+
 def pictures_of(path: Path) -> list[U8]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
