@@ -14,6 +14,8 @@ from tiny_models import fcn, yolo_seg
 
 from pipeline.types import Card
 
+pytest.register_assert_rewrite("exported_nets", "scenes_to_draw")  # their asserts say what they saw, as tests' do
+
 CARD = """
 family: semantic
 classes: [red, green, blue]
