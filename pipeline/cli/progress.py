@@ -27,7 +27,7 @@ class Progress:
 
     Args:
         wanted: how many frames, where that is known.
-        table_on_stderr: the table at the end, too, as the records go to stdout.
+        table_on_stderr: the table at the end, too, as stdout is for an output.
     """
 
     def __init__(self, wanted: int | None, *, table_on_stderr: bool = False) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import Given, configured, listed, milliseconds
 from pipeline.cli.web_option import Recordings, Web
+
+if TYPE_CHECKING:
+    from pipeline.config import OutputConfig
 
 OUTPUTS, FRAMES, OBJECTS, DRAWING, LIVE = "Outputs", "Frames", "Objects and labels", "Drawing", "Live"
 Sources = Annotated[
@@ -223,12 +226,18 @@ def run(
                 outcome = execute(sources, whole, lines, context.obj, reload, loading)
                 finish = lines.finish
             else:
-                with Progress(whole.source.frames, table_on_stderr=whole.output.json == "-") as progress:
+                with Progress(whole.source.frames, table_on_stderr=_takes_stdout(whole.output)) as progress:
                     outcome = execute(sources, whole, progress, context.obj, reload, loading)
                 finish = progress.finish
         finish(outcome)
     if any(one["error"] for one in outcome.report.get("sources", ())):
         raise typer.Exit(1)
+
+
+def _takes_stdout(out: OutputConfig) -> bool:
+    from pipeline.sinks.stdout import is_stdout
+
+    return any(name and is_stdout(name) for name in (out.json, out.summary, out.trace))
 
 
 def _wants_json(log: str) -> bool:

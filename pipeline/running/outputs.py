@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import OutputConfig, ReconnectConfig
 from pipeline.live.backoff import waits_s
 from pipeline.sinks import sink_class
+from pipeline.sinks.stdout import records_path
 from pipeline.sources.network import masked
 from pipeline.types import Card, Classes, Sink, Source
 
@@ -35,7 +36,7 @@ def sinks(
     """
     wanted: dict[str, tuple[Any, Callable[[], dict[str, Any]]]] = {  # name in SINKS -> where to, what it is told
         "video": (_path(out.save), lambda: _video(out, spec, source, start_s)),
-        "json": (_path(out.json), lambda: {"timing": out.timing}),
+        "json": (None if out.json is None else records_path(out.json), lambda: {"timing": out.timing}),
         "masks": (_path(out.masks), lambda: {"ids": out.mask_ids}),
         "pictures": (_path(out.pictures), dict),
         "mqtt": (out.mqtt, lambda: {"timing": out.timing}),

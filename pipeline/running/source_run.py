@@ -14,7 +14,7 @@ from pipeline.flow import Ledger
 from pipeline.live.supervised import Supervised
 from pipeline.report import source_report
 from pipeline.running.outputs import STREAM, sinks
-from pipeline.sinks.outputs import STDOUT
+from pipeline.sinks.stdout import STDOUT, records_path
 from pipeline.sources import notes_of
 from pipeline.timing import Summary
 from pipeline.trace import Trace
@@ -49,8 +49,9 @@ class SourceRun:
     def files(self) -> tuple[list[str], list[str]]:
         """Paths of the files, and of the folders, that it writes."""
         out = self.out
-        records = None if out.json is None or Path(out.json) == STDOUT else out.json
-        files, folders = (out.save, records, out.trace), (out.masks, out.pictures)
+        records = out.json and str(records_path(out.json))
+        files = (out.save, None if records == str(STDOUT) else records, out.trace)
+        folders = (out.masks, out.pictures)
         return [name for name in files if name is not None], [name for name in folders if name is not None]
 
     def add(self, picture: Picture, done_s: float) -> None:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from pipeline.records import encode_gap, encode_record
-from pipeline.sinks.outputs import STDOUT, PartFile, unwritable
+from pipeline.sinks.outputs import PartFile, unwritable
+from pipeline.sinks.stdout import STDOUT
 from pipeline.types import Picture
 
 
@@ -14,7 +15,7 @@ class JsonlSink:
     """Writes OUT.jsonl, a line at a time, so that even a killed run leaves whole lines.
 
     Args:
-        path: of the file; written under a temporary name until it is whole. -: the standard output.
+        path: of the file; written under a temporary name until it is whole. STDOUT: the standard output.
         timing: whether measured times are put in; without them two runs give the same bytes.
 
     Raises:

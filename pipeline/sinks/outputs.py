@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import SinkError
+from pipeline.sinks.stdout import STDOUT, is_stdout
 
 Name = str | os.PathLike[str]
-STDOUT = Path("-")  # as the name of records: the standard output
 
 
 def check_outputs(source: Name | None, files: Iterable[Name], folders: Iterable[Name] = ()) -> None:
@@ -109,13 +109,17 @@ def make_folder(path: Path) -> None:
 def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a small file so that there is either all of it under its name or what was there before.
 
-    A link is followed; what is no ordinary file (a pipe, /dev/null) is written to as it is.
+    A link is followed; what is no ordinary file (a pipe, /dev/null), and the standard output, is written to as it is.
 
     Raises:
         SinkError: it cannot be written; nothing of it is left.
     """
     name = path
     try:
+        if path.is_symlink() and is_stdout(path):
+            with open(os.dup(1), "wb") as file:  # behind what is there, also where the shell put it into a file
+                file.write(data)
+            return
         if path.exists() and not path.is_file():
             path.write_bytes(data)
             return
