@@ -223,5 +223,5 @@ def test_davis_numbers_are_those_of_objects_that_are_followed(tmp_path: Path) ->
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match="cannot be made"):
+    with pytest.raises(SinkError, match="is a file, expected a folder"):
         open_writer("kitti", tmp_path / "file" / "out")

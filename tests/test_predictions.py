@@ -63,6 +63,7 @@ def test_a_table_leads_from_the_networks_classes_to_the_formats(
     said = dashmask(*base)
     assert said.code == 2
     assert "the data set's 2" in said.err
+    assert not (tmp_path / "out").exists()
     (tmp_path / "table.yaml").write_text(PEOPLE_AND_CARS)
     said = dashmask(*base, "--mapping", tmp_path / "table.yaml", "--frames", 2)
     assert said.code == 0, said.err
@@ -92,6 +93,7 @@ def test_a_format_without_a_place_for_it_is_refused(models: tuple[Path, Path], c
     out = ("--out", tmp_path / "out", "--source", clip, *CPU)
     said = dashmask("export-predictions", "--write", "coco", "-m", models[0], *out)
     assert (said.code, "no place for" in said.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
     said = dashmask("export-predictions", "--write", "coco", "--out", tmp_path, "-m", models[1])
     assert (said.code, "--source" in said.err) == (2, True)
 

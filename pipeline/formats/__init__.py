@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError
 from pipeline.formats.base import Prediction, Writer
+from pipeline.sinks import check_outputs
 
 if TYPE_CHECKING:
     from pipeline.formats.reading import Benchmark, Reader
@@ -32,19 +33,20 @@ FORMATS = MappingProxyType(  # name on the command line -> module:writer:reader;
 
 
 def open_writer(name: str, out: Path, objects: Classes | None = None, category_ids: Sequence[int] = ()) -> Writer:
-    """The writer of a format, into the folder `out`, which is made.
+    """The writer of a format, into the folder `out`, which is made with the first file.
 
     Args:
         name: a key of FORMATS.
-        out: the folder.
+        out: the folder; it need not be there.
         objects, category_ids: the classes that a data set marks and their numbers, where it has them; of use to
             formats that have none of their own.
 
     Raises:
         ConfigError: there is no such format.
-        SinkError: the folder cannot be made.
+        SinkError: it cannot be made, or nothing can be written there.
     """
     kind: Any = writer_kind(name)
+    check_outputs(None, (), [out])
     writer: Writer = kind(out, objects, category_ids) if category_ids and kind.numbered else kind(out)
     return writer
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SinkError
+from pipeline.sinks.outputs import make_folder
 from pipeline.types import Classes, Instances, Panoptic
 
 
@@ -60,7 +61,7 @@ class InFolders:
     """A writer whose files are whole as soon as they are added, in folders inside `out`."""
 
     def __init__(self, out: Path) -> None:
-        self._out = folder(out)
+        self._out = out
         self._made: dict[Path, None] = {}
 
     def close(self) -> list[Path]:
@@ -69,7 +70,7 @@ class InFolders:
 
     def _folder(self, name: str) -> Path:
         self._made[self._out / name] = None
-        return folder(self._out / name)
+        return self._out / name
 
 
 def exclusive(found: Instances, size_hw: tuple[int, int]) -> NDArray[np.int32]:
@@ -86,24 +87,15 @@ def digits(number: float) -> float:
     return float(f"{number:.9g}")
 
 
-def folder(path: Path) -> Path:
-    """The folder, made where it is not there."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be made: {error.strerror}", hint="give another folder") from error
-    return path
-
-
 def write_png(path: Path, image: NDArray[Any]) -> None:
     """Write (h, w) or (h, w, channels), in OpenCV's order, as a PNG, whole; SinkError where that fails."""
-    folder(path.parent)
     _, data = cv2.imencode(".png", image)
     write_bytes(path, data.tobytes())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then give it its own."""
+    """Write a file under a temporary name, then give it its own; its folder is made where it is not there."""
+    make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(data)

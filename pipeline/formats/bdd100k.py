@@ -23,7 +23,7 @@ from pipeline.datasets.json_file import read_json
 from pipeline.datasets.objects import Marked
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction, digits, exclusive, folder, write_bytes, write_png
+from pipeline.formats.base import Prediction, digits, exclusive, write_bytes, write_png
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.types import Classes, Instances, Panoptic
 
@@ -37,7 +37,7 @@ class Bdd100kWriter:
     numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
-        self._out = folder(out)
+        self._out = out
         self._frames: list[dict[str, Any]] = []
         self._made: dict[Path, None] = {}
 

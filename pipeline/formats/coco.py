@@ -18,7 +18,7 @@ from pipeline.datasets.coco_file import edges, read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
-from pipeline.formats.base import Prediction, digits, folder, write_bytes
+from pipeline.formats.base import Prediction, digits, write_bytes
 from pipeline.formats.coco_categories import COCO_CATEGORY_IDS, COCO_NAMES
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found
 from pipeline.rle import encode_instances
@@ -42,7 +42,7 @@ class CocoWriter:
     numbered: ClassVar[bool] = True
 
     def __init__(self, out: Path, objects: Classes | None = None, category_ids: Sequence[int] = ()) -> None:
-        self._file = folder(out) / "results.json"
+        self._file = out / "results.json"
         self.things = Classes((), ()) if objects is None else objects
         self._category_ids = category_ids
         self._rows: list[bytes] = []  # encoded: a fifth of the memory

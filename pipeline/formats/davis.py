@@ -20,7 +20,7 @@ from pipeline.datasets.davis import THINGS
 from pipeline.datasets.objects import Marked, segments
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError, SinkError
-from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
+from pipeline.formats.base import Prediction, exclusive, write_bytes
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
 from pipeline.types import VOID, Classes, Instances
 
@@ -36,7 +36,7 @@ class DavisWriter:
     numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
-        self._out = folder(out)
+        self._out = out
         self._made: dict[Path, None] = {}
         self._numbers: dict[str, dict[int, int]] = {}  # film -> track -> number
 
@@ -45,7 +45,7 @@ class DavisWriter:
         if prediction.instances is None:
             return
         name = Path(prediction.name)
-        where = folder(self._out / (name.parent.name or "sequence"))
+        where = self._out / (name.parent.name or "sequence")
         self._made[where] = None
         frame = int(name.name) if name.name.isdecimal() else prediction.index
         ids = exclusive(prediction.instances, prediction.size_hw)

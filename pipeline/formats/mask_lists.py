@@ -16,7 +16,7 @@ from pipeline.datasets.label_ids import TRAIN_ID_OF
 from pipeline.datasets.objects import Marked, Segment, segments
 from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
-from pipeline.formats.base import InFolders, Prediction, digits, folder, write_bytes, write_png
+from pipeline.formats.base import InFolders, Prediction, digits, write_bytes, write_png
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
 from pipeline.types import Classes, Instances
 
@@ -58,7 +58,6 @@ class MaskListWriter(InFolders):
             write_png(mask, found.full_mask(i, prediction.size_hw).astype(np.uint8) * 255)
             place = Path(os.path.relpath(mask, listed.parent)).as_posix()
             lines.append(f"{place} {THING_LABEL_IDS[found.class_ids[i]]} {digits(found.scores[i])}\n")
-        folder(listed.parent)
         write_bytes(listed, "".join(lines).encode())
 
     def _at(self, place: str) -> Path:

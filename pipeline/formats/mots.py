@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pipeline.datasets.kitti_mots import THINGS as MOTS_THINGS
 from pipeline.errors import SinkError
-from pipeline.formats.base import Prediction, exclusive, folder, write_bytes
+from pipeline.formats.base import Prediction, exclusive, write_bytes
 from pipeline.formats.mots_reading import MotsReader
 from pipeline.rle import encode_crop
 from pipeline.types import Classes
@@ -33,7 +33,7 @@ class MotsWriter:
     numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
-        self._out = folder(out)
+        self._out = out
         self._lines: dict[str, list[str]] = {}
         self._numbers: dict[tuple[str, int], dict[int, int]] = {}  # film and class -> track -> number
 

@@ -15,7 +15,7 @@ import msgspec
 from pipeline.classes import colours_for
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabel, ScalabelLabels, frame_labels, read_files
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction, digits, folder, write_bytes
+from pipeline.formats.base import Prediction, digits, write_bytes
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.rle import encode_instances
 from pipeline.types import Classes, Instances
@@ -30,7 +30,7 @@ class ScalabelWriter:
     numbered: ClassVar[bool] = False
 
     def __init__(self, out: Path) -> None:
-        self._file = folder(out) / "frames.json"
+        self._file = out / "frames.json"
         self._frames: list[bytes] = []
         self._names: dict[str, None] = {}
 
