@@ -1,22 +1,18 @@
-"""The flow: end drains, cancel stops, Ctrl-C does one and then the other."""
+"""The flow: end drains, cancel stops, in every state."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 
 import pytest
 from flow_parts import PATIENCE_S, Slots, each, feed, run, same, slots_stage, stage, wait
 from flow_parts import no_thread_is_left as no_thread_is_left
 
-from pipeline.flow import Flow, drain_on_interrupt
+from pipeline.flow import Flow
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -140,90 +136,3 @@ def test_what_a_stop_cost_is_counted() -> None:
     with pytest.raises(ZeroDivisionError):
         run(flow)
     assert flow.drops == {"failed": 1}
-
-
-def test_the_old_handler_comes_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    flow = Flow[int](feed(count()), [stage("a", same)])
-    got = []
-    with flow, drain_on_interrupt(flow):
-        for x in flow:
-            got.append(x)
-            if x == 5:
-                signal.raise_signal(signal.SIGINT)
-    assert got == list(range(len(got)))
-    assert flow.ended_early
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-CHILD = """
-import sys, threading, time
-from contextlib import contextmanager
-from itertools import count
-from pipeline.flow import Flow, Stage, drain_on_interrupt
-
-read = 0
-
-def numbers():
-    global read
-    for read in count(1):
-        yield read
-        time.sleep(1e-3)
-
-@contextmanager
-def source():
-    yield numbers()
-
-def step(batch):
-    if sys.argv[1] == "hangs" and batch[0] == 5:
-        print("ready", flush=True)
-        flow.stopping.wait()
-        print("stopping", flush=True)
-        threading.Event().wait()
-    return batch
-
-@contextmanager
-def opened():
-    yield step
-
-flow = Flow(source, [Stage("a", opened, capacity=5)])
-got = 0
-with flow, drain_on_interrupt(flow):
-    for item in flow:
-        got += 1
-        assert item == got
-        if got == 20:
-            print("ready", flush=True)
-print("drained", got == read > 20, flush=True)
-"""
-
-
-@contextmanager
-def child(kind: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, kind], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_ctrl_c_drains() -> None:
-    with child("works") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read() == "drained True\n"
-        assert process.wait(PATIENCE_S) == 0
-
-
-def test_a_second_ctrl_c_exits_at_once() -> None:
-    with child("hangs") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "stopping\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == -signal.SIGINT  # 130 in a shell

@@ -54,6 +54,22 @@ def test_a_killed_process_leaves_a_video_that_plays(tmp_path: Path, ending: str)
     assert times == [Fraction(500 + 100 * i + i % 3 * 30, 1000) for i in range(len(times))]
 
 
+KILLED_WHILE_IT_IS_CLOSED = """
+import os, signal
+sink = VideoSink(Path(sys.argv[1]))
+for i in range(90):
+    sink.write(of_image(as_format(drawn(0), "yuv420p"), i))
+sink._muxer.close = lambda end_s: os.kill(os.getpid(), signal.SIGKILL)
+sink.close(whole=False)
+"""
+
+
+def test_a_process_that_is_killed_while_it_gives_up_leaves_the_name_that_says_so(tmp_path: Path) -> None:
+    assert in_child(KILLED_WHILE_IT_IS_CLOSED, str(tmp_path / "out.mp4")).returncode == -9
+    assert [path.name for path in tmp_path.iterdir()] == ["out.partial.mp4"]
+    assert len(times_of(tmp_path / "out.partial.mp4")) >= 70
+
+
 FULL = """
 from pipeline.errors import SinkError
 sink = VideoSink(Path(sys.argv[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -176,6 +177,34 @@ def test_a_thread_that_cannot_be_stopped_ends_with_the_process_and_files_are_pla
     assert len(records) >= 10
     with av.open(str(tmp_path / "o.partial.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) >= 10
+
+
+def test_a_second_ctrl_c_keeps_playable_files_under_names_that_say_so(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    words = ["run", clip, "-m", models[1], "--backend", "null", "--save", "o.mp4", "--json", "o.jsonl"]
+    words += ["--set", "flow.stall_s=0", "--set", "backend.workers=1"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", HANGS, *map(str, words)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    part = tmp_path / "o.part.jsonl"
+    until_s = time.monotonic() + 60
+    try:
+        while not (part.exists() and part.read_bytes().count(b"\n") >= 12) and time.monotonic() < until_s:
+            time.sleep(0.05)
+        for _ in range(2):
+            child.send_signal(signal.SIGINT)
+            time.sleep(0.3)  # else the system makes one of them
+        err = child.communicate(timeout=60)[1]
+    finally:
+        child.kill()
+    assert child.returncode == -signal.SIGINT, err
+    assert "Traceback" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.partial.jsonl", "o.partial.mp4"]
+    records = [json.loads(line) for line in (tmp_path / "o.partial.jsonl").read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(12))
+    with av.open(str(tmp_path / "o.partial.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
 
 
 def test_a_backend_that_never_interrupts_is_used_as_it_is(fcn_card: Card) -> None:

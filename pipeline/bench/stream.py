@@ -85,6 +85,11 @@ class Streams:
         for meter in self._meters:
             meter.end()
 
+    def cancel(self) -> None:
+        """Stop now; legal in any thread."""
+        self.end()
+        self._flow.cancel()
+
     def window(self, order: Order) -> list[Seen] | None:
         """Open a window on every source and wait until all of it came out; None: the flow was ended meanwhile."""
         flow, clock = self._flow, self._clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -21,10 +22,14 @@ def _main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import program
     from pipeline.errors import UserError
-    from pipeline.flow import StallError
+    from pipeline.flow import Interrupted, StallError
 
     try:
         program(sys.argv[1:])(obj=began_s)
+    except Interrupted as stop:
+        sys.stdout.flush()
+        signal.raise_signal(stop.number)  # so that a loop of the shell ends with it
+        raise
     except UserError as error:
         sys.stdout.flush()
         print(f"error: {error.message}", file=sys.stderr)

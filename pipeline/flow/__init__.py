@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.flow.channel import Cancelled
 from pipeline.flow.flow import Flow
-from pipeline.flow.interrupt import drain_on_interrupt, on_signal
+from pipeline.flow.interrupt import Interrupted, drain_on_interrupt, on_signal
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.pool import Lease, Pool, Releasable, lease_of
 from pipeline.flow.source import Stopping
@@ -14,6 +14,7 @@ from pipeline.flow.watchdog import StallError
 __all__ = [
     "Cancelled",
     "Flow",
+    "Interrupted",
     "Lease",
     "Ledger",
     "Pool",

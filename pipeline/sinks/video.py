@@ -89,14 +89,17 @@ class VideoSink:
         Raises:
             SinkError: its end could not be written; only where `whole`, so that a first error stays the first.
         """
+        kept = None
+        if not whole and self._frames:
+            kept = self._part.publish(whole=False)  # first: the process may be killed before the encoder is done
         refused = self._finish()
         if not self._frames:
             self._part.discard()
             return
         complete = whole and refused is None
         if not complete and self._format in ("mp4", "mov"):
-            cut_torn_fragment(self._part.path)
-        name = self._part.publish(complete)
+            cut_torn_fragment(kept or self._part.path)
+        name = kept or self._part.publish(complete)
         if not self._times.exact:
             self.notes.append(f"times are rounded to {self._times.clock} s, the finest that this file can hold")
         if self._times.moved:
