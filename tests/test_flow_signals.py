@@ -34,6 +34,20 @@ def test_the_old_handler_comes_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_sigterm_drains_as_ctrl_c_does() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    flow = Flow[int](feed(iter(range(10**9))), [stage("a", same)])
+    got = []
+    with flow, drain_on_interrupt(flow):
+        for x in flow:
+            got.append(x)
+            if x == 5:
+                signal.raise_signal(signal.SIGTERM)
+    assert got == list(range(len(got)))
+    assert flow.ended_early
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 CHILD = """
 import ctypes, sys, threading, time
 from contextlib import contextmanager
