@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
 
 from pipeline.config import ReconnectConfig
-from pipeline.errors import RefusedError, SourceError
-from pipeline.live.backoff import patience, waits_s
+from pipeline.errors import SourceError
+from pipeline.live.attempts import Attempts
 from pipeline.live.memory import reclaim
+from pipeline.live.onward import Onward
 from pipeline.live.state import SourceState, State
+from pipeline.live.state_log import StateLog
 from pipeline.types import Frame, Gap, Source, SourceInfo
-
-KEPT = 1000  # changes and gaps that nobody has asked for yet
 
 
 class Supervised:
     """A source around a source; see pipeline.types.Source and live.state.Stateful.
 
-    Frames count on over a reconnection, and so do their times: the first frame behind a gap is as much later than the
-    last one before it as it was captured later. Nothing is made up in between: a gap is told, see `gaps_before`. What
-    comes back may have another size or codec; frames say their size, `info` follows.
+    Frames count on over a reconnection, and so do their times, see Onward. Nothing is made up in between: a gap is
+    told, see `gaps_before`. What comes back may have another size or codec; frames say their size, `info` follows.
 
     Args:
         make: a new source, not yet open; called for each attempt.
@@ -40,7 +35,7 @@ class Supervised:
     def __init__(
         self, make: Callable[[], Source], rules: ReconnectConfig | None = None, stalled_s: float | None = None
     ) -> None:
-        self._make, self._rules, self._stalled_s = make, rules, stalled_s
+        self._make, self._stalled_s = make, stalled_s
         self.stopping = threading.Event()
         self._source = make()
         self.live = self._source.live
@@ -49,16 +44,8 @@ class Supervised:
         self._failure: SourceError | None = None  # of the first attempt, until the frames are asked for
         self._running: Generator[Frame] | None = None
         self._undecodable = 0  # in connections that are over
-        self._dice = random.Random(None if rules is None else rules.seed)
-        self._changes: deque[SourceState] = deque(maxlen=KEPT)
-        self._gap_log: deque[tuple[int, Gap]] = deque(maxlen=KEPT)  # index of the first frame behind it
-        self._gaps = self._attempt = self._count = 0
-        self._waits: Iterator[float] | None = None  # since the last frame
         self._came_s: float | None = None  # when the last frame came, time.monotonic()
-        self._lost_reason = ""  # of the first failure since the last frame; those that follow are its consequences
-        self._state = self._told = SourceState("connecting", time.monotonic())
-        # Of the last frame, to go on from:
-        self._index, self._pts, self._captured_s, self._time_base, self._shift = -1, 0, 0.0, Fraction(1), 0
+        self._log, self._attempts, self._onward = StateLog(), Attempts(rules), Onward()
 
     @property
     def info(self) -> SourceInfo:
@@ -81,12 +68,12 @@ class Supervised:
     @property
     def frames(self) -> int:
         """How many frames came so far."""
-        return self._count
+        return self._onward.count
 
     @property
     def state(self) -> SourceState:
         """At this moment; from any thread."""
-        state, came_s = self._state, self._came_s
+        state, came_s = self._log.now, self._came_s
         if state.state != "live" or self._stalled_s is None or came_s is None:
             return state
         stalled_s = max(self._stalled_s, 3 / (self._info.fps or 25))
@@ -97,23 +84,11 @@ class Supervised:
 
     def changes(self) -> list[SourceState]:
         """The states it came into since the last call, each once; for one thread."""
-        new = []
-        with suppress(IndexError):
-            while True:
-                new.append(self._changes.popleft())
-        now = self.state
-        if now.state != (new[-1] if new else self._told).state:
-            new.append(now)
-        if new:
-            self._told = new[-1]
-        return new
+        return self._log.changes(lambda: self.state)
 
     def gaps_before(self, index: int) -> tuple[Gap, ...]:
         """The gaps before a frame that were not asked for yet; for one thread, with growing indices."""
-        found = []
-        while self._gap_log and self._gap_log[0][0] <= index:
-            found.append(self._gap_log.popleft()[1])
-        return tuple(found)
+        return self._log.gaps_before(index)
 
     def begin(self) -> None:
         """Open a recording and read its first frame ahead of `__enter__`, while something else is waited for.
@@ -145,7 +120,7 @@ class Supervised:
                 self._open()
         except SourceError as error:
             self._failure = error
-            if not self._may_mend(error):
+            if not self._attempts.may_mend(error, self.frames > 0):
                 self._change("ended", error.message)
                 raise
         self._running = self._frames()
@@ -156,7 +131,7 @@ class Supervised:
             self._running.close()
             self._running = None
         self._close()
-        if self._state.state != "ended":
+        if self._log.now.state != "ended":
             self._change("ended")
 
     # What follows runs in the thread that reads.
@@ -177,21 +152,21 @@ class Supervised:
             if failure is None or self.stopping.is_set():
                 self._change("ended", "" if failure is None else failure.message)
                 return
-            if not self._may_mend(failure):
+            if not self._attempts.may_mend(failure, self.frames > 0):
                 self._change("ended", failure.message)
-                raise self._given_up(failure)
-            if self._attempt == 0:
+                raise self._attempts.given_up(failure)
+            if self._attempts.number == 0:
                 reclaim()
-            self._lost_reason = self._lost_reason or failure.message
+            wait_s = self._attempts.failed(failure.message)
             self._change("lost", failure.message)
-            if self.stopping.wait(self._wait_s()):
+            if self.stopping.wait(wait_s):
                 self._change("ended", failure.message)
                 return
 
     def _open(self) -> None:
-        self._attempt += 1
-        self._change("connecting", self._state.reason)
-        if self._attempt > 1 or self._count:
+        self._attempts.begin()
+        self._change("connecting", self._log.now.reason)
+        if self._attempts.number > 1 or self.frames:
             self._undecodable += getattr(self._source, "undecodable", 0)
             self._source = self._make()
         self._opened = self._source.__enter__()
@@ -203,57 +178,27 @@ class Supervised:
 
     def _arrived(self, frame: Frame) -> Frame:
         """The frame in its place among all that came."""
-        fresh = self._state.state != "live"
-        if fresh and self._count:
-            away_s = max(0.0, frame.captured_s - self._captured_s)
-            gap = Gap(float(self._pts * self._time_base), away_s, self._lost_reason)
-            self._gap_log.append((self._index + 1, gap))
-            self._gaps += 1
-            self._shift = self._pts + max(1, round(away_s / self._time_base)) - self._ticks(frame)
-        if self._gaps:
-            pts = max(self._ticks(frame) + self._shift, self._pts + 1)
-            frame = replace(frame, index=self._index + 1, pts=pts, time_base=self._time_base)
-        self._index, self._pts, self._captured_s = frame.index, frame.pts, frame.captured_s
-        self._time_base = frame.time_base
-        self._count += 1
+        fresh = self._log.now.state != "live"
+        if fresh and self._onward.count:
+            self._log.gap(self._onward.next_index, self._onward.gap_before(frame, self._attempts.reason))
+        frame = self._onward.place(frame)
         self._came_s = time.monotonic()
         if fresh:
-            self._attempt, self._waits, self._lost_reason = 0, None, ""
+            self._attempts.succeeded()
             self._change("live", self._news())
         return frame
-
-    def _ticks(self, frame: Frame) -> int:
-        if frame.time_base == self._time_base:
-            return frame.pts
-        return round(frame.pts * frame.time_base / self._time_base)
 
     def _news(self) -> str:
         """What is other than before, in a sentence; empty: nothing."""
         before, now = self._info, self._source.info
         self._info = now
         changed = before.size_hw != now.size_hw or before.codec != now.codec
-        if self._count == 1 or not changed or before.size_hw is None:
+        if self.frames == 1 or not changed or before.size_hw is None:
             return ""
         return f"{now.name} came back as {_shape(now)}, it was {_shape(before)}"
 
-    def _may_mend(self, error: SourceError) -> bool:
-        most = patience(self._rules, isinstance(error, RefusedError), self._count > 0)
-        return most is None or self._attempt < most
-
-    def _wait_s(self) -> float:
-        if self._waits is None:
-            assert self._rules is not None  # without rules nothing may mend
-            self._waits = waits_s(self._rules, self._dice)
-        return next(self._waits)
-
-    def _given_up(self, error: SourceError) -> SourceError:
-        if self._attempt < 2:
-            return error
-        return type(error)(f"{error.message}; given up after {self._attempt} attempts", hint=error.hint)
-
     def _change(self, state: State, reason: str = "") -> None:
-        self._state = SourceState(state, time.monotonic(), self._attempt, reason, self._gaps)
-        self._changes.append(self._state)
+        self._log.change(state, self._attempts.number, reason)
 
 
 def _with_first(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
