@@ -42,6 +42,15 @@ def test_a_command_gets_what_was_said_and_nothing_else() -> None:
     assert (whole.decode.conf, whole.decode.iou, whole.source.every) == (0.3, 0.6, 4)
 
 
+@pytest.mark.parametrize(
+    ("command", "option"), [("replay", "--out"), ("eval", "--dataset"), ("export-predictions", "--write")]
+)
+def test_help_marks_what_a_command_cannot_do_without(command: str, option: str) -> None:
+    (line,) = (line for line in dashmask(command, "--help").out.splitlines() if f" {option} " in line and "│" in line)
+    assert line.split()[:3] == ["│", "*", option]
+    assert option in dashmask(command).err
+
+
 def test_help_shows_the_shared_options_of_every_command_that_has_them() -> None:
     assert app.registered_commands
     for command in ("run", "eval", "stability", "export-predictions"):

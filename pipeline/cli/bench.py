@@ -26,8 +26,8 @@ def bench(
             "--model",
             "-m",
             metavar="MODEL",
-            help="An ONNX network, or the name of an embedded one; several are compared. a.onnx+b.onnx: two that run "
-            "on the same frames. Default: the best embedded one.",
+            help="An ONNX network, or the name of an embedded one or of one of Ultralytics; several are compared. "
+            "a.onnx+b.onnx: two that run on the same frames. Default: the best embedded one.",
         ),
     ] = None,
     backend: Annotated[
@@ -49,7 +49,7 @@ def bench(
             "newest frame counts; multi-stream: several live sources in turn, as in a run.",
         ),
     ] = "throughput",
-    streams: Annotated[int | None, typer.Option(metavar="N", help="Of multi-stream; 2 by default.")] = None,
+    streams: Annotated[int | None, typer.Option(metavar="N", help="Sources of multi-stream. Default: 2.")] = None,
     fps: Annotated[
         float | None, typer.Option(metavar="N", help="Pace of live and multi-stream; default: the source's own.")
     ] = None,
@@ -81,7 +81,10 @@ def bench(
         str | None, typer.Option(metavar="OLD.json", help="Say what became faster or slower, if that can be said.")
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option("--fail-on", metavar="slower", help="With --compare: 1 is returned where it did.")
+        str | None,
+        typer.Option(
+            "--fail-on", metavar="slower", help="With --compare: exit code 1 where something became slower."
+        ),
     ] = None,
 ) -> None:
     """Measure the whole pipeline, the network alone beside it, and what else the machine did meanwhile.

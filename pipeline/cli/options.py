@@ -126,7 +126,10 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         ),
         "fps": Key(
             "source.fps",
-            Annotated[float | None, typer.Option(metavar="N", help="Frames a second of the film they are.")],
+            Annotated[
+                float | None,
+                typer.Option(metavar="N", help="Images a second, as a film. Default: as the data set says, else 10."),
+            ],
         ),
         "conf": Key(
             "decode.conf", Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")]

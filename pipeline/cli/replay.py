@@ -20,7 +20,7 @@ def replay(
             metavar="INPUT...",
         ),
     ] = None,
-    out: Annotated[str, typer.Option(metavar="DIR", help="The data set: a new folder, or one to go on with.")] = "",
+    out: Annotated[str, typer.Option(metavar="DIR", help="The data set: a new folder, or one to go on with.")],
     given: Given,
     engine: Annotated[str, typer.Option(metavar="local|ray", help="Who runs the workers.")] = "local",
     ray_address: RayAddress = None,
@@ -42,7 +42,9 @@ def replay(
     masks: Annotated[bool, typer.Option("--masks", help="Also write PNG masks: DIR/masks/CLIP/.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Also write drawn videos; then no clip is cut.")] = False,
     every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
-    iou: Annotated[float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.")] = None,
+    iou: Annotated[
+        float | None, typer.Option(metavar="0..1", help="IoU above which the weaker of two boxes is dropped.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
 ) -> None:
     """Segment recordings into a Parquet data set: a file a clip, a row a frame and a row an object.

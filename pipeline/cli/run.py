@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.options import Given, configured, listed, milliseconds
 from pipeline.cli.web_option import Recordings, Web
-
-if TYPE_CHECKING:
-    from pipeline.config import OutputConfig
 
 OUTPUTS, FRAMES, OBJECTS, DRAWING, LIVE = "Outputs", "Frames", "Objects and labels", "Drawing", "Live"
 Sources = Annotated[
@@ -99,7 +96,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help='When: "age>200ms", "person area>2%", "truck score>0.8", error.',
+            help='What is evidence: "age>200ms", "person area>2%", "truck score>0.8", error; may be repeated.',
             rich_help_panel=LIVE,
         ),
     ] = None,
@@ -109,7 +106,9 @@ def run(
     budget: Annotated[
         str | None,
         typer.Option(
-            metavar="50ms", help="Keep frames younger, at smaller inputs where that is needed.", rich_help_panel=LIVE
+            metavar="TIME",
+            help="Keep frames younger than this, such as 50ms, at smaller inputs where that is needed.",
+            rich_help_panel=LIVE,
         ),
     ] = None,
     every: Annotated[
@@ -119,7 +118,10 @@ def run(
         float | None, typer.Option(metavar="0..1", help="Least score of an object.", rich_help_panel=OBJECTS)
     ] = None,
     iou: Annotated[
-        float | None, typer.Option(metavar="0..1", help="Overlap above which NMS merges.", rich_help_panel=OBJECTS)
+        float | None,
+        typer.Option(
+            metavar="0..1", help="IoU above which the weaker of two boxes is dropped.", rich_help_panel=OBJECTS
+        ),
     ] = None,
     classes: Annotated[
         str | None,
@@ -172,6 +174,8 @@ def run(
 ) -> None:
     """Segment every frame of a source, or of several at once: exit code 1 where some of them failed.
 
+    Ctrl-C ends it in order; a second one at once: what was written is kept, as OUT.partial.mp4.
+
     Example: [bold]dashmask run drive.mp4 --model yolo11n-seg.onnx --save out.mp4 --json out.jsonl[/bold]
     """
     from pipeline.cli.json_log import JsonLog
@@ -218,6 +222,7 @@ def run(
             import cv2
 
             from pipeline.run import run as execute
+            from pipeline.sinks.stdout import any_is_stdout
 
             cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
             # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
@@ -226,18 +231,15 @@ def run(
                 outcome = execute(sources, whole, lines, context.obj, reload, loading)
                 finish = lines.finish
             else:
-                with Progress(whole.source.frames, table_on_stderr=_takes_stdout(whole.output)) as progress:
+                out = whole.output
+                with Progress(
+                    whole.source.frames, table_on_stderr=any_is_stdout(out.json, out.summary, out.trace)
+                ) as progress:
                     outcome = execute(sources, whole, progress, context.obj, reload, loading)
                 finish = progress.finish
         finish(outcome)
     if any(one["error"] for one in outcome.report.get("sources", ())):
         raise typer.Exit(1)
-
-
-def _takes_stdout(out: OutputConfig) -> bool:
-    from pipeline.sinks.stdout import is_stdout
-
-    return any(name and is_stdout(name) for name in (out.json, out.summary, out.trace))
 
 
 def _wants_json(log: str) -> bool:

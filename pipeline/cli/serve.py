@@ -14,7 +14,12 @@ from pipeline.cli.options import Given, configured
 def serve(
     given: Given,
     address: Annotated[
-        str, typer.Argument(metavar="[HOST:PORT]", help="Where; outside this machine a token is needed.")
+        str,
+        typer.Argument(
+            metavar="[HOST:PORT]",
+            help="Where it answers. Outside this machine who asks needs a token: the one that is printed, or yours, "
+            "by --set web.token=TOKEN.",
+        ),
     ] = "127.0.0.1:8765",
 ) -> None:
     """Answer POST /segment: a picture or a short clip in, records, a mask or a cut-out out.

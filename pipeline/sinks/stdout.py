@@ -29,6 +29,11 @@ def is_stdout(name: str | os.PathLike[str]) -> bool:
     return False
 
 
+def any_is_stdout(*names: str | None) -> bool:
+    """Whether any of several outputs, where they are wanted, goes to the standard output."""
+    return any(name is not None and is_stdout(name) for name in names)
+
+
 def records_path(name: str) -> Path:
     """Where records go: STDOUT where that is meant. `./-` is a file, as everywhere, though Path takes it for -."""
     if is_stdout(name):
