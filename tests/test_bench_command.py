@@ -84,6 +84,18 @@ def test_frames_that_the_network_left_out_are_counted(semantic: Path, clip: Path
     assert words in " ".join(said.out.split())
 
 
+def test_frames_that_are_carried_do_not_keep_the_network_busy(semantic: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    live = ("--scenario", "live", "--fps", "20", "--output", "scene", "--set", "track.carry=3", "--json", out)
+    said = bench("demo:frames=30,size=320x192", "-m", semantic, *CPU, *live)
+    assert said.code == 0, said.err
+    (case,) = figures(out)["cases"]
+    looked = case["stages"]["infer"]["service_ms"]["samples"] / case["age_ms"]["samples"]
+    alone = case["network_alone"]
+    assert 0.2 < looked < 0.5
+    assert alone["busy_share"] == pytest.approx(20 * looked / alone["fps"], abs=2e-4)
+
+
 def test_a_clip_is_decoded_again_and_again_while_it_is_measured(semantic: Path, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "b.json"
     said = bench(clip, "-m", semantic, *CPU, "--json", out, "--output", "scene")

@@ -94,7 +94,7 @@ def figures(
         latencies = [window["alone"]["latency_ms"]["p50"] for window in windows]
         what["network_alone"]["latency_ms_p50"] = _mean_of(latencies)
         if due_fps is not None:
-            what["network_alone"]["busy_share"] = round(due_fps / fmean(ceilings), 4)
+            what["network_alone"]["busy_share"] = round(due_fps * tally.looked_share / fmean(ceilings), 4)
         elif len(rates) == len(ceilings) and (efficiency := ratio_interval(rates, ceilings, paired=True)):
             what["efficiency"] = efficiency.as_dict()
     return what

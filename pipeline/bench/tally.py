@@ -39,6 +39,11 @@ class Tally:
             for name, (began_s, ended_s) in frame.stamps.device.items():
                 _add(self.device, name, ended_s - began_s)
 
+    @property
+    def looked_share(self) -> float:
+        """The part of the frames that the networks looked at, 0..1; under 1 where the rest is carried."""
+        return self.service["infer"].count / self.age.count if "infer" in self.service else 1.0
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON; milliseconds."""
         return {

@@ -119,7 +119,7 @@ def _about(case: Mapping[str, Any]) -> list[str]:
     if refused := case["age_ms"]["refused"]:
         said.append(f"{', '.join(refused)} ({case['age_ms']['samples']} frames)")
     if (busy := case.get("network_alone", {}).get("busy_share")) is not None:
-        said.append(f"the frames that were due are {busy * 100:.0f} % of what the network alone can do")
+        said.append(f"the frames that were due for it are {busy * 100:.0f} % of what the network alone can do")
     frames = case["age_ms"]["samples"]
     looked = case["stages"]["infer"]["service_ms"]["samples"] if "infer" in case["stages"] else frames
     if looked < frames:

@@ -113,7 +113,7 @@ def check_config(config: Config) -> None:
 def stateful(config: Config) -> str:
     """Why the frames of a clip depend on those before them, so that it is not split; "" where they do not."""
     if config.track != TrackConfig():
-        return "objects are followed from frame to frame"
+        return "what is found is carried or followed from frame to frame (track.*)"
     if config.source.frames is not None or config.source.start_s:
         return "only a part of each clip is asked for"
     return ""
