@@ -20,8 +20,9 @@ from pipeline.config import TrackConfig
 from pipeline.image import Image
 from pipeline.records import encode_record
 from pipeline.track import Keys, OverTime
+from pipeline.track.films import KEPT, Films
 from pipeline.track.motion import FlowMotion
-from pipeline.track.moved import moved_labels, moved_objects
+from pipeline.track.moved import MovedObjects, moved_labels
 from pipeline.types import VOID, Classes, Frame, Instances, Labels, Scene, Truth
 
 CLASSES = Classes(("road", "car"), ((120, 60, 120), (40, 80, 200)))
@@ -135,15 +136,58 @@ def test_what_leaves_the_picture_is_gone_and_an_object_without_a_mask_keeps_its_
         np.cumsum([0, *areas]),
         CLASSES,
     )
-    moved = moved_objects(found, motion, HW)
+    moved = MovedObjects(found, HW)(motion)
     assert moved.boxes_xyxy.round().tolist() == [[0, 100, 30, 140], [170, 20, 210, 60]]
     assert moved.class_ids.tolist() == [0, 1]
     assert moved.scores.tolist() == found.scores[1:].tolist()
     assert moved.full_mask(0, HW)[100:140, 0:30].all()
     assert moved.mask(1).size == 0
-    nothing = moved_objects(found.take(np.array([], np.intp)), motion, HW)
+    nothing = MovedObjects(found.take(np.array([], np.intp)), HW)(motion)
     assert len(nothing) == 0
     assert nothing.boxes_xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize(("pixels", "factor"), [(0.4, 1), (-0.3, 1), (1.2, 6)])
+def test_what_moves_less_than_a_pixel_a_frame_does_not_stay_behind(pixels: float, factor: int) -> None:
+    size = HW[0] * factor, HW[1] * factor
+    back = np.full((*HW, 2), 0, np.float32)
+    back[..., 0] = -pixels / factor  # as the flow of small pictures of large frames
+    motion = FlowMotion(back, np.full(HW, 255, np.uint8), size)
+    labels = np.repeat(np.repeat(square(100, 80, 60), factor, 0), factor, 1)
+    found = one_object(100, 80, 60)
+    if factor > 1:
+        box = found.crops_px * factor
+        mask = np.repeat(np.repeat(found.mask(0), factor, 0), factor, 1).reshape(-1)
+        found = replace(
+            found, boxes_xyxy=box.astype(np.float32), crops_px=box, arena=mask, offset=np.array([0, mask.size])
+        )
+    over_time, image = (
+        OverTime(TrackConfig(carry=20), lambda: 0.25),
+        Image((np.zeros((*size, 3), np.uint8),), "bgr24"),
+    )
+    frames = [Frame(i, i, Fraction(1, 10), 0.0, image, carried=i, motion=motion if i else None) for i in range(21)]
+    *_, last = [
+        over_time(Scene(frame) if frame.carried else Scene(frame, found, Labels(labels, CLASSES))) for frame in frames
+    ]
+    assert last.labels is not None
+    assert last.instances is not None
+    moved = round(20 * pixels)
+    assert (last.labels.map == np.roll(labels, moved, 1)).mean() > 0.998
+    assert np.abs(last.instances.boxes_xyxy - found.boxes_xyxy - (moved, 0, moved, 0)).max() < 0.1
+    mask, was = last.instances.full_mask(0, size), found.full_mask(0, size)
+    assert (mask == np.roll(was, moved, 1)).mean() > 0.998
+    assert mask.sum() == pytest.approx(was.sum(), rel=0.02)
+    assert np.abs(last.instances.crops_px - found.crops_px - (moved, 0, moved, 0)).max() <= 1  # it does not grow
+
+
+def test_labels_that_stand_still_stay_where_they_are_however_large() -> None:
+    labels = square(101, 83, 60)
+    labels = np.repeat(np.repeat(labels, 8, 0), 8, 1)[3:1923, 5:2565]  # edges are on no cell of the grid
+    motion = FlowMotion(np.zeros((240, 320, 2), np.float32), np.full((240, 320), 255, np.uint8), labels.shape)
+    moved = moved_labels(Labels(labels, CLASSES), motion).map
+    for axis in (0, 1):
+        at, was = np.flatnonzero(moved.any(axis)), np.flatnonzero(labels.any(axis))
+        assert abs(at.mean() - was.mean()) <= 1
 
 
 def test_the_networks_look_at_a_cut_at_another_size_and_at_each_film_anew() -> None:
@@ -155,6 +199,44 @@ def test_the_networks_look_at_a_cut_at_another_size_and_at_each_film_anew() -> N
     named = picture(0, shifted(0), name="film/0")
     frames = [*films, other, other, small, small, elsewhere, named, small]
     assert [keys(frame).carried for frame in frames] == [0, 1, 2, 0, 1, 0, 1, 0, 0, 2]
+
+
+def test_the_networks_look_at_the_first_frame_behind_a_gap() -> None:
+    keys = Keys(TrackConfig(carry=9, smooth=True))
+    frames = [replace(picture(i, shifted(2 * i)), gaps=int(i > 2)) for i in range(5)]
+    seen = [keys(frame) for frame in frames]
+    assert [frame.carried for frame in seen] == [0, 1, 2, 0, 1]
+    assert seen[3].motion is None  # nothing is known of how the picture came there
+
+
+def test_no_more_films_are_remembered_than_come_in_turn() -> None:
+    begun: list[int] = []
+    films = Films(lambda: begun.append(len(begun)) or begun[-1])  # type: ignore[func-returns-value]
+    a_frame = picture(0, shifted(0))
+
+    def of(name: str, source: int = 0) -> int:
+        return films.of(replace(a_frame, truth=Truth(name=name), source=source))
+
+    assert [of(f"{film}/{i}") for i in range(3) for film in range(KEPT)] == list(range(KEPT)) * 3
+    assert of("0/9", source=1) == KEPT  # another source takes nobody's place
+    assert of("another/0") == KEPT + 1
+    assert of("1/9") == 1
+    assert of("0/9") == KEPT + 2  # the one that was away for longest
+
+
+def test_an_object_that_was_seen_once_gets_no_number_by_being_carried() -> None:
+    frames = [picture(i, shifted(0)) for i in range(12)]
+    nothing = one_object(100, 80, 40).take(np.array([], np.intp))
+    look = lambda frame: Scene(frame, one_object(100, 80, 40) if frame.index in (3, 6) else nothing)  # noqa: E731
+    once = watched(frames[:6], look, carry=2, objects=True)
+    twice = watched(frames, look, carry=2, objects=True)
+    assert numbers(once) == [[]] * 3 + [[0]] * 3
+    assert numbers(twice) == [[]] * 3 + [[0]] * 3 + [[1]] * 3 + [[]] * 3
+
+
+def numbers(scenes: Sequence[Scene]) -> list[list[int]]:
+    found = [scene.instances for scene in scenes]
+    return [one.track_ids.tolist() for one in found if one is not None and one.track_ids is not None]
 
 
 def test_a_wrong_answer_is_not_confirmed_by_the_frames_it_was_carried_to() -> None:

@@ -103,6 +103,7 @@ def test_frames_and_times_go_on_over_a_reconnection_with_another_time_base() -> 
     assert gap.seconds == pytest.approx(frames[5].captured_s - frames[4].captured_s)
     assert gap.reason == LOST.message
     assert frames[5].pts_s - frames[4].pts_s == pytest.approx(gap.seconds, abs=0.04)
+    assert [frame.gaps for frame in frames] == [0] * 5 + [1] * 5
     assert source.gaps_before(9) == ()  # told once
     assert [state.state for state in source.changes()] == [
         *("connecting", "live", "lost", "connecting", "lost", "connecting", "live", "ended")

@@ -21,7 +21,7 @@ class Onward:
 
     def __init__(self) -> None:
         self.count = 0
-        self._broken = False  # there was a gap
+        self._gaps = 0  # so far
         # Of the last frame, to go on from:
         self._index, self._pts, self._captured_s, self._time_base, self._shift = -1, 0, 0.0, Fraction(1), 0
 
@@ -34,14 +34,14 @@ class Onward:
         """There is a gap between the last frame and this one, which is not placed yet; `reason` says why."""
         away_s = max(0.0, frame.captured_s - self._captured_s)
         self._shift = self._pts + max(1, round(away_s / self._time_base)) - self._ticks(frame)
-        self._broken = True
+        self._gaps += 1
         return Gap(float(self._pts * self._time_base), away_s, reason)
 
     def place(self, frame: Frame) -> Frame:
         """The frame, with its index and time among all that came."""
-        if self._broken:
+        if self._gaps:
             pts = max(self._ticks(frame) + self._shift, self._pts + 1)
-            frame = replace(frame, index=self._index + 1, pts=pts, time_base=self._time_base)
+            frame = replace(frame, index=self._index + 1, pts=pts, time_base=self._time_base, gaps=self._gaps)
         self._index, self._pts, self._captured_s = frame.index, frame.pts, frame.captured_s
         self._time_base = frame.time_base
         self.count += 1

@@ -56,7 +56,13 @@ class ByteTrack:
         self._index: int | None = None
 
     def update(
-        self, index: int, boxes_xyxy: NDArray[np.float32], scores: NDArray[np.float32], class_ids: NDArray[np.int32]
+        self,
+        index: int,
+        boxes_xyxy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        class_ids: NDArray[np.int32],
+        *,
+        looked: bool = True,
     ) -> NDArray[np.int64]:
         """The track of each object of a frame, from 1 on; 0: none yet.
 
@@ -65,6 +71,7 @@ class ByteTrack:
             boxes_xyxy: (n, 4) pixels.
             scores: (n,) 0..1.
             class_ids: (n,).
+            looked: False: they are those of the frame before, moved, which confirms none of them.
         """
         options = self.options
         first = self._index is None
@@ -98,7 +105,7 @@ class ByteTrack:
             track.lost = True
         new = [track for track in self._tracks if not track.confirmed]
         for track in new:
-            track.confirmed = True  # if it is seen again now
+            track.confirmed = looked  # if it is seen again now
         unseen, likely = match(new, likely, 0.3, True)
         gone = {id(track) for track in unseen}
         self._tracks = [track for track in self._tracks if id(track) not in gone]

@@ -27,6 +27,12 @@ class FlowMotion:
     def __init__(self, flow: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
         self._flow, self._alike, self._size_hw = flow, alike, size_hw
 
+    def after(self, earlier: FlowMotion) -> FlowMotion:
+        """See types.Motion."""
+        places_xy = places(self._flow, self._flow.shape)
+        before = cv2.remap(earlier._flow, places_xy, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        return FlowMotion(np.asarray(cv2.add(self._flow, before), np.float32), self._alike, self._size_hw)
+
     def back(self, size_hw: tuple[int, int]) -> Flow:
         """Where each pixel of the frame, at that size, was in the one before, (h, w, 2): x and y, its pixels."""
         return places(self._flow, size_hw)

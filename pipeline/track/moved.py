@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.types import Instances, Labels
 from pipeline.types.messages import Motion
 
-_LABELS_PX = 640  # long side of the grid that labels are moved on; networks give no finer one
+_LABELS_PX = 640  # long side of the grid that labels are moved on, at most; few networks give a finer one
 _OBJECTS_PX = 320  # of the grid that the movement of objects is read from
 _REACH_PX = 24  # of that grid: how far an object is looked for around where it was
 _CELLS = 1000  # of that grid, about, that are looked at for an object
@@ -28,54 +28,63 @@ def moved_labels(labels: Labels, motion: Motion) -> Labels:
     """The class of every pixel, nearest; what comes in at an edge of the picture is as that edge was."""
     height, width = labels.map.shape
     step = -(-max(height, width) // _LABELS_PX)
-    small = np.ascontiguousarray(labels.map[::step, ::step])
-    map_xy = motion.back(small.shape)
-    taken = cv2.remap(small, map_xy, _NO_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    came_from = motion.back((-(-height // step), -(-width // step)))
+    came_from_px = came_from * np.float32(step) + np.float32((step - 1) / 2)  # from middle to middle of the cells
+    taken = cv2.remap(labels.map, came_from_px, _NO_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     if step > 1:
         size = taken.shape[1] * step, taken.shape[0] * step
         taken = cv2.resize(taken, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
     return replace(labels, map=np.ascontiguousarray(taken, np.uint8))
 
 
-def moved_objects(found: Instances, motion: Motion, size_hw: tuple[int, int]) -> Instances:
-    """The objects, each moved and scaled as the flow inside its mask says; those that left the picture are gone.
+class MovedObjects:
+    """Objects that were found in a frame, moved and scaled to each one behind it as the flow inside their masks says.
 
-    Position and size of each axis are fitted by least squares: where cells of the new picture were in the old one is
-    a straight line of where they are.
+    Position and size of each axis are fitted by least squares from frame to frame: where cells of the new picture
+    were in the old one is a straight line of where they are. Boxes and masks are those that were found, moved once
+    by all of it. Those that left the picture are gone.
 
     Args:
-        found: in the frame before.
-        motion: from it to this one.
-        size_hw: of both, pixels.
+        found: in the frame before the first that is moved to.
+        size_hw: of all frames, pixels.
     """
-    height, width = size_hw
-    shrink = min(1.0, _OBJECTS_PX / max(height, width))
-    small_hw = max(1, round(height * shrink)), max(1, round(width * shrink))
-    came_from = motion.back(small_hw)
-    scale = np.array([width / small_hw[1], height / small_hw[0]])
-    boxes, crops, masks, kept = [], [], [], []
-    for i in range(len(found)):
-        slope, shift = _fitted(found, i, came_from, scale)
-        box = (found.boxes_xyxy[i].reshape(2, 2) - shift) / slope
-        box = np.clip(box, 0, (width, height))
-        if (box[1] - box[0] < 1).any():
-            continue
-        crop, mask = _moved_mask(found, i, slope, shift, size_hw)
-        kept.append(i)
-        boxes.append(box.reshape(4))
-        crops.append(crop)
-        masks.append(mask.reshape(-1))
-    chosen = np.array(kept, np.intp)
-    return replace(
-        found,
-        boxes_xyxy=np.array(boxes, found.boxes_xyxy.dtype).reshape(-1, 4),
-        scores=found.scores[chosen],
-        class_ids=found.class_ids[chosen],
-        crops_px=np.array(crops, np.int32).reshape(-1, 4),
-        arena=np.concatenate([np.zeros(0, np.uint8), *masks]),
-        offset=np.cumsum([0, *map(len, masks)], dtype=np.int64),
-        track_ids=None,
-    )
+
+    def __init__(self, found: Instances, size_hw: tuple[int, int]) -> None:
+        self._found, self._now, self._size_hw = found, found, size_hw
+        self._slope, self._shift = np.ones((len(found), 2)), np.zeros((len(found), 2))  # found = slope * now + shift
+
+    def __call__(self, motion: Motion) -> Instances:
+        """The objects in the next frame.
+
+        Args:
+            motion: to it from the frame that this was called for last.
+        """
+        if not len(self._found):
+            return self._found
+        height, width = self._size_hw
+        shrink = min(1.0, _OBJECTS_PX / max(height, width))
+        small_hw = max(1, round(height * shrink)), max(1, round(width * shrink))
+        came_from = motion.back(small_hw)
+        scale = np.array([width / small_hw[1], height / small_hw[0]])
+        steps = [_fitted(self._now, i, came_from, scale) for i in range(len(self._now))]
+        slopes, shifts = (np.array(each) for each in zip(*steps, strict=True))
+        self._slope, self._shift = self._slope * slopes, self._slope * shifts + self._shift
+        edges = (self._found.boxes_xyxy.reshape(-1, 2, 2) - self._shift[:, None]) / self._slope[:, None]
+        boxes = np.clip(edges, 0, (width, height))
+        left = np.flatnonzero((boxes[:, 1] - boxes[:, 0] >= 1).all(1))
+        if len(left) < len(boxes):
+            self._found, boxes = self._found.take(left), boxes[left]
+            self._slope, self._shift = self._slope[left], self._shift[left]
+        objects = range(len(self._found))
+        moved = [_moved_mask(self._found, i, self._slope[i], self._shift[i], self._size_hw) for i in objects]
+        self._now = replace(
+            self._found,
+            boxes_xyxy=boxes.reshape(-1, 4).astype(self._found.boxes_xyxy.dtype),
+            crops_px=np.array([crop for crop, _ in moved], np.int32).reshape(-1, 4),
+            arena=np.concatenate([np.zeros(0, np.uint8), *(mask.reshape(-1) for _, mask in moved)]),
+            offset=np.cumsum([0, *(mask.size for _, mask in moved)], dtype=np.int64),
+        )
+        return self._now
 
 
 def _fitted(found: Instances, i: int, came_from: NDArray[np.float32], scale: F64) -> tuple[F64, F64]:

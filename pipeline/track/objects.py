@@ -34,7 +34,10 @@ class Numbering:
             return scene
         conf = self._conf()
         self._tracks.options = _options(self._config, conf)
-        numbers = self._tracks.update(scene.frame.index, found.boxes_xyxy, found.scores, found.class_ids)
+        frame = scene.frame
+        numbers = self._tracks.update(
+            frame.index, found.boxes_xyxy, found.scores, found.class_ids, looked=frame.carried == 0
+        )
         found = replace(found, track_ids=numbers)
         shown = np.flatnonzero((numbers > 0) | (found.scores >= conf))
         return replace(scene, instances=found if len(shown) == len(found) else found.take(shown))

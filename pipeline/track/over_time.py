@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.config import TrackConfig
 from pipeline.track.carrying import Carrying
+from pipeline.track.films import Films
 from pipeline.track.objects import Numbering
 from pipeline.track.steady import Steadying
-from pipeline.types import Frame, Scene
+from pipeline.types import Scene
 
 
 class OverTime:
@@ -22,14 +23,11 @@ class OverTime:
 
     def __init__(self, config: TrackConfig, conf: Callable[[], float]) -> None:
         self._config, self._conf = config, conf
-        self._memories: dict[Hashable, list[Callable[[Scene], Scene]]] = {}
+        self._films = Films(self._memory)
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with what is known from the frames before."""
-        film = film_of(scene.frame)
-        if film not in self._memories:
-            self._memories[film] = self._memory()
-        for step in self._memories[film]:
+        for step in self._films.of(scene.frame):
             scene = step(scene)
         return scene if scene.frame.motion is None else replace(scene, frame=replace(scene.frame, motion=None))
 
@@ -42,11 +40,6 @@ class OverTime:
         if self._config.smooth or self._config.smooth_masks:
             steps.append(Steadying(self._config))
         return steps
-
-
-def film_of(frame: Frame) -> Hashable:
-    """The source of a frame, and of a data set's its film: the folder in its name."""
-    return frame.source, frame.truth.name.rpartition("/")[0] if frame.truth is not None else ""
 
 
 def wanted(config: TrackConfig) -> bool:

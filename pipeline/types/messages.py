@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,10 @@ class Motion(Protocol):
         """(h, w) of the frame, 255 where a pixel can be followed, else 0."""
         ...
 
+    def after(self, earlier: Self) -> Self:
+        """Both in one; `earlier` ends at the frame where this one begins."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -67,6 +71,7 @@ class Frame:
     truth: Truth | None = None
     stamps: Stamps = field(default_factory=Stamps, compare=False)
     source: int = 0  # which source of the run it is from, counted from 0
+    gaps: int = 0  # how often its source had been away by then
     carried: int = 0  # frames since the networks last looked; 0: they look at this one
     motion: Motion | None = field(default=None, compare=False)  # where it was computed; gone once nobody needs it
 
