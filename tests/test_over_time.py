@@ -18,7 +18,7 @@ from pipeline.flow import Pool
 from pipeline.image import Image
 from pipeline.records import encode_record, read_record
 from pipeline.render import Renderer
-from pipeline.track import OverTime
+from pipeline.track import Keys, OverTime
 from pipeline.types import VOID, Classes, Frame, Instances, Labels, Scene, Truth
 
 CLASSES = Classes(("road", "car"), ((120, 60, 120), (40, 80, 200)))
@@ -69,6 +69,21 @@ def test_a_wrong_answer_of_one_frame_is_not_seen() -> None:
     wrong[60:70, 70:80] = 0  # a hole, for one frame
     shown = [over_time(labelled(i, wrong if i == 3 else square(60))).labels for i in range(6)]
     assert all((labels.map == square(60)).all() for labels in shown if labels is not None)
+
+
+@pytest.mark.parametrize("carry", [0, 1])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 4), (4, 1), (2, 2)])
+def test_the_smallest_objects_have_steady_masks_too(width: int, height: int, carry: int) -> None:
+    over_time = OverTime(TrackConfig(objects=True, smooth=True, smooth_masks=True, carry=carry), lambda: 0.25)
+    box = (60, 40, 60 + width, 40 + height)
+    keys = Keys(TrackConfig(carry=carry, smooth=True))
+    for i in range(4):
+        marked = keys(frame(i)) if carry else frame(i)
+        scene = over_time(
+            Scene(marked) if marked.carried else Scene(marked, objects(box), Labels(square(60), CLASSES))
+        )
+        assert scene.instances is not None
+        assert scene.instances.arena.tolist() == [255] * (width * height)
 
 
 def test_what_stays_is_shown_from_its_second_frame_on() -> None:

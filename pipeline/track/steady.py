@@ -94,9 +94,9 @@ def _begun(ids: U8) -> U8:
 def _kept(now: U8, carried: U8) -> U8:
     """What is shown, and how many frames running contradicted it, (h, w, 2): as before; `now` where it came in."""
     shown, against = cv2.split(carried)
-    outside = cv2.compare(against, VOID, cv2.CMP_EQ)  # type: ignore[call-overload]
-    against = cv2.bitwise_and(against, cv2.bitwise_not(outside))
-    return np.asarray(cv2.merge([cv2.copyTo(now, outside, shown), against]), np.uint8)
+    outside = against == VOID  # by NumPy: OpenCV takes an array of 1x1 or 4x1 for a scalar
+    against[outside] = 0
+    return np.asarray(cv2.merge([cv2.copyTo(now, outside.view(np.uint8), shown), against]), np.uint8)
 
 
 def _agreed(now: U8, carried: U8, followed: U8, confirm: int) -> U8:
@@ -109,8 +109,8 @@ def _agreed(now: U8, carried: U8, followed: U8, confirm: int) -> U8:
         confirm: so many frames running change a pixel.
     """
     shown, against = cv2.split(carried)
-    other = cv2.compare(now, shown, cv2.CMP_NE)  # 255 where this frame says something else
-    held = cv2.compare(against, confirm - 1, cv2.CMP_LT)  # type: ignore[call-overload]  # and VOID, from outside, is not
-    held = cv2.bitwise_and(cv2.bitwise_and(held, other), followed)
-    against = cv2.bitwise_and(cv2.add(against, 1), held)  # type: ignore[call-overload]
-    return np.asarray(cv2.merge([cv2.copyTo(shown, held, now.copy()), against]), np.uint8)
+    held = against < confirm - 1  # and VOID, from outside, is not; by NumPy: OpenCV takes 1x1 and 4x1 for scalars
+    held &= now != shown
+    held &= followed != 0
+    against = (against + 1) * held.view(np.uint8)
+    return np.asarray(cv2.merge([cv2.copyTo(shown, held.view(np.uint8), now.copy()), against]), np.uint8)
