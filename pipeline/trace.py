@@ -61,7 +61,7 @@ class Trace:
         if self._zero_s is None:
             self._zero_s = min((begin for begin, _ in frame.stamps.spans.values()), default=frame.captured_s)
         spans = sorted(frame.stamps.spans.items(), key=lambda item: item[1])
-        about = {"frame": frame.index, "pts_s": frame.pts_s}
+        about = {"frame": frame.index, "pts_s": frame.pts_s} | ({"carried": frame.carried} if frame.carried else {})
         whole = {"cat": "frame", "name": f"frame {frame.index}", "id": frame.index, "pid": _PROCESS, "tid": _FRAMES}
         began_s = min([frame.captured_s, *(begin for _, (begin, _) in spans)])
         events: list[Event] = [

@@ -264,7 +264,15 @@ def test_a_run_says_which_frames_were_carried_and_leaves_the_others_as_they_are(
     nets = [word for model in models for word in ("-m", model)]
     drive, records = "demo:frames=12,size=320x192", {}
     for carry in (0, 2):
-        outputs = ("--json", tmp_path / f"{carry}.jsonl", "--summary", tmp_path / f"{carry}.json", "--no-timing")
+        outputs = (
+            "--json",
+            tmp_path / f"{carry}.jsonl",
+            "--summary",
+            tmp_path / f"{carry}.json",
+            "--no-timing",
+            "--trace",
+            tmp_path / f"{carry}.trace",
+        )
         said = dashmask("run", drive, *nets, "--carry", carry, *outputs, *CPU, "--save", tmp_path / f"{carry}.mp4")
         assert said.code == 0, said.err
         records[carry] = [json.loads(line) for line in (tmp_path / f"{carry}.jsonl").read_text().splitlines()]
@@ -279,6 +287,8 @@ def test_a_run_says_which_frames_were_carried_and_leaves_the_others_as_they_are(
     assert looked["infer"] == looked["preprocess"] == looked["postprocess"] == 4
     assert looked["follow"] == looked["track"] == looked["video"] == 12
     assert "carried" not in json.loads((tmp_path / "0.json").read_text())["frames"]
+    traced = {e["args"]["frame"]: e["args"] for e in json.loads((tmp_path / "2.trace").read_text()) if e["ph"] == "X"}
+    assert [traced[i].get("carried", 0) for i in range(12)] == [0, 1, 2] * 4
     with pipeline.open(drive, models, track={"carry": 2}, backend={"name": CPU[1], "workers": 3}) as scenes:
         lines = [json.loads(encode_record(scene, timing=False)) for scene in scenes]
     for line in lines:

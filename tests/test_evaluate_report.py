@@ -101,6 +101,16 @@ def test_the_worst_images_come_first_and_no_more_than_twelve(report: tuple[Path,
         assert frame.found != frame.truth
 
 
+def test_it_is_said_how_many_images_no_network_looked_at(models: tuple[Path, Path], tmp_path: Path) -> None:
+    table, out = tmp_path / "t.yaml", tmp_path / "page"
+    table.write_text("classes: [sky, road]\nnetwork: {blue: sky, green: road}\ndataset: {sky: sky, road: road}\n")
+    words = ("--dataset", "demo:size=320x192,frames=6", "-m", models[0], "--mapping", table, "--report", out)
+    said = dashmask("eval", *words, "--backend", "onnxruntime-cpu", "--set", "track.carry=2")
+    assert said.code == 0, said.err
+    assert "6 images (4 of them carried), 0 left out" in " ".join(said.out.split())
+    assert "At 4 of them the networks did not look" in Page((out / "index.html").read_text()).said
+
+
 def test_label_maps_get_a_page_too(models: tuple[Path, Path], tmp_path: Path) -> None:
     table, out = tmp_path / "t.yaml", tmp_path / "page"
     table.write_text("classes: [sky, road]\nnetwork: {blue: sky, green: road}\ndataset: {sky: sky, road: road}\n")

@@ -77,8 +77,11 @@ def _panoptic(what: Mapping[str, Any]) -> Table:
 def lines(what: Mapping[str, Any]) -> list[str]:
     """What the tables do not say: which images, how fast, what was not scored."""
     data, left_out = what["dataset"], what["left_out"]
+    carried = what.get("frames", {}).get("carried", 0)
+    by_flow = f" ({carried} of them carried)" if carried else ""
     return [
-        f"{data['name']} {data['split']}".rstrip() + f": {what['images']} images, {left_out['count']} left out; "
+        f"{data['name']} {data['split']}".rstrip()
+        + f": {what['images']} images{by_flow}, {left_out['count']} left out; "
         f"data for: {data['terms']}",
         *left_out_lines(left_out),
         *scored_lines(what),

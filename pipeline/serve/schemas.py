@@ -45,6 +45,7 @@ _RECORD: Json = {
         "pts_s": {"type": "number"},
         "instances": {"type": "array", "items": {"$ref": "#/components/schemas/Instance"}},
         "labels": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Rle"}},
+        "carried": {"type": "integer", "minimum": 1, "description": "The networks looked so many frames before."},
         "dropped": {"type": "object", "additionalProperties": {"type": "integer"}},
     },
 }

@@ -46,6 +46,8 @@ def left_out(what: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, str]]]
     files = [(one["name"], one["reason"]) for one in what["left_out"]["files"]]
     count = what["left_out"]["count"]
     said = [f"{what['images']} images were scored, {count} left out."]
+    if carried := what["frames"].get("carried", 0):
+        said.append(f"At {carried} of them the networks did not look: what they found before was carried there.")
     said += [f"Not scored: {note}." for note in what["not_scored"]]
     said += [f"{line[0].upper()}{line[1:]}." for line in unmapped(what)]
     if what["not_in_mean"]:
