@@ -201,6 +201,19 @@ def test_the_networks_look_at_a_cut_at_another_size_and_at_each_film_anew() -> N
     assert [keys(frame).carried for frame in frames] == [0, 1, 2, 0, 1, 0, 1, 0, 0, 2]
 
 
+@pytest.mark.parametrize("light", [1.0, 0.25, 0.15])
+def test_a_cut_is_seen_in_the_dark_too(light: float) -> None:
+    def dimmed(frame: Frame, turned: bool = False) -> Frame:
+        plane = (frame.image.planes[0] * light).astype(np.uint8)
+        noise = np.random.default_rng(frame.index).integers(-2, 3, plane.shape)
+        shown = np.clip((plane[::-1] if turned else plane) + noise, 0, 255).astype(np.uint8)
+        return replace(frame, image=Image((shown,), "bgr24"))
+
+    keys = Keys(TrackConfig(carry=9))
+    frames = [dimmed(picture(i, shifted(2 * i)), turned=i > 2) for i in range(5)]
+    assert [keys(frame).carried for frame in frames] == [0, 1, 2, 0, 1]
+
+
 def test_the_networks_look_at_the_first_frame_behind_a_gap() -> None:
     keys = Keys(TrackConfig(carry=9, smooth=True))
     frames = [replace(picture(i, shifted(2 * i)), gaps=int(i > 2)) for i in range(5)]

@@ -9,7 +9,7 @@ from pipeline.track.films import Films
 from pipeline.track.motion import Follower
 from pipeline.types import Frame
 
-LEAST_FOLLOWED = 0.7  # of a picture; 0.95 to 1 in driving films, 0.8 in bends of drawn ones, under 0.1 behind a cut
+LEAST_FOLLOWED = 0.7  # of a picture; 0.9 to 1 in driving films, 0.8 in bends of drawn ones, 0.03 to 0.65 behind cuts
 
 
 class Keys:

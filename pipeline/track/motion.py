@@ -12,6 +12,8 @@ from pipeline.optical_flow import DisFlow, Flow, Grey, grey, places, shrunk
 from pipeline.types import Frame
 
 _ALIKE = 24  # levels of brightness that a pixel may differ from the one it came from
+_ALIKE_SPREAD = 0.5  # of a picture's standard deviation, too, where a cut is looked for: in the dark all is alike
+_NOISE = 3  # levels that are nothing new
 _NO_MAP = None
 
 
@@ -22,16 +24,23 @@ class FlowMotion:
         flow: where each pixel of the small picture was in the one before, (h, w, 2), pixels relative to it.
         alike: (h, w) uint8, 255 where the small picture looks as what the flow brings; 0: something new.
         size_hw: of the frame, pixels.
+        share_followed: the part of the picture that is the one before, moved, 0..1: near 1 in a film, under 0.7
+            behind a cut.
     """
 
-    def __init__(self, flow: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
+    def __init__(
+        self, flow: Flow, alike: NDArray[np.uint8], size_hw: tuple[int, int], share_followed: float = 1.0
+    ) -> None:
         self._flow, self._alike, self._size_hw = flow, alike, size_hw
+        self.share_followed = share_followed
 
     def after(self, earlier: FlowMotion) -> FlowMotion:
         """See types.Motion."""
         places_xy = places(self._flow, self._flow.shape)
         before = cv2.remap(earlier._flow, places_xy, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        return FlowMotion(np.asarray(cv2.add(self._flow, before), np.float32), self._alike, self._size_hw)
+        return FlowMotion(
+            np.asarray(cv2.add(self._flow, before), np.float32), self._alike, self._size_hw, self.share_followed
+        )
 
     def back(self, size_hw: tuple[int, int]) -> Flow:
         """Where each pixel of the frame, at that size, was in the one before, (h, w, 2): x and y, its pixels."""
@@ -44,11 +53,6 @@ class FlowMotion:
         if self._alike.shape == (height, width):
             return self._alike
         return np.asarray(cv2.resize(self._alike, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-
-    @property
-    def share_followed(self) -> float:
-        """The part of the picture that can be followed, 0..1: near 1 in a film, near 0 behind a cut."""
-        return cv2.countNonZero(self._alike) / self._alike.size
 
 
 class Follower:
@@ -83,4 +87,6 @@ class Follower:
         brought = cv2.remap(last[0], places(back, small.shape), _NO_MAP, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         difference = cv2.blur(cv2.absdiff(small, brought), (3, 3))
         _, alike = cv2.threshold(difference, _ALIKE, 255, cv2.THRESH_BINARY_INV)
-        return FlowMotion(back, np.asarray(alike, np.uint8), size_hw)
+        level = min(_ALIKE, max(_NOISE, _ALIKE_SPREAD * float(cv2.meanStdDev(small)[1][0, 0])))
+        share = np.count_nonzero(difference <= level) / difference.size
+        return FlowMotion(back, np.asarray(alike, np.uint8), size_hw, share)
