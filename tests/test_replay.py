@@ -91,6 +91,19 @@ def test_rows_are_the_records_of_a_run(drives: Path, models: tuple[Path, Path], 
         assert all(names[row["class_id"]] == row["class"] for row in mine if row["kind"] == "label")
 
 
+def test_the_row_of_a_frame_says_when_the_networks_looked(
+    drives: Path, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ("--workers", 1, "--segment", 0, "--set", "track.carry=2")
+    replayed(drives, tmp_path / "o", models[1], *words)
+    words = ("-m", models[1], "--carry", 2, "--json", tmp_path / "o.jsonl", "--no-timing", *CPU)
+    assert dashmask("run", drives / "long.mp4", *words).code == 0
+    carried = [json.loads(line).get("carried", 0) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    rows = pq.read_table(tmp_path / "o/records/long.mp4.parquet").to_pylist()
+    assert [row["number"] for row in rows if row["kind"] == "frame"] == carried
+    assert set(carried) == {0, 1, 2}
+
+
 def test_bytes_do_not_depend_on_workers_or_cuts(
     drives: Path, models: tuple[Path, Path], plain: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ def rows_of(scene: Scene) -> Iterator[Row]:
     record = record_of(scene, timing=False)
     height, width = scene.frame.image.size_hw
     head = record["index"], record["pts_s"], height, width
-    yield (*head, "frame", 0, *(None,) * 9)
+    yield (*head, "frame", scene.frame.carried, *(None,) * 9)
     for number, one in enumerate(record.get("instances", ())):
         named = one["class"], one["class_id"], one["score"]
         yield (*head, "instance", number, *named, *one["box_xyxy"], one.get("track"), one["rle"]["counts"])

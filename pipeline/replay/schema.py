@@ -6,7 +6,8 @@
     height      int32    of the frame, pixels
     width       int32
     kind        string   frame, instance or label: so a frame in which nothing was found still has its row
-    number      int32    instance: its rank in the frame, best score first; label: the class; frame: 0
+    number      int32    instance: its rank in the frame, best score first; label: the class; frame: how many frames
+                         before the networks looked last, where what they found is carried; 0: at this one
     class       string   instance and label
     class_id    int32
     score       float64  instance, 0..1
