@@ -19,4 +19,4 @@ def embedded_models() -> Mapping[str, Path]:
 def checkpoint(name: str) -> Path:
     """The file of a checkpoint: that of an embedded network (half precision, to begin training from), else `name`."""
     inside = FOLDER / f"{name}.safetensors"
-    return inside if not Path(name).exists() and inside.is_file() else Path(name)
+    return inside if not Path(name).is_file() and inside.is_file() else Path(name)

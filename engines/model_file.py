@@ -16,7 +16,7 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
     """The ONNX file that was meant; the suffix may be left out.
 
     Args:
-        name: a path, or the name of an embedded network where no such file lies here.
+        name: a path, or the name of an embedded network where no file of that name lies here.
         card_dirs: folders with cards, whose names are known even where the weights are missing.
 
     Raises:
@@ -25,6 +25,8 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
     path = Path(name)
     suffix = path.suffix.lower()
     try:
+        if path.is_dir() and str(name) in embedded_models():
+            return embedded_models()[str(name)]  # a folder can only be outputs that were called after it
         if path.is_dir():
             models = sorted(file.name for file in path.glob("*.onnx"))
             hint = f"it holds {', '.join(models[:8])}" if models else "no .onnx file is in it"

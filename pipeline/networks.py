@@ -12,7 +12,7 @@ from engines.backends.base import Backend, Options, Precision
 from engines.backends.restart import Interruptible, RestartingBackend
 from engines.card import find_card
 from engines.checks import gate
-from engines.embedded import BEST, FREE
+from engines.embedded import BEST, FREE, embedded_models
 from engines.export_ultralytics import is_ultralytics_name, named_model
 from engines.frame_task import DetectRules, FrameTask
 from engines.select import Selection, opener, select
@@ -128,7 +128,8 @@ def read_cards(config: Config) -> list[Card]:
         ModelError: a model that is missing or broken, or two of the same family.
     """
     card_dirs = [folder / "cards" for folder in config_dirs()]
-    cards = [find_card(_file(name), card_dirs=card_dirs) for name in config.model or (BEST,)]
+    files = [_file(name) for name in config.model] or [embedded_models()[BEST]]
+    cards = [find_card(file, card_dirs=card_dirs) for file in files]
     families = [card.family for card in cards]
     if len(set(families)) < len(families):
         raise ModelError(
@@ -140,7 +141,7 @@ def read_cards(config: Config) -> list[Card]:
 
 def _file(name: str) -> str | Path:
     """The model's file; a name that Ultralytics knows is exported once, where no such file lies here."""
-    if Path(name).exists() or Path(f"{name}.onnx").exists() or not is_ultralytics_name(name):
+    if Path(name).is_file() or Path(f"{name}.onnx").exists() or not is_ultralytics_name(name):
         return name
     return named_model(name)
 

@@ -9,9 +9,11 @@ import pytest
 from command import dashmask
 
 from engines.card import find_card
-from engines.embedded import BEST, FOLDER, FREE, embedded_models
+from engines.embedded import BEST, FOLDER, FREE, checkpoint, embedded_models
 from engines.model_file import find_model
+from pipeline.config import Config
 from pipeline.errors import ModelError
+from pipeline.networks import read_cards
 
 NAMES = sorted(embedded_models())
 DEMO = "demo:seed=3,frames=6,size=480x360,fps=2"
@@ -52,6 +54,17 @@ def test_a_name_is_found_and_a_file_of_that_name_goes_first(tmp_path: Path, monk
     assert find_model(BEST) == Path(f"{BEST}.onnx")
     with pytest.raises(ModelError, match=f"did you mean {BEST}"):
         find_model(BEST[:-1])
+
+
+def test_a_folder_called_after_a_network_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(BEST).mkdir()  # `--pictures roadnet-camvid`, say
+    assert find_model(BEST) == FOLDER / f"{BEST}.onnx"
+    assert checkpoint(BEST) == FOLDER / f"{BEST}.safetensors"
+    Path(BEST).rmdir()
+    Path(f"{BEST}.onnx").write_bytes(b"mine")
+    (card,) = read_cards(Config())
+    assert card.path == FOLDER / f"{BEST}.onnx"  # where none is named, nobody's file is meant
 
 
 def test_a_run_without_a_model_takes_the_best_and_says_its_terms(tmp_path: Path) -> None:
