@@ -1,6 +1,6 @@
 """Print what `benchmarks/run.py` found as Markdown: the README's table, or all sides with --all.
 
-python benchmarks/table.py [--all] benchmarks/results/peers-2026-11-28.json
+python benchmarks/table.py [--all] benchmarks/results/peers-2026-11-29.json
 """
 
 from __future__ import annotations
