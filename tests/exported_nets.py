@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,6 @@ from pipeline.letterbox import Letterbox
 from pipeline.types import Frame, Prepared
 
 TIE = 1e-5  # of the largest logit: closer than that, rounding decides
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def picture(hw: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:

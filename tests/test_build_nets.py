@@ -12,6 +12,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from trained_nets import about
+from trained_nets import one_thread as one_thread
 
 from engines.build import build
 from engines.card import read_card
@@ -33,15 +34,6 @@ PIXELS_HW = (64, 96)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=NETS)

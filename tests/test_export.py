@@ -17,8 +17,8 @@ pytest.importorskip("torch", reason="networks are exported from torch: install d
 pytest.importorskip("onnxruntime", reason="onnxruntime runs what was exported: install dashmask[cpu]")
 
 from exported_nets import assert_same_labels, logits_of, picture, run, tensor
-from exported_nets import one_thread as one_thread
 from trained_nets import NAMES, about, trained
+from trained_nets import one_thread as one_thread
 
 from engines.card import read_card
 from engines.export import export_net

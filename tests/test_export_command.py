@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="networks are exported from torch: install d
 pytest.importorskip("onnxruntime", reason="onnxruntime runs what was exported: install dashmask[cpu]")
 
 from exported_nets import assert_same_labels, picture, run, tensor
-from exported_nets import one_thread as one_thread
 from trained_nets import about, trained
+from trained_nets import one_thread as one_thread
 
 from engines.export import export_net
 from pipeline.cli.export import export

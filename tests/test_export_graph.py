@@ -12,9 +12,9 @@ pytest.importorskip("torch", reason="networks are exported from torch: install d
 pytest.importorskip("onnxruntime", reason="onnxruntime runs what was exported: install dashmask[cpu]")
 
 import torch
-from exported_nets import one_thread as one_thread
 from exported_nets import picture, run, tensor
 from trained_nets import about, trained
+from trained_nets import one_thread as one_thread
 
 from engines.export import export_net
 from engines.graph import LabelHead, _rewritten

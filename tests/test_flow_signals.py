@@ -20,32 +20,19 @@ from pipeline.flow import Flow, drain_on_interrupt
 pytestmark = pytest.mark.timeout(60)
 
 
-def test_the_old_handler_comes_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_and_the_old_handler_comes_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     flow = Flow[int](feed(count()), [stage("a", same)])
     got = []
     with flow, drain_on_interrupt(flow):
         for x in flow:
             got.append(x)
             if x == 5:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
     assert got == list(range(len(got)))
     assert flow.ended_early
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_sigterm_drains_as_ctrl_c_does() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    flow = Flow[int](feed(iter(range(10**9))), [stage("a", same)])
-    got = []
-    with flow, drain_on_interrupt(flow):
-        for x in flow:
-            got.append(x)
-            if x == 5:
-                signal.raise_signal(signal.SIGTERM)
-    assert got == list(range(len(got)))
-    assert flow.ended_early
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 CHILD = """

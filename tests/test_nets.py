@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from command import dashmask
+from trained_nets import one_thread as one_thread
 
 from engines.nets import NETS, build_net
 from pipeline.errors import ConfigError
@@ -16,15 +16,6 @@ nn = torch.nn
 
 CLASSES = 11
 PARAMETERS = {"roadnet": 561_568, "enet": 363_098, "enet-encoder": 338_938, "unet": 1_942_747, "fcn": 1_608_849}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def of_kind(net: Any, kind: Any) -> list[Any]:
