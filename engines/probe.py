@@ -7,13 +7,12 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Literal
 
 from engines.machine import available_cores, cpu_name
+from engines.packages import Fact, packages
 
 TENSORRT = ("tensorrt", "tensorrt-rtx")
 GPU = (*TENSORRT, "onnxruntime-cuda")
@@ -24,19 +23,6 @@ MODULES = {  # backend -> module it imports, how to install it
     "openvino": ("openvino", "pip install openvino"),
     "onnxruntime-cpu": ("onnxruntime", "pip install onnxruntime"),
 }
-_DISTRIBUTIONS = (  # what doctor lists; the name on the package index
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "openvino",
-    "tensorrt",
-    "tensorrt-rtx",
-    "cuda-python",
-    "cuda-bindings",
-    "pycuda",
-    "numpy",
-    "opencv-python",
-    "av",
-)
 _LIBCUDA = "libcuda.so.1"
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 _DEADLINE_S = 30.0  # for TensorRT to load; from a slow disk it takes seconds
@@ -66,16 +52,6 @@ class Loaded:
 
     version: str = ""
     reason: str = ""  # why it does not load; empty where it does
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line for people who wonder what this machine can run."""
-
-    topic: str
-    state: Literal["yes", "no", "problem"]
-    detail: str
-    hint: str = ""
 
 
 def nvidia_driver(library: str = _LIBCUDA) -> Driver:
@@ -177,7 +153,7 @@ def facts() -> list[Fact]:
         Fact("system", "yes", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         Fact("processor", "yes", f"{cpu_name()}, {available_cores()} cores to use"),
         Fact("gpu", "no" if driver.reason else "yes", driver.reason or gpus),
-        *_packages(),
+        *packages(),
         *map(_backend, MODULES),
     ]
 
@@ -186,23 +162,3 @@ def _backend(name: str) -> Fact:
     loaded = tensorrt_here(name) if name in TENSORRT else Loaded(reason=why_not(name))
     can = f"{loaded.version} can be tried" if loaded.version else "can be tried"
     return Fact(f"backend {name}", "no" if loaded.reason else "yes", loaded.reason or can)
-
-
-def _packages() -> Iterator[Fact]:
-    from importlib.metadata import PackageNotFoundError, version  # takes 30 ms, which a run does not have
-
-    found = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            yield Fact(name, "no", "not installed")
-        else:
-            yield Fact(name, "yes", found[name])
-    if "onnxruntime" in found and "onnxruntime-gpu" in found:
-        yield Fact(
-            "onnxruntime",
-            "problem",
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
-            "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu",
-        )

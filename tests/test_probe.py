@@ -74,19 +74,6 @@ def test_with_a_gpu_what_tensorrt_lacks_is_the_reason(
     assert probe.why_not("tensorrt") == reason
 
 
-def test_two_onnxruntimes_that_overwrite_each_other_are_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("onnxruntime", "onnxruntime_gpu"):
-        folder = tmp_path / f"{name}-9.9.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 9.9\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    (problem,) = [fact for fact in probe.facts() if fact.state == "problem"]
-    assert "overwrite each other" in problem.detail
-    assert problem.hint == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
-
-
 def test_the_facts_name_every_backend() -> None:
     topics = {fact.topic for fact in probe.facts()}
     assert {f"backend {name}" for name in AUTO} <= topics

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from typing import NoReturn
 
 
 def main() -> None:
@@ -31,23 +32,31 @@ def _main() -> None:
         signal.raise_signal(stop.number)  # so that a loop of the shell ends with it
         raise
     except UserError as error:
-        sys.stdout.flush()
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(error.message, error.hint)
+    except ImportError as error:
+        from engines.packages import lacking
+
+        missing = lacking(error.name or "a package", str(error))
+        if missing is None:
+            raise
+        _refuse(*missing)
     except StallError as error:  # nothing that can be mended here: its sentence says all there is to know
         sys.stdout.flush()
         print("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         sys.exit(1)
     except MemoryError as error:  # as NumPy and ONNX Runtime say it: how much, and for what
-        sys.stdout.flush()
-        print(f"error: not enough memory: {error}", file=sys.stderr)
-        print("  hint: take smaller inputs (--imgsz), fewer workers, or smaller frames", file=sys.stderr)
-        sys.exit(2)
+        _refuse(f"not enough memory: {error}", "take smaller inputs (--imgsz), fewer workers, or smaller frames")
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(1)
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {hint}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _open_closed_streams() -> None:
