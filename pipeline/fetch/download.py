@@ -107,6 +107,7 @@ def _receive(download: Download, part: Path, watch: Watch | None) -> bool:
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and there:  # nothing behind what is there
             return True
         raise

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -195,6 +196,8 @@ def _check_file(path: Path) -> None:
         folder = path.resolve().parent
         if not folder.is_dir():
             raise SinkError(f"{path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
+        with suppress(FileNotFoundError):
+            path.stat()  # says what is_dir and exists keep to themselves: a name that is too long
         if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
             raise SinkError(f"{path}: nothing can be written in {path.parent}", hint="write somewhere else")
     except OSError as error:
