@@ -20,6 +20,7 @@ from pipeline.config import Config, DecodeConfig, InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import ConfigError, ModelError
 from pipeline.flow import Pool
+from pipeline.memory import trim
 from pipeline.postprocess import Decoder, Replaceable, decoder
 from pipeline.preprocess import Preprocessor
 from pipeline.types import Card, InputSpec
@@ -74,6 +75,7 @@ def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
             notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
             selection = replace(selection, notes=notes)
         made.append(Network(card, selection, preprocessor, Replaceable(decode, config.decode.conf)))
+    trim()
     return tuple(made)
 
 

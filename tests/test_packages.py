@@ -16,7 +16,9 @@ from engines.packages import lacking, packages
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A folder with a cv2 that wants a library which this system does not have, as a container's would."""
-    compiler = shutil.which("cc") or pytest.skip("no C compiler for a library that lacks another: apt-get install gcc")
+    compiler = shutil.which("cc") or pytest.skip(
+        "no C compiler for a library that lacks another: apt-get install gcc"
+    )
     nowhere, folder = tmp_path / "libnowhere.so.1", tmp_path / "packages"
     folder.mkdir()
     empty = tmp_path / "empty.c"
@@ -29,7 +31,7 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_a_command_without_opencvs_libraries_says_which_and_what_to_install(broken: Path, tmp_path: Path) -> None:
-    code = "import sys; from pipeline.cli import main; sys.argv[1:] = ['run', 'demo:frames=1', '--json', 'out']; main()"
+    code = "import sys; from pipeline.cli import main; sys.argv[1:] = 'run demo:frames=1 --json out'.split(); main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(broken), *filter(None, sys.path)])},

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pipeline.config import ReconnectConfig
 from pipeline.errors import SourceError
 from pipeline.live.attempts import Attempts
-from pipeline.live.memory import reclaim
 from pipeline.live.onward import Onward
 from pipeline.live.state import SourceState, State
 from pipeline.live.state_log import StateLog
+from pipeline.memory import reclaim
 from pipeline.types import Frame, Gap, Source, SourceInfo
 
 

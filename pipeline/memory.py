@@ -1,4 +1,4 @@
-"""Memory of a connection that was lost, given back at once."""
+"""Memory that is free and still held, given back to the system at once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def reclaim() -> None:
     dozen MB. Takes some 20 ms, in which nothing else of Python runs.
     """
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Hand back what the C library keeps of freed memory; behind the loading of a network 13 MB, in 1 to 2 ms."""
     if not sys.platform.startswith("linux"):
         return
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
