@@ -85,3 +85,10 @@ def test_packages_that_overwrite_each_other_are_found(
     (problem,) = [fact for fact in packages() if fact.state == "problem"]
     assert "overwrite each other" in problem.detail
     assert problem.hint == mend
+
+
+def test_windows_is_refused_in_one_sentence() -> None:
+    code = "import sys; sys.platform = 'win32'; from pipeline.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == "error: dashmask runs on Linux, not on Windows"

@@ -20,6 +20,8 @@ def main() -> None:
 def _main() -> None:
     began_s = time.monotonic()
     _open_closed_streams()
+    if sys.platform == "win32":
+        _refuse("dashmask runs on Linux, not on Windows", "try it in WSL 2, which is Linux")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads
     from pipeline.cli.app import program
     from pipeline.errors import UserError
