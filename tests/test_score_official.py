@@ -71,6 +71,30 @@ def test_coco_results_of_every_kind_are_scored_as_pycocotools_scores_them(holds:
         assert ours == pytest.approx(expected, abs=1e-12), kind
 
 
+@pytest.mark.parametrize(("kind", "name"), [("box", "bbox"), ("mask", "segm")])
+def test_boxes_are_as_wide_as_the_files_say_not_as_their_edges_make_them(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    """32.4 + 32 - 32.4 is more than 32: it would not be small, and its half no longer half of it."""
+    image = {"id": 7, "file_name": "7.jpg", "width": SIDE, "height": SIDE}
+    mask = {"size": [SIDE, SIDE], "counts": run_lengths((4, 4, 36, 36))}
+    half = {"size": [SIDE, SIDE], "counts": run_lengths((4, 4, 36, 20))}
+    away = {"size": [SIDE, SIDE], "counts": run_lengths((40, 40, 60, 60))}
+    boxes = ([32.4, 32.4, 32.0, 32.0], [32.4, 32.4, 32.0, 16.0])
+    truth = {"id": 1, "image_id": 7, "category_id": 3, "area": 1024.0, "iscrowd": 0}
+    truth |= {"bbox": boxes[0], "segmentation": mask}
+    what = {"images": [image], "categories": [{"id": 3, "name": "car"}], "annotations": [truth]}
+    rows = [
+        {"image_id": 7, "category_id": 3, "score": score, "bbox": box, "segmentation": one}
+        for score, box, one in ((0.5, boxes[0], mask), (0.9, boxes[1], half), (0.95, [32.9, 0.5, 32.0, 32.0], away))
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(what))
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    said = scored(tmp_path, tmp_path / "r.json", tmp_path / "t.json", "--format", "coco")
+    ours = [-1 if said[kind][stat] is None else said[kind][stat] for stat in STATS]
+    assert ours == pytest.approx(pycocotools(tmp_path / "t.json", tmp_path / "r.json", name), abs=1e-12)
+
+
 def pycocotools(truth: Path, results: Path, kind: str) -> list[float]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

@@ -131,15 +131,15 @@ class CocoFile:
             mask, crop = read_mask(one.segmentation, size, where)
         except ValueError as error:
             raise DataError(f"{where}: {error}", hint="draw the object again, or leave its image out") from error
-        box = None if one.bbox is None else edges(one.bbox)
+        box, sides = (None, None) if one.bbox is None else edges(one.bbox)
         class_id = self._class_of[one.category_id]
-        return Marked(class_id, mask, crop, one.id, one.iscrowd != 0, one.ignore != 0, one.area, box)
+        return Marked(class_id, mask, crop, one.id, one.iscrowd != 0, one.ignore != 0, one.area, box, sides)
 
 
-def edges(bbox: Sequence[float]) -> Box:
-    """x0, y0, x1, y1 of a box that is stored as x, y, width, height."""
+def edges(bbox: Sequence[float]) -> tuple[Box, tuple[float, float]]:
+    """x0, y0, x1, y1 of a box that is stored as x, y, width, height; and the last two."""
     x, y, width, height = bbox
-    return x, y, x + width, y + height
+    return (x, y, x + width, y + height), (width, height)
 
 
 def read_mask(segmentation: msgspec.Raw, size: tuple[int, int], where: str) -> Mask:

@@ -34,21 +34,28 @@ class Marked(NamedTuple):
     ignore: bool = False
     area_px: float | None = None  # None: as many pixels as the mask has
     box_xyxy: tuple[float, float, float, float] | None = None  # edges; None: those of the mask
+    sides_px: tuple[float, float] | None = None  # width and height, where its file says them; None: from the edges
 
 
 def true_objects(marked: Sequence[Marked], classes: Classes) -> TrueObjects:
     """Objects in the order that they are given in."""
     areas = [np.count_nonzero(one.mask) if one.area_px is None else one.area_px for one in marked]
     boxes = [one.crop_px if one.box_xyxy is None else one.box_xyxy for one in marked]
+    edges = np.array(boxes, np.float64).reshape(-1, 4)
+    sides = edges[:, 2:] - edges[:, :2]
+    for row, one in enumerate(marked):
+        if one.box_xyxy is not None and one.sides_px is not None:
+            sides[row] = one.sides_px
     return TrueObjects(
         Instances(
-            boxes_xyxy=np.array(boxes, np.float64).reshape(-1, 4),
+            boxes_xyxy=edges,
             scores=np.ones(len(marked), np.float32),
             class_ids=np.array([one.class_id for one in marked], np.int32),
             crops_px=np.array([one.crop_px for one in marked], np.int32).reshape(-1, 4),
             arena=np.concatenate([*(one.mask.reshape(-1) for one in marked), np.zeros(0, np.uint8)]),
             offset=np.cumsum([0, *(one.mask.size for one in marked)], dtype=np.int64),
             classes=classes,
+            sides_px=sides,
         ),
         crowd=np.array([one.crowd for one in marked], np.bool_),
         ignore=np.array([one.ignore for one in marked], np.bool_),

@@ -160,8 +160,10 @@ class ScalabelLabels:
             mask, crop = segment.mask, segment.crop_px
         box = label.box2d
         edges = None if box is None else (box.x1, box.y1, box.x2 + 1, box.y2 + 1)
+        sides = None if box is None else (box.x2 - box.x1 + 1, box.y2 - box.y1 + 1)
         crowd, ignored = bool(attributes.get("crowd", False)), bool(attributes.get("ignored", False))
-        return Marked(self._class_of[name], mask, crop, _number(label.id), crowd, ignored, box_xyxy=edges)
+        class_id, number = self._class_of[name], _number(label.id)
+        return Marked(class_id, mask, crop, number, crowd, ignored, box_xyxy=edges, sides_px=sides)
 
 
 def frame_labels(frame: ScalabelFrame, where: str) -> list[ScalabelLabel]:

@@ -166,8 +166,8 @@ class CocoReader(Reading):
             raise DataError(f"{where}: {error}", hint="write the masks at the image's size") from error
         if row.bbox and len(row.bbox) != 4:
             raise DataError(f"{where}: a box of {len(row.bbox)} numbers", hint="x, y, width, height")
-        box = edges(row.bbox) if row.bbox else None
-        return Marked(self._class_of[row.category_id], mask, crop, place, box_xyxy=box)
+        box, sides = edges(row.bbox) if row.bbox else (None, None)
+        return Marked(self._class_of[row.category_id], mask, crop, place, box_xyxy=box, sides_px=sides)
 
 
 def _results(path: Path) -> Path:

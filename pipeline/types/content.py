@@ -37,6 +37,7 @@ class Instances:
     offset: NDArray[np.int64]  # (n + 1,) where each mask begins in the arena
     classes: Classes
     track_ids: NDArray[np.int64] | None = None  # (n,) the same object's over time, from 1 on; 0: none yet
+    sides_px: NDArray[np.float64] | None = None  # (n, 2) width and height as a file says them: x1 - x0 is rounded
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -53,6 +54,7 @@ class Instances:
             arena=np.concatenate([np.zeros(0, np.uint8), *parts]),
             offset=np.cumsum([0, *map(len, parts)], dtype=np.int64),
             track_ids=None if self.track_ids is None else self.track_ids[chosen],
+            sides_px=None if self.sides_px is None else self.sides_px[chosen],
         )
 
     def mask(self, index: int) -> NDArray[np.uint8]:

@@ -75,9 +75,8 @@ def regions(
     else:
         class_ids = class_ids[rows]
     if kind == "box":
-        boxes = instances.boxes_xyxy[rows].astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        shapes: Sequence[object] = boxes.tolist()
+        boxes = np.concatenate([instances.boxes_xyxy[:, :2].astype(np.float64), _sides(instances)], axis=1)
+        shapes: Sequence[object] = boxes[rows].tolist()
     else:
         size = list(frame_hw)
         corners = instances.crops_px[:, :2].tolist()
@@ -98,6 +97,13 @@ def regions(
 def _found_areas(instances: Instances, sized_by: Kind) -> NDArray[np.float64]:
     if sized_by == "mask":
         return mask_areas(instances)
-    x0, y0, x1, y1 = instances.boxes_xyxy.astype(np.float64).T
-    areas: NDArray[np.float64] = (x1 - x0) * (y1 - y0)
+    areas: NDArray[np.float64] = _sides(instances).prod(axis=1)
     return areas
+
+
+def _sides(instances: Instances) -> NDArray[np.float64]:
+    """Width and height of each box, (n, 2)."""
+    if instances.sides_px is not None:
+        return instances.sides_px
+    edges = instances.boxes_xyxy.astype(np.float64)
+    return np.asarray(edges[:, 2:] - edges[:, :2], np.float64)
