@@ -51,6 +51,9 @@ CASES = {
     "bdd100k label maps": Case(on_disk.bdd100k, "bdd100k", "bdd100k", "labels/sem_seg/masks/val", SQUARES, False),
     "bdd100k objects": Case(on_disk.bdd100k, "bdd100k", "bdd100k-instances", ".", WALKERS),
     "coco": Case(on_disk.coco, "coco", "coco", "annotations/instances_val2017.json", boxes=True),
+    "coco, unsorted": Case(
+        on_disk.coco_upside_down, "coco", "coco", "annotations/instances_val2017.json", boxes=True
+    ),
     "scalabel": Case(
         on_disk.scalabel,
         "scalabel",

@@ -95,6 +95,22 @@ def test_boxes_are_as_wide_as_the_files_say_not_as_their_edges_make_them(
     assert ours == pytest.approx(pycocotools(tmp_path / "t.json", tmp_path / "r.json", name), abs=1e-12)
 
 
+def test_objects_that_a_file_of_coco_ignores_count_as_with_pycocotools(tmp_path: Path) -> None:
+    """COCOeval overwrites `ignore` with `iscrowd`."""
+    on_disk.coco(tmp_path)
+    path = tmp_path / "annotations/instances_val2017.json"
+    what = json.loads(path.read_text())
+    what["annotations"][0]["ignore"] = what["annotations"][3]["ignore"] = 1
+    path.write_text(json.dumps(what))
+    rows = [
+        {key: one[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5} for one in what["annotations"]
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(rows[1:3] + rows[4:]))
+    said = scored(tmp_path, tmp_path / "r.json", path, "--format", "coco")
+    ours = [-1 if said["box"][stat] is None else said["box"][stat] for stat in STATS]
+    assert ours == pytest.approx(pycocotools(path, tmp_path / "r.json", "bbox"), abs=1e-12)
+
+
 def pycocotools(truth: Path, results: Path, kind: str) -> list[float]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

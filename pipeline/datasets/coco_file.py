@@ -54,8 +54,7 @@ class _Annotation(msgspec.Struct, frozen=True):
     segmentation: msgspec.Raw = msgspec.Raw(b"[]")
     bbox: Box | None = None  # x, y, width, height
     area: float | None = None
-    iscrowd: int = 0
-    ignore: int = 0
+    iscrowd: int = 0  # what files say with `ignore` is not read: COCOeval overwrites it with this
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -74,7 +73,7 @@ class CocoFile:
         DataError: broken, or categories with one id.
 
     Attributes:
-        images: all that it lists.
+        images: all that it lists, by rising id as pycocotools takes them: of equal scores the first counts first.
         wrong: id of an image that cannot be used -> why; None -> what belongs to no image.
         classes: of the objects, by rising category id.
         category_ids: by class id.
@@ -87,7 +86,7 @@ class CocoFile:
         if len({category.id for category in categories}) < len(categories) or not categories:
             raise DataError(f"{path}: {len(categories)} categories, ids twice", hint="give each its own id")
         names = tuple(category.name for category in categories)
-        self.images: tuple[CocoImage, ...] = tuple(what.images)
+        self.images = tuple(sorted(what.images, key=lambda image: (isinstance(image.id, str), image.id)))
         self.classes = Classes(names, colours_for(names))
         self.category_ids = tuple(category.id for category in categories)
         self._class_of = {category.id: class_id for class_id, category in enumerate(categories)}
@@ -133,7 +132,8 @@ class CocoFile:
             raise DataError(f"{where}: {error}", hint="draw the object again, or leave its image out") from error
         box, sides = (None, None) if one.bbox is None else edges(one.bbox)
         class_id = self._class_of[one.category_id]
-        return Marked(class_id, mask, crop, one.id, one.iscrowd != 0, one.ignore != 0, one.area, box, sides)
+        crowd = one.iscrowd != 0
+        return Marked(class_id, mask, crop, one.id, crowd, area_px=one.area, box_xyxy=box, sides_px=sides)
 
 
 def edges(bbox: Sequence[float]) -> tuple[Box, tuple[float, float]]:

@@ -27,10 +27,7 @@ class CocoTruths:
         self.object_classes: Classes | None = self._file.classes
         self.category_ids = self._file.category_ids
         wrong = self._file.wrong
-        self._images = sorted(
-            (image for image in self._file.images if image.id not in wrong),
-            key=lambda image: (isinstance(image.id, str), image.id),
-        )
+        self._images = [image for image in self._file.images if image.id not in wrong]
         self._file.keep(self._images)
         self.names = tuple(image.file_name for image in self._images)
         by_id = {image.id: image.file_name for image in self._file.images}
