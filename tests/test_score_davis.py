@@ -112,6 +112,17 @@ def test_unsupervised_every_frame_counts_and_numbers_are_paired(seed: int, tmp_p
     assert ours["J&F-Mean"] == pytest.approx(said["J&F"], abs=1e-9)
 
 
+def test_what_is_found_where_the_truth_is_not_sure_does_not_count_unsupervised(tmp_path: Path) -> None:
+    truth, found = films(1)
+    for frame, picture in enumerate(truth["bus"]):
+        picture[5:60, 30 + frame : 60 + frame] = 255
+    where = written(tmp_path / "trackers/ours/data", found)
+    what = scored(where, written(tmp_path / "truth", truth), "--task", "unsupervised", "--strict")
+    said = run_reference("trackeval", OFFICIAL, tmp_path / "truth", tmp_path / "trackers", "J&F")
+    ours = what["davis"]
+    assert {name: ours[name] for name in FIGURES} == pytest.approx({name: said[name] for name in FIGURES}, abs=1e-9)
+
+
 def test_a_film_of_six_frames_worked_by_hand(tmp_path: Path) -> None:
     def square(left: int, side: int = 20) -> U8:
         picture = np.zeros((100, 100), np.uint8)

@@ -67,6 +67,8 @@ class DavisScore:
         if instances is not None and instances.track_ids is not None:
             said = _numbers(instances, instances.track_ids, (height, width))
             self._look_at(instances.track_ids)
+        if self._unsupervised:  # where the truth is not sure nothing is found, as davis2017-evaluation has it there
+            said[truth.labels.map == VOID] = 0
         self._measure.add(there, said)
 
     def _look_at(self, found: NDArray[np.int64]) -> None:
