@@ -168,3 +168,19 @@ def test_real_networks_on_footage_give_the_records_of_the_cpu(driver: Path, shar
         assert masks[0] == masks[1]
         assert one["labels"] == other["labels"]
     assert ran.report["violations"] == []
+
+
+def test_times_of_a_gpu_are_recorded_with_its_slots_and_imagined_so(driver: Path, planned: Path) -> None:
+    names = "[red, green, blue]"
+    (planned / "t.yaml").write_text(
+        f"classes: {names}\nnetwork: {{red: red, green: green, blue: blue}}\ndataset: {{road: red, sky: blue}}\n"
+    )
+    data = ["eval", "--dataset", SOURCE, "--mapping", "t.yaml", "-m", planned / "colours.onnx", "--unverified"]
+    words = [*data, "--record-times", "times.jsonl", "--what-if", "fps=50,latency=100ms", "--json", "eval.json"]
+    ran = run_with_gpu(driver, ["-c", COMMAND, *words], planned, python_path=TENSORRT, timeout_s=110)
+    assert ran.code == 0, ran.out + ran.err
+    (timing, *rest) = [json.loads(line)["timing"] for line in (planned / "times.jsonl").read_text().splitlines()]
+    assert len(rest) == 11
+    assert (timing["workers"], timing["slots"], list(timing["stages_ms"])) == (1, 3, ["infer"])
+    (imagined,) = json.loads((planned / "eval.json").read_text())["what_if"]
+    assert imagined["finished_ms"][:2] == [[0, 100], [4, 200]]  # with three threads it would be 1 at 120

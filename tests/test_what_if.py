@@ -147,6 +147,45 @@ def test_the_real_threads_under_a_virtual_clock_do_the_same_to_the_nanosecond(
     assert len(finished) + len(done.dropped) == frames
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 25),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from(["drop_oldest", "block"]),
+    st.integers(1, 3),
+    st.integers(0, 10**9),
+)
+def test_a_network_with_slots_and_batches_passes_frames_as_the_real_step_does(
+    frames: int, slots: int, batch: int, alone: bool, policy: str, queue: int, seed: int
+) -> None:
+    infer = StageModel("infer", 1, 2, slots, batch)
+    around = (infer,) if alone else (StageModel("prepare"), infer, StageModel("decode"))
+    queue = 1 if policy == "drop_oldest" else queue
+    line = LineModel(around, policy, queue, slots + 1)  # type: ignore[arg-type]
+    draw = Random(seed).randrange
+    due = sorted(draw(1, 400 * MS) for _ in range(frames))
+    longest = {"infer": 60 * MS * slots, "prepare": 20 * MS, "decode": 20 * MS}
+    takes = {(frame, model.name): draw(1, longest[model.name]) for frame in range(frames) for model in around}
+    done = simulate(due, lambda frame, name: takes[frame, name], line)
+    finished, drops = real_run(due, lambda frame, name: takes[frame, name], line)
+    assert dict(done.finished_ns) == finished
+    assert len(done.dropped) == sum(drops.values())
+
+
+def test_a_network_with_slots_takes_a_frame_while_it_waits_for_none() -> None:
+    """Three slots, 100 ms each: 0 is waited for alone, then 1 and 2, which came meanwhile, are open together."""
+    line = LineModel((StageModel("prepare"), StageModel("infer", slots=3)), in_flight=4)
+    done = simulate(film(8, 42), fixed(prepare=1, infer=100), line)
+    # 0 alone to 101; 1 and 2 had come by 85, to 201; 3 and 4 by 169, to 301; 5 and 6 by 253, to 401. Four are then
+    # under way: 7 is prepared at 302, when 5 is already waited for.
+    assert in_ms(done.finished_ns) == {0: 101, 1: 201, 2: 201, 3: 301, 4: 301, 5: 401, 6: 401, 7: 501}
+    assert done.dropped == ()
+    one = simulate(film(8, 42), fixed(prepare=1, infer=100), LineModel((StageModel("infer"),), in_flight=4))
+    assert one.dropped == (1, 3, 5, 6)
+
+
 # What is asked, and what is made of it
 
 
@@ -240,7 +279,7 @@ def test_frames_keep_their_numbers_where_some_are_missing() -> None:
 
 
 def test_measured_times_come_back_from_their_file_to_the_nanosecond(tmp_path: Path) -> None:
-    times = ServiceTimes({0: {"preprocess": 1_000_004, "infer": 98_765_432_101}, 4: {"infer": 1}}, 3, 5)
+    times = ServiceTimes({0: {"preprocess": 1_000_004, "infer": 98_765_432_101}, 4: {"infer": 1}}, 1, 5, 3, 4)
     lines = [
         {"index": index, "pts_s": index / 29.97 + 7, "timing": timing_record(stages, times, None)}
         for index, stages in times.stages_ns.items()
@@ -250,9 +289,36 @@ def test_measured_times_come_back_from_their_file_to_the_nanosecond(tmp_path: Pa
     again, film = read_times(file)
     assert again == times
     assert film == (Moment(0, 0.0), Moment(4, pytest.approx(4 / 29.97, abs=1e-9)))
-    plain = {"index": 0, "pts_s": 0.0, "timing": {"age_ms": 5, "stages_ms": {"capture": 9.0, "infer": 2.5}}}
-    file.write_text(json.dumps(plain))  # as `run --json` writes it
-    assert read_times(file)[0] == ServiceTimes({0: {"infer": 2_500_000}})
+
+
+def test_what_records_do_not_say_of_frames_at_once_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    timing: dict[str, object] = {"age_ms": 5, "stages_ms": {"capture": 9.0, "infer": 2.5}}  # as `run --json` has it
+    for more, workers, says in (
+        ({}, 1, "do not say how many"),
+        ({"workers": 3}, 3, "do not say whether a GPU"),
+        ({"workers": 3, "slots": 1, "batch": 1}, 3, ""),
+    ):
+        file.write_text(json.dumps({"index": 0, "pts_s": 0.0, "timing": timing | more}))
+        times = read_times(file)[0]
+        assert (times.stages_ns, times.workers, times.slots) == ({0: {"infer": 2_500_000}}, workers, 1)
+        assert says in times.assumed
+        assert bool(says) == bool(times.assumed)
+
+
+def test_times_of_a_gpu_are_imagined_with_its_slots() -> None:
+    """One thread, which waits for the one frame that it has, though it had slots for those that come."""
+    gpu = ServiceTimes({0: {"infer": 100 * MS}}, workers=1, slots=3)
+    cpu = ServiceTimes({0: {"infer": 100 * MS}}, workers=3)
+    assert finished_ms("fps=40", 6, times=gpu) == {0: 100, 3: 200, 5: 300}
+    assert finished_ms("fps=40", 6, times=cpu) == {0: 100, 1: 125, 2: 150, 3: 200, 4: 225, 5: 250}
+    with pytest.raises(ConfigError, match="one thread, with 3 slots"):
+        finished_ms("workers=2", times=gpu)
+
+
+def test_as_many_threads_decode_as_in_a_run() -> None:
+    many = ServiceTimes({0: {"infer": 10 * MS, "postprocess": 30 * MS}}, workers=4)
+    assert finished_ms("fps=50", 4, times=many) == {0: 40, 1: 60, 2: 80, 3: 100}  # two of them
 
 
 def test_agreement_says_what_differs() -> None:

@@ -12,13 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from flow_parts import PATIENCE_S, each, feed, stage
 
-from pipeline.evaluation.simulation import LineModel
-from pipeline.flow import Flow
+from pipeline.evaluation.simulation import LineModel, StageModel
+from pipeline.flow import Flow, Stage
 from pipeline.flow.channel import Channel
+from pipeline.image import Image
+from pipeline.running.inferring import Infer
+from pipeline.types import Frame
 
 
 class VirtualClock:
@@ -81,33 +86,64 @@ class VirtualClock:
         return found
 
 
+class SlotDevice:
+    """A backend whose batches each take so long, however many are open."""
+
+    way = "frames"
+
+    def __init__(self, clock: VirtualClock, slots: int, takes_ns: Callable[[int], int]) -> None:
+        self.slots = slots
+        self._clock, self._takes_ns = clock, takes_ns
+
+    def submit_frames(self, frames: Sequence[Frame]) -> _SlotTicket:
+        time.sleep(1e-3)  # as a copy takes; who waits for room in front of this stage puts its frame there meanwhile
+        takes_ns = max(self._takes_ns(frame.index) for frame in frames)
+        return _SlotTicket(self._clock, self._clock.now_ns + takes_ns, list(frames))
+
+
+class _SlotTicket:
+    def __init__(self, clock: VirtualClock, ready_ns: int, frames: list[Frame]) -> None:
+        self._clock, self._ready_ns, self._frames = clock, ready_ns, frames
+
+    def result(self) -> list[Frame]:
+        self._clock.sleep_until(self._ready_ns)
+        return self._frames
+
+
+PICTURE = Image((np.zeros((2, 2, 3), np.uint8),), "bgr24")
+
+
 def real_run(
     due_ns: Sequence[int], service_ns: Callable[[int, str], int], line: LineModel
 ) -> tuple[dict[int, int], dict[str, int]]:
     """What pipeline.flow makes of it: when each frame finished, and the drops by cause."""
     clock = VirtualClock()
 
-    def frames() -> Iterator[int]:
-        for frame, due in enumerate(due_ns):
+    def frames() -> Iterator[Frame]:
+        for number, due in enumerate(due_ns):
             clock.sleep_until(due)
-            yield frame
+            yield Frame(number, number, Fraction(1), 0.0, PICTURE)
 
-    def working(name: str) -> Callable[[int], int]:
-        def work(frame: int) -> int:
-            clock.sleep_until(clock.now_ns + service_ns(frame, name))
+    def working(name: str) -> Callable[[Frame], Frame]:
+        def work(frame: Frame) -> Frame:
+            clock.sleep_until(clock.now_ns + service_ns(frame.index, name))
             return frame
 
         return work
 
+    def staged(model: StageModel) -> Stage:
+        if not model.holds_back:
+            return stage(model.name, each(working(model.name)), workers=model.workers, capacity=model.capacity)
+        device: Any = SlotDevice(clock, model.slots, lambda number: service_ns(number, model.name))
+        step = Infer([device], lambda said: said[0])
+        return stage(model.name, step, batch=model.batch, capacity=model.capacity)
+
     live = line.policy == "drop_oldest"
     assert not live or line.queue == 1
-    stages = [
-        stage(model.name, each(working(model.name)), workers=model.workers, capacity=model.capacity)
-        for model in line.stages
-    ]
-    flow = Flow[int](feed(frames()), stages, live=live, in_flight=line.in_flight, capacity=line.queue)
+    stages = [staged(model) for model in line.stages]
+    flow = Flow[Frame](feed(frames()), stages, live=live, in_flight=line.in_flight, capacity=line.queue)
     finished: dict[int, int] = {}
-    with clock.driving(flow), flow:
+    with flow, clock.driving(flow):
         for frame in flow:
-            finished[frame] = clock.now_ns
+            finished[frame.index] = clock.now_ns
     return finished, dict(flow.drops)

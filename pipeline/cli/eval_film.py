@@ -82,6 +82,8 @@ def replayed(
             console.print(table)
     left_out = what["left_out"]["count"]
     console.print(f"{what['images']} images from {replay}, {left_out} left out; no network ran", soft_wrap=True)
+    if "assumed" in what:
+        console.print(f"{what['assumed']}; workers=N in --what-if says another number", soft_wrap=True)
 
 
 def film_table(what: Mapping[str, Any]) -> Table | None:

@@ -62,6 +62,7 @@ def replay(
         "images": images,
         "left_out": {"count": len(data.left_out), "files": [one._asdict() for one in data.left_out]},
         "replayed": path.name,
+        **({"assumed": times.assumed} if times.assumed and what_ifs else {}),
         **offline.report(),
         **film.report(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,7 +26,10 @@ class ServiceTimes:
 
     stages_ns: Mapping[int, Mapping[str, int]]  # frame -> stage -> nanoseconds, in the order of the stages
     workers: int = 1  # threads of the stage `infer`
-    capacity: int = 2  # frames that may wait behind a stage
+    capacity: int = 2  # frames that may wait behind it
+    slots: int = 1  # batches that each of them holds open, on a GPU
+    batch: int = 1  # most frames of a batch
+    assumed: str = ""  # what nothing says of these four, for people
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -61,14 +64,30 @@ def timing_record(stages_ns: Mapping[str, int], times: ServiceTimes, finished_ms
         "stages_ms": {name: ns / 1e6 for name, ns in stages_ns.items()},
         "finished_ms": finished_ms,  # after the film began; None: it was dropped, and its times are its neighbour's
         "workers": times.workers,
+        "slots": times.slots,
+        "batch": times.batch,
         "capacity": times.capacity,
     }
 
 
+_Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+
+
 class _Timing(msgspec.Struct):
     stages_ms: dict[str, float]
-    workers: int = 1
-    capacity: int = 2
+    workers: _Count | None = None
+    slots: _Count | None = None
+    batch: _Count | None = None
+    capacity: _Count = 2
+
+    @property
+    def assumed(self) -> str:
+        """What it does not say of how many frames were under way."""
+        if self.workers is None:
+            return "the records do not say how many frames the network worked on at once: one is assumed"
+        if self.slots is None or self.batch is None:
+            return f"the records do not say whether a GPU held slots: {self.workers} at once is taken for threads"
+        return ""
 
 
 class _Timed(msgspec.Struct):
@@ -115,4 +134,5 @@ def read_times(path: Path) -> tuple[ServiceTimes, tuple[Moment, ...]]:
         raise DataError(f"{path}: the times cannot be read: {error.strerror}") from error
     if not shown:
         raise DataError(f"{path} holds no record", hint="record a run with --record-times")
-    return ServiceTimes(stages, timing.workers, timing.capacity), tuple(shown)
+    at_once = timing.workers or 1, timing.capacity, timing.slots or 1, timing.batch or 1
+    return ServiceTimes(stages, *at_once, timing.assumed), tuple(shown)

@@ -23,11 +23,23 @@ Policy = Literal["drop_oldest", "block"]
 
 @dataclass(frozen=True, slots=True)
 class StageModel:
-    """A stage: see pipeline.flow.Stage."""
+    """A stage: see pipeline.flow.Stage.
+
+    One with slots has one worker, which hands batches to a device and holds them back, as pipeline.running.inferring
+    does: while less than `slots` are open it takes what waits; where nothing waits, or all are open, it waits for the
+    oldest one. A batch takes as long as its slowest frame.
+    """
 
     name: str
     workers: int = 1
     capacity: int = 2  # frames that may wait behind it
+    slots: int = 1  # batches that may be open at once
+    batch: int = 1  # most frames of one
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether it has slots or batches."""
+        return self.slots > 1 or self.batch > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +73,11 @@ def simulate(due_ns: Sequence[int], service_ns: Callable[[int, str], int], line:
     """
     if any(later < earlier for earlier, later in pairwise(due_ns)):
         raise ValueError("frames come in the order of their times")
-    sizes = [line.queue, *(n for stage in line.stages for n in (stage.workers, stage.capacity))]
-    if not line.stages or min(sizes) < 1 or (line.in_flight is not None and line.in_flight < 1):
+    sizes = [n for stage in line.stages for n in (stage.workers, stage.capacity, stage.slots, stage.batch)]
+    if not line.stages or min(line.queue, *sizes) < 1 or (line.in_flight is not None and line.in_flight < 1):
         raise ValueError("a line needs stages, and at least 1 of everything it has")
+    if any(stage.holds_back and stage.workers > 1 for stage in line.stages):
+        raise ValueError("a line has stages with slots or with workers, not with several of both")
     return _Run(due_ns, service_ns, line).result()
 
 
@@ -76,6 +90,7 @@ class _Stage:
     tickets: int = 0  # taken so far
     next: int = 0  # the ticket that leaves next
     done: dict[int, int] = field(default_factory=dict)  # ticket -> frame whose work has ended but that has not left
+    held: deque[tuple[int, list[int]]] = field(default_factory=deque)  # open batches: when each is ready, its frames
 
     @property
     def free(self) -> int:
@@ -113,20 +128,29 @@ class _Run:
         while True:
             due_ns = self._due_ns[self._next] if self._next < len(self._due_ns) else None
             if self._ends and (due_ns is None or not self._room() or self._ends[0][0] <= max(due_ns, now_ns)):
-                now_ns, _, stage, ticket, frame = heapq.heappop(self._ends)
-                self._stages[stage].busy -= 1
-                self._stages[stage].done[ticket] = frame
+                now_ns, _, number, ticket, frame = heapq.heappop(self._ends)
+                stage = self._stages[number]
+                stage.busy -= 1
+                done = stage.held.popleft()[1] if stage.model.holds_back else [frame]
+                stage.done |= dict(enumerate(done, ticket))
             elif due_ns is not None:
                 now_ns = max(now_ns, due_ns)
                 self._come()
             else:
                 break
-            while self._move(now_ns):
+            while self._held_up(now_ns) or self._move(now_ns):
                 pass
         return Simulated(self._finished, tuple(self._dropped))
 
     def _room(self) -> bool:
         return self._line.policy == "drop_oldest" or len(self._queue) < self._line.queue
+
+    def _held_up(self, now_ns: int) -> bool:
+        """Whether a frame that had to wait for room in front of the first stage got it."""
+        late = self._next < len(self._due_ns) and self._due_ns[self._next] < now_ns and self._room()
+        if late:
+            self._come()
+        return late
 
     def _come(self) -> None:
         while len(self._queue) >= self._line.queue:
@@ -149,19 +173,53 @@ class _Run:
                 stage.outbox.append(stage.done.pop(stage.next))
                 stage.next += 1
                 moved = True
-            while stage.free and stage.inbox and (number or self._credits is None or self._credits > 0):
+            if stage.model.holds_back:
+                moved |= self._hold(number, stage, now_ns)
+                continue
+            while stage.free and self._ready(number, stage):
                 self._begin(number, stage, now_ns)
                 moved = True
         return moved
 
-    def _begin(self, number: int, stage: _Stage, now_ns: int) -> None:
+    def _ready(self, number: int, stage: _Stage) -> int:
+        """How many frames a stage may take now."""
+        waiting = len(stage.inbox)
+        return waiting if number or self._credits is None else min(waiting, self._credits)
+
+    def _take(self, number: int, stage: _Stage) -> tuple[int, int]:
+        """The frame that has waited longest, and how long the stage takes for it."""
         frame = stage.inbox.popleft()
         if not number and self._credits is not None:
             self._credits -= 1
         takes_ns = self._service_ns(frame, stage.model.name)
         if takes_ns < 0:
             raise ValueError(f"stage {stage.model.name!r} takes {takes_ns} ns for frame {frame}")
-        heapq.heappush(self._ends, (now_ns + takes_ns, self._begun, number, stage.tickets, frame))
+        return frame, takes_ns
+
+    def _begin(self, number: int, stage: _Stage, now_ns: int) -> None:
+        frame, takes_ns = self._take(number, stage)
+        self._ends_at(now_ns + takes_ns, number, frame)
+        stage.tickets += 1
+
+    def _hold(self, number: int, stage: _Stage, now_ns: int) -> bool:
+        """What the only worker of a stage with slots does, unless it waits for a batch or to hand one on."""
+        if stage.busy or stage.done:
+            return False
+        if ready := self._ready(number, stage):
+            taken = [self._take(number, stage) for _ in range(min(ready, stage.model.batch))]
+            takes_ns = max(takes_ns for _, takes_ns in taken)
+            stage.held.append((now_ns + takes_ns, [frame for frame, _ in taken]))
+            if len(stage.held) < stage.model.slots:
+                return True
+        elif not stage.held:
+            return False
+        ready_ns, frames = stage.held[0]
+        self._ends_at(max(now_ns, ready_ns), number, frames[0])
+        stage.tickets += len(frames)
+        return True
+
+    def _ends_at(self, when_ns: int, number: int, frame: int) -> None:
+        stage = self._stages[number]
+        heapq.heappush(self._ends, (when_ns, self._begun, number, stage.tickets, frame))
         self._begun += 1
         stage.busy += 1
-        stage.tickets += 1

@@ -87,8 +87,11 @@ def play(source: Source, config: Config, nets: Sequence[Network]) -> Played:
             stages[frame.index] = stage_times_ns(frame.stamps)
     if flow.ended_early:
         raise DataError("stopped while the film was playing, so nothing was scored")
-    workers = min(net.selection.backend.workers * net.selection.backend.slots for net in nets)
-    times = ServiceTimes(stages, workers, config.flow.capacity)
+    backends = [net.selection.backend for net in nets]
+    workers, slots, batch = (  # as the flow is built, see build_lanes
+        min(getattr(backend, name) for backend in backends) for name in ("workers", "slots", "max_batch")
+    )
+    times = ServiceTimes(stages, workers, config.flow.capacity, slots, batch)
     return Played(tuple(paced.shown), tuple(finished), times, flow.drops, summary, paced.latest_s)
 
 

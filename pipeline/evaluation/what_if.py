@@ -1,7 +1,7 @@
 """What would have been: measured service times replayed at another speed, rate or policy, without a network.
 
 latency=1.5x    every stage takes 1.5 times as long          latency=40ms   every frame takes 40 ms altogether
-fps=30          the same frames, shown 30 a second           workers=2      threads of the network
+fps=30          the same frames, shown 30 a second           workers=2      threads of the network, on a CPU
 policy=newest   a queue of one, the newest is kept: what a live source does
 policy=drop_oldest, queue=4   a queue of so many that drops its oldest        policy=block   nothing is dropped
 """
@@ -18,11 +18,13 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.service_times import ServiceTimes
 from pipeline.evaluation.simulation import LineModel, Simulated, StageModel, simulate
 from pipeline.metrics.streaming import Moment, Pairing, pair
+from pipeline.running.assemble import postprocess_workers
 from pipeline.timing import Distribution
 
 POLICIES = ("newest", "drop_oldest", "block")
 _LIKE = "as in latency=1.5x,fps=30,policy=drop_oldest,queue=4,workers=2"
-_NETWORK = "infer"  # the stage that may have several workers
+_NETWORK = "infer"  # the stage that may have several workers, or slots
+_CAPACITY = 2  # frames that may wait behind every other stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,22 @@ def _scaled(stages: Mapping[str, int], what_if: WhatIf) -> dict[str, int]:
 
 
 def _line(times: ServiceTimes, what_if: WhatIf) -> LineModel:
+    """As pipeline.running.assemble builds it."""
+    if what_if.workers is not None and max(times.slots, times.batch) > 1:
+        raise ConfigError(
+            f"--what-if {what_if.said}: these times are a GPU's, which has one thread, with {times.slots} slots of "
+            f"at most {times.batch} frames",
+            hint="leave workers out",
+        )
     workers = what_if.workers or times.workers
-    models = [StageModel(name, workers if name == _NETWORK else 1, times.capacity) for name in times.stages]
+    models = {
+        _NETWORK: StageModel(_NETWORK, workers, times.capacity, times.slots, times.batch),
+        "postprocess": StageModel("postprocess", postprocess_workers(workers), _CAPACITY),
+    }
+    line = tuple(models.get(name) or StageModel(name, 1, _CAPACITY) for name in times.stages)
     queue = what_if.queue or (1 if what_if.policy == "newest" else times.capacity)
     policy: Literal["block", "drop_oldest"] = "block" if what_if.policy == "block" else "drop_oldest"
-    return LineModel(tuple(models), policy, queue, in_flight=workers + 1)  # as pipeline.running.assemble builds it
+    return LineModel(line, policy, queue, in_flight=workers * times.slots + 1)
 
 
 def _seconds(moments: Sequence[Moment]) -> tuple[Moment, ...]:

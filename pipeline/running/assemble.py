@@ -99,8 +99,8 @@ def build_lanes(
     else:
         prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
         prepare = _stage("preprocess", _each(by_source(prepares)), capacity=max(2, together), of=looked_at)
-        postprocess_workers = -(-workers // _INFER_TO_POSTPROCESS)
-        stages = [prepare, infer, _stage("postprocess", _each(finish), workers=postprocess_workers, of=looked_at)]
+        decoding = postprocess_workers(workers)
+        stages = [prepare, infer, _stage("postprocess", _each(finish), workers=decoding, of=looked_at)]
     if config.track.carry:
         keys = Keys(config.track)
         stages.insert(0, _stage("follow", _each(keys)))
@@ -127,6 +127,11 @@ def build_lanes(
         if isinstance(lane.source, Supervised):
             lane.source.stopping = flow.stopping
     return flow
+
+
+def postprocess_workers(infer_workers: int) -> int:
+    """How many threads decode what so many threads of the network find."""
+    return -(-infer_workers // _INFER_TO_POSTPROCESS)
 
 
 def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Preprocessor]]:
