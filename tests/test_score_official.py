@@ -20,6 +20,7 @@ from test_metrics_cityscapes import OFFICIAL
 
 from pipeline.classes import DRIVING
 from pipeline.metrics.instance import STATS
+from pipeline.rle import encode_crop
 
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
 
@@ -122,6 +123,72 @@ def pycocotools(truth: Path, results: Path, kind: str) -> list[float]:
             step()
     stats: list[float] = said.stats.tolist()
     return stats
+
+
+SCALABEL = """
+import contextlib, io, json, sys
+from scalabel.eval.detect import evaluate_det
+from scalabel.eval.ins_seg import evaluate_ins_seg
+from scalabel.label.io import load
+said = {}
+with contextlib.redirect_stdout(io.StringIO()):
+    for kind, score in (("box", evaluate_det), ("mask", evaluate_ins_seg)):
+        truth, found = (load(path, nprocs=0) for path in sys.argv[1:3])
+        figures = score(truth.frames, found.frames, truth.config, nproc=1).summary()
+        said[kind] = {name: float(value) / 100 for name, value in figures.items()}
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_frames_of_scalabel_are_scored_as_its_package_scores_them(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    config = {"imageSize": {"height": 120, "width": 160}, "categories": [{"name": "person"}, {"name": "car"}]}
+    truth: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for frame in range(8):
+        for frames in (truth, found):
+            frames.append({"name": f"{frame:03}.jpg", "labels": []})
+        for number in range(4):  # next to each other: masks that overlap are no results for that package
+            height, width = random.integers(4, 26), random.integers(4, 130)
+            mask = np.zeros((120, 160), np.bool_)
+            mask[2 + 29 * number : 2 + 29 * number + height, 20 : 20 + width] = True
+            kind = str(random.choice(["person", "car"]))
+            unsure = {name: bool(random.random() < 0.2) for name in ("crowd", "ignored")}
+            truth[-1]["labels"].append(scalabel_label(number, kind, mask, random) | {"attributes": unsure})
+            if random.random() < 0.8:
+                mask = np.roll(mask, random.integers(-1, 2), 0)
+                mask[:, 20 + int(random.integers(width // 2, width + 1)) :] = False
+                label = scalabel_label(number, kind, mask, random)
+                found[-1]["labels"].append(label | {"score": round(float(random.random()), 1)})
+    for name, frames in (("t", truth), ("f", found)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"frames": frames, "config": config}))
+    said = run_reference("bdd100k", SCALABEL, tmp_path / "t.json", tmp_path / "f.json")
+    what = scored(tmp_path, tmp_path / "f.json", tmp_path / "t.json", "--format", "scalabel")
+    for kind in ("box", "mask"):
+        theirs = [said[kind][stat] for stat in STATS]
+        ours = [np.nan if what[kind][stat] is None else what[kind][stat] for stat in STATS]
+        assert ours == pytest.approx(theirs, abs=1e-9, nan_ok=True), kind
+
+
+def test_masks_of_scalabel_that_overlap_are_said(tmp_path: Path) -> None:
+    mask = np.ones((20, 30), np.bool_)
+    labels = [scalabel_label(number, "car", mask, np.random.default_rng(0)) for number in range(2)]
+    for name, count in (("t", 1), ("f", 2)):
+        what = {"frames": [{"name": "a.jpg", "labels": labels[:count]}]}
+        config = {"imageSize": {"height": 20, "width": 30}, "categories": [{"name": "car"}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(what | {"config": config}))
+    assert "overlap" in scored(tmp_path, tmp_path / "f.json", tmp_path / "t.json", "--format", "scalabel")["note"]
+    assert scored(tmp_path, tmp_path / "t.json", tmp_path / "t.json", "--format", "scalabel")["note"] == ""
+
+
+def scalabel_label(number: int, kind: str, mask: Any, random: np.random.Generator) -> dict[str, Any]:
+    """A label with a mask, and a box that is not quite around it."""
+    ys, xs = np.nonzero(mask)
+    corners = np.array([xs.min(), ys.min(), xs.max(), ys.max()]) + random.uniform(-1, 1, 4).round(1)
+    rle = {"counts": encode_crop(mask, (0, 0), mask.shape), "size": list(mask.shape)}
+    box = dict(zip(("x1", "y1", "x2", "y2"), corners.tolist(), strict=True))
+    return {"id": str(number), "category": kind, "rle": rle, "box2d": box}
 
 
 def test_label_maps_of_anybody_are_scored_as_cityscapes_scripts_score_them(tmp_path: Path) -> None:

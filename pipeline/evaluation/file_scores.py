@@ -21,6 +21,7 @@ from pipeline.formats import open_reader
 from pipeline.formats.base import Prediction
 from pipeline.formats.reading import Asked, Benchmark, Reader
 from pipeline.image import Image
+from pipeline.metrics.matching import rules_of
 from pipeline.types import Classes, Frame, Labels, Scene, Truth
 
 Watch = Callable[[int, int], None]  # images done, of how many
@@ -148,7 +149,7 @@ def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool,
         mappings,
         not_in_mean=truths.not_in_mean,
         boundaries=boundaries,
-        rules="bdd100k" if truths.name.startswith("bdd100k") else "coco",
+        rules=rules_of(truths.name),
         compared_by=ComparedBy(reader.kinds, reader.sized_by),
         tables_first=True,
     )

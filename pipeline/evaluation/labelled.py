@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.classes import DRIVING, THINGS
 from pipeline.config import Config
 from pipeline.datasets import Dataset, LeftOut, open_dataset
 from pipeline.errors import DataError
 from pipeline.image import Image
+from pipeline.metrics.matching import Rules, rules_of
 from pipeline.running.capture import open_configured
 from pipeline.types import Classes, Frame, Labels, Source, SourceInfo, Truth
 
@@ -96,9 +97,9 @@ class Labelled:
     category_ids: tuple[int, ...] = ()  # by class of the objects, where the data set numbers them
 
     @property
-    def rules(self) -> Literal["coco", "bdd100k"]:
+    def rules(self) -> Rules:
         """Whose rules of scoring are the data set's own."""
-        return "bdd100k" if self.name.startswith("bdd100k") else "coco"
+        return rules_of(self.name)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -18,7 +18,14 @@ SIZES = ("all", "small", "medium", "large")
 # coco:    a found object prefers true ones that count to ignored ones; its IoU with a crowd is its share on the crowd
 # bdd100k: it takes the one that it overlaps most, crowds by plain IoU; a crowd counts as an object unless it is
 #          ignored too (the bdd100k package, eval/ins_seg.py)
-Rules = Literal["coco", "bdd100k"]
+# scalabel: as coco, but what is ignored is a crowd, and boxes are as large as boxes, masks as masks, in truth too
+#          (the scalabel package, label/to_coco.py, eval/detect.py and ins_seg.py)
+Rules = Literal["coco", "bdd100k", "scalabel"]
+
+
+def rules_of(dataset: str) -> Rules:
+    """Those of a data set, by its name."""
+    return "bdd100k" if dataset.startswith("bdd100k") else "scalabel" if dataset == "scalabel" else "coco"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Matcher:
         for size, (least, most) in enumerate(params.areaRng):
             ignored[size] = (areas < least) | (areas > most)
             if truths:
-                one = self._coco(least, most) if self._rules == "coco" else self._bdd100k(truths, least, most)
+                one = self._bdd100k(truths, least, most) if self._rules == "bdd100k" else self._coco(least, most)
                 matched[size][:, near], on_ignored, counts = one
                 ignored[size][:, near] = np.where(matched[size][:, near], on_ignored, ignored[size][:, near])
                 counted[size] = counts
@@ -88,7 +95,9 @@ class Matcher:
         nothing = np.zeros(len(objects.class_ids), np.bool_)
         crowd = nothing if objects.crowd is None else objects.crowd
         ignore = nothing if objects.ignore is None else objects.ignore
-        coco = self._rules == "coco"
+        coco = self._rules != "bdd100k"
+        if self._rules == "scalabel":
+            crowd = crowd | ignore
         return [
             _shape(objects.shapes[row], row + 1, objects.area_px[row])
             | {

@@ -113,7 +113,7 @@ class LabelScore:
                 )
             },
             **({} if self._boundaries is None else self._boundaries.report(self._not_in_mean)),
-            **({} if self._rules == "coco" else {"bdd100k": self._bdd100k(confusion)}),
+            **({} if self._rules != "bdd100k" else {"bdd100k": self._bdd100k(confusion)}),
             "not_in_mean": [self.mapping.classes[index] for index in self._not_in_mean],
             "pixels": {"scored": scores.pixels, "void": self.counted.void_pixels, "unmapped": self.unmapped()},
             "confusion": confusion.counts.tolist(),  # rows truth, columns predicted; the last: no class

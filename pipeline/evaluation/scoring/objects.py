@@ -32,7 +32,7 @@ class ComparedBy:
     """What of found objects can be compared, and how large they are.
 
     pycocotools takes a found object for as large as its box where results hold boxes (COCO.loadRes), also when masks
-    are compared; BDD100K's package for as large as its mask.
+    are compared; BDD100K's package for as large as its mask; Scalabel's as what is compared.
     """
 
     kinds: tuple[Kind, ...] = KINDS
@@ -76,7 +76,8 @@ class ObjectScore:
         self._tables: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._has_labels = labels is not None
         kinds = () if data is None else compared_by.kinds
-        self._sized_by: Kind = compared_by.sized_by or ("box" if rules == "coco" else "mask")
+        sized_by = compared_by.sized_by or ("mask" if rules == "bdd100k" else "box")
+        self._sized_by = {kind: kind if rules == "scalabel" else sized_by for kind in KINDS}
         self._has_masks = "mask" in compared_by.kinds
         self._precision = {kind: AveragePrecision(kind, len(mapping.classes), SHOWN_SCORE, rules) for kind in kinds}
         self._ground = len(mapping.classes)
@@ -107,12 +108,17 @@ class ObjectScore:
         self._ignored += int(objects.ignore.sum())
         matches = Matches(0, 0, 0)
         for kind, precision in self._precision.items():
-            true = regions(kind, objects.instances, to, frame_hw, objects)
-            matches = precision.add(true, regions(kind, found, self._found_to, frame_hw, sized_by=self._sized_by))
+            true = regions(kind, objects.instances, to, frame_hw, objects, self._true_size(kind))
+            found_here = regions(kind, found, self._found_to, frame_hw, sized_by=self._sized_by[kind])
+            matches = precision.add(true, found_here)
         self._hits += matches.hits
         self._false += matches.false
         self._missed += matches.missed
         return matches.f1
+
+    def _true_size(self, kind: Kind) -> Kind | None:
+        """What true objects are as large as; None: as the data set says."""
+        return kind if self._rules == "scalabel" else None
 
     def _paint(self, truth: Truth, found: Instances, frame_hw: tuple[int, int]) -> float:
         objects = true_objects(truth)

@@ -52,7 +52,7 @@ def regions(
     to: Sequence[int],
     frame_hw: tuple[int, int],
     truth: TrueObjects | None = None,
-    sized_by: Kind = "mask",
+    sized_by: Kind | None = None,
 ) -> Regions:
     """The objects of compared classes.
 
@@ -63,7 +63,7 @@ def regions(
         frame_hw: of the picture, pixels.
         truth: says crowd, ignore and area of true objects. A class id below 0 is a region where no object of any
             class is scored.
-        sized_by: a found object is as large as its box, or as its mask.
+        sized_by: an object is as large as its box, or as its mask; None: as `truth` says.
     """
     class_ids = np.array([*to, VOID], np.int32)[instances.class_ids]
     rows = np.flatnonzero(class_ids != VOID)
@@ -87,15 +87,15 @@ def regions(
     return Regions(
         class_ids=class_ids,
         shapes=shapes,
-        area_px=_found_areas(instances, sized_by)[rows] if truth is None else truth.area_px[rows],
+        area_px=(truth.area_px if truth is not None and sized_by is None else _areas(instances, sized_by))[rows],
         scores=instances.scores[rows].astype(np.float64),
         crowd=None if truth is None else truth.crowd[rows] | (instances.class_ids[rows] < 0),
         ignore=None if truth is None else truth.ignore[rows],
     )
 
 
-def _found_areas(instances: Instances, sized_by: Kind) -> NDArray[np.float64]:
-    if sized_by == "mask":
+def _areas(instances: Instances, sized_by: Kind | None) -> NDArray[np.float64]:
+    if sized_by != "box":
         return mask_areas(instances)
     areas: NDArray[np.float64] = _sides(instances).prod(axis=1)
     return areas

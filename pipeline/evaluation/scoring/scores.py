@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipeline.errors import ConfigError, DataError, ModelError
 from pipeline.evaluation.mapping import Mapping, find_mapping
@@ -157,7 +157,8 @@ def open_scores(
         raise ModelError("; ".join(notes), hint="give a network that finds what the data set marks")
     panoptic: PanopticScore | None = None
     if labels is not None and objects is not None and label_score is not None and object_score is not None:
-        panoptic = PanopticScore(labels, objects, label_score.mapping, object_score.mapping, rules)
+        merged_by: Literal["coco", "bdd100k"] = "bdd100k" if rules == "bdd100k" else "coco"
+        panoptic = PanopticScore(labels, objects, label_score.mapping, object_score.mapping, merged_by)
     return Scores(label_score, object_score, panoptic, notes)
 
 
