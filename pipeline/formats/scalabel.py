@@ -21,7 +21,6 @@ from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, 
 from pipeline.rle import encode_instances
 from pipeline.types import Classes, Instances
 
-
 _OVERLAP = "some masks overlap and count here; Scalabel's own mask AP takes such an image for one without any object"
 
 
