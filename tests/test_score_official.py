@@ -96,6 +96,23 @@ def test_boxes_are_as_wide_as_the_files_say_not_as_their_edges_make_them(
     assert ours == pytest.approx(pycocotools(tmp_path / "t.json", tmp_path / "r.json", name), abs=1e-12)
 
 
+def test_numbers_of_coco_may_be_written_as_3_0_and_groups_as_true_as_pycocotools_takes_them(tmp_path: Path) -> None:
+    on_disk.coco(tmp_path)
+    path = tmp_path / "annotations/instances_val2017.json"
+    what = json.loads(path.read_text())
+    for place, one in enumerate(what["annotations"]):
+        one |= {"id": float(one["id"]), "category_id": float(one["category_id"]), "iscrowd": place == 0}
+    path.write_text(json.dumps(what))
+    rows = [
+        {"image_id": float(one["image_id"]), "category_id": one["category_id"], "bbox": one["bbox"], "score": 1}
+        for one in what["annotations"][:-2]
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    said = scored(tmp_path, tmp_path / "r.json", path, "--format", "coco", "--strict")
+    ours = [-1 if said["box"][stat] is None else said["box"][stat] for stat in STATS]
+    assert ours == pytest.approx(pycocotools(path, tmp_path / "r.json", "bbox"), abs=1e-12)
+
+
 def test_objects_that_a_file_of_coco_ignores_count_as_with_pycocotools(tmp_path: Path) -> None:
     """COCOeval overwrites `ignore` with `iscrowd`."""
     on_disk.coco(tmp_path)

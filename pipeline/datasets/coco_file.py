@@ -54,7 +54,7 @@ class _Annotation(msgspec.Struct, frozen=True):
     segmentation: msgspec.Raw = msgspec.Raw(b"[]")
     bbox: Box | None = None  # x, y, width, height
     area: float | None = None
-    iscrowd: int = 0  # what files say with `ignore` is not read: COCOeval overwrites it with this
+    iscrowd: int | bool = 0  # what files say with `ignore` is not read: COCOeval overwrites it with this
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ class CocoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        what = read_json(path, _File, _WHAT)
+        what = read_json(path, _File, _WHAT, lax=True)
         categories = sorted(what.categories, key=lambda category: category.id)
         if len({category.id for category in categories}) < len(categories) or not categories:
             raise DataError(f"{path}: {len(categories)} categories, ids twice", hint="give each its own id")
@@ -149,7 +149,7 @@ def read_mask(segmentation: msgspec.Raw, size: tuple[int, int], where: str) -> M
         DataError: begins with `where`: neither polygons nor run lengths.
         ValueError: run lengths that are broken or of another size.
     """
-    drawn = parsed(segmentation, list[list[float]] | _Rle | None, where, "polygons or run lengths")  # type: ignore[arg-type]
+    drawn = parsed(segmentation, list[list[float]] | _Rle | None, where, "polygons or run lengths", lax=True)  # type: ignore[arg-type]
     if not isinstance(drawn, _Rle):
         return polygons_crop(drawn or [], size)
     if drawn.size != size:

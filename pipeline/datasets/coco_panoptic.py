@@ -30,7 +30,7 @@ class _Segment(msgspec.Struct, frozen=True):
     id: int
     category_id: int
     area: float | None = None
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
 
 
 class _Annotation(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class CocoPanoptic(Pairs):
         terms: str = TERMS,
     ) -> None:
         self._file = find_annotations(root, split, "panoptic", annotations)
-        what = read_json(self._file, _File, "COCO's panoptic annotations")
+        what = read_json(self._file, _File, "COCO's panoptic annotations", lax=True)
         folders = find_images(root, split, self._file, images)
         mask_folder = root / masks.replace("{split}", split) if masks else self._file.with_suffix("")
         ordered = sorted(what.categories, key=lambda category: category.id)

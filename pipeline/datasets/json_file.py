@@ -12,7 +12,7 @@ from pipeline.errors import DataError
 T = TypeVar("T")
 
 
-def read_json(path: Path, kind: type[T], layout: str) -> T:
+def read_json(path: Path, kind: type[T], layout: str, lax: bool = False) -> T:
     """A JSON file as a msgspec type.
 
     Parts that are typed msgspec.Raw stay as they are in the file, and keep its bytes in memory.
@@ -21,6 +21,7 @@ def read_json(path: Path, kind: type[T], layout: str) -> T:
         path: UTF-8.
         kind: what it holds.
         layout: what its hint calls it, such as `COCO's instances`.
+        lax: 3.0 is the number 3, as to Python's own JSON and pycocotools, and "3" where a number is wanted.
 
     Raises:
         DataError: missing, no JSON, cut off, or something else inside than `kind`.
@@ -29,13 +30,13 @@ def read_json(path: Path, kind: type[T], layout: str) -> T:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint="check the data set's folder") from error
-    return parsed(data, kind, str(path), layout)
+    return parsed(data, kind, str(path), layout, lax)
 
 
-def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str) -> T:
-    """A piece of JSON as a msgspec type; `where` names it in errors. DataError as read_json."""
+def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str, lax: bool = False) -> T:
+    """A piece of JSON as a msgspec type; `where` names it in errors. `lax` and DataError as read_json."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=kind, strict=not lax)
     except msgspec.ValidationError as error:
         raise DataError(f"{where}: {str(error).lower()}", hint=f"it should be {layout}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

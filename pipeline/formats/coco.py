@@ -147,7 +147,7 @@ class CocoReader(Reading):
         raw = read_json(self._file, list[msgspec.Raw], what)
         rows = []
         for place, one in enumerate(raw):
-            row = self._whole(self._file.name, parsed, one, _Row, f"row {place}", what)
+            row = self._whole(self._file.name, parsed, one, _Row, f"row {place}", what, lax=True)
             if row is None:
                 continue
             if row.category_id not in self._class_of:
