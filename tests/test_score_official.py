@@ -19,6 +19,7 @@ from test_metrics_bdd100k import INSTANCES, LANES, PANOPTIC, SEGMENTATION, SIZE,
 from test_metrics_cityscapes import OFFICIAL
 
 from pipeline.classes import DRIVING
+from pipeline.formats.davis import palette_png
 from pipeline.metrics.instance import STATS
 from pipeline.rle import encode_crop
 
@@ -225,6 +226,9 @@ def test_label_maps_of_anybody_are_scored_as_cityscapes_scripts_score_them(tmp_p
             (f"found/{index}.png", found),
         ):
             cv2.imwrite(str(tmp_path / path), picture)
+        if index % 2:  # the indices of a palette are the ids, whatever its colours
+            (tmp_path / f"out/deep/{name}_leftImg8bit_mynet.png").write_bytes(palette_png(found))
+            (tmp_path / f"found/{index}.png").write_bytes(palette_png(found))
     said = run_reference("cityscapes", OFFICIAL, tmp_path / "found", tmp_path / "truth")
     what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "cityscapes")
     ours = {name: what["classes"][name]["IoU"] for name in DRIVING.names}
@@ -238,6 +242,7 @@ def test_label_maps_are_scored_as_the_bdd100k_package_scores_them_and_a_missing_
     founds = [np.where(random.random(t.shape) < 0.3, random.choice([0, 8, 13]), t).astype(np.uint8) for t in truths]
     written(tmp_path / "gt", list(truths))
     written(tmp_path / "out/sem_seg", [*founds[:3], None])
+    (tmp_path / "out/sem_seg/001.png").write_bytes(palette_png(founds[1]))
     said = run_reference("bdd100k", SEGMENTATION, "sem_seg", tmp_path / "gt", tmp_path / "out/sem_seg")
     what = scored(tmp_path, tmp_path / "out", tmp_path / "gt", "--format", "bdd100k")
     assert what["missing"]["images"] == ["003"]

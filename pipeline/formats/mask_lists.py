@@ -130,8 +130,8 @@ class MaskLists(Reading):
             if not words:
                 continue
             try:
-                mask, label_id, score = words[0], int(words[1]), float(words[2])
-            except (ValueError, IndexError):
+                mask, label_id, score = words[0], int(float(words[1])), float(words[2])
+            except (ValueError, OverflowError, IndexError):
                 self._leave(file.name, f"line {place} is not of mask, label id and score")
                 continue
             place_of_mask = (file.parent / mask).resolve()

@@ -107,8 +107,8 @@ class Reading:
             return None
 
     def _labels(self, path: Path, ids: Mapping[int, int], size_hw: tuple[int, int]) -> LabelMap | None:
-        """A label map; numbers that `ids` does not have are VOID, and said."""
-        numbers = self._whole(path.name, read_sized, path, size_hw)
+        """A label map, with a palette or without; numbers that `ids` does not have are VOID, and said."""
+        numbers = self._whole(path.name, read_sized, path, size_hw, palette=None)
         if numbers is None:
             return None
         there = np.flatnonzero(np.bincount(numbers.ravel(), minlength=256))
