@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from benchmarks_on_disk import CAR, SIDE, inside, put, run_lengths, squares
 from command import dashmask
-from label_files import png
 
 from pipeline.rle import encode_crop
 
@@ -147,14 +146,10 @@ TWO_IN_ONE = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 1, 1], np.uint
 TWO_IN_ONE[:9, :, 2] = 3
 ROAD = np.ones((SIDE, SIDE, 4), np.uint8) * np.array([0, 0, 7, 1], np.uint8)  # B, G, R, A: category 7, segment 1
 SMALL = np.full((8, 8), 7, np.uint8)
-PALETTE = bytes(range(256)) * 3
 CASES = {
     "a truncated prediction": Case(city, cut(PRED), ("000001_000019_pred.png", "cut off")),
     "a truncated label": Case(city, cut(TRUE), ("000001_000019_gtFine_labelIds.png", "cut off")),
     "a prediction of another size": Case(city, lambda r: put(r / PRED, SMALL), ("_pred.png is 8x8", "64x64")),
-    "a palette": Case(
-        city, lambda r: png(r / PRED, IDS[squares(1)[1]], colour_type=3, palette=PALETTE), ("_pred.png", "palette")
-    ),
     "colours": Case(city, lambda r: put(r / PRED, squares(1)[0]), ("_pred.png", "3 channels")),
     "an unknown class in a label map": Case(
         city, lambda r: put(r / PRED, np.full((SIDE, SIDE), 77, np.uint8)), ("_pred.png", "unknown class 77")
