@@ -12,6 +12,7 @@ from pipeline.replay.dispatch import Dispatch
 from pipeline.replay.identity import difference
 from pipeline.replay.ledger import Ledger
 from pipeline.replay.naming import Clip
+from pipeline.replay.report import replay_report
 from pipeline.replay.tasks import Done, Failed, Layout, Split, Task
 from pipeline.sources.segment import Span
 
@@ -106,6 +107,22 @@ def test_a_segment_whose_file_is_gone_is_done_again(ledger: Ledger, tmp_path: Pa
     (tmp_path / "parts" / "1" / "1.parquet").unlink()
     again = [task for task in tasks(dispatch(ledger, tmp_path)) if task.kind != "clip"]
     assert [(task.kind, task.number) for task in again] == [("segment", 1)]
+
+
+def test_a_clip_that_was_done_and_is_gone_counts_for_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    of = dispatch(ledger, tmp_path)
+    given = tasks(of)
+    for task in given:
+        of.took(task, DONE, "w")
+    ledger.try_again([given[0].id])  # its file was removed
+    identity = dict.fromkeys(("schema", "models", "versions"))
+    assert replay_report(ledger, identity, of.counts, 1, True)["frames"] == 20
+    again = dispatch(ledger, tmp_path)
+    (task,) = tasks(again)
+    again.took(task, Failed("gone for good", again=False), "w")
+    what = replay_report(ledger, identity, again.counts, 1, False)
+    assert (what["frames"], what["rows"]) == (20, 40)
+    assert what["clips"] == {"all": 3, "done": 2, "failed": 1, "waiting": 0}
 
 
 def test_a_clip_that_cannot_be_cut_after_all_is_read_in_one_piece(ledger: Ledger, tmp_path: Path) -> None:

@@ -175,7 +175,8 @@ class Ledger:
     def try_again(self, missing: Iterable[int] = ()) -> None:
         """Those that were given up, and those whose files are gone, are to be done."""
         self._base.execute("UPDATE clips SET state = 'waiting', reason = '', tries = 0 WHERE state = 'failed'")
-        self._base.executemany("UPDATE clips SET state = 'waiting' WHERE id = ?", ((one,) for one in missing))
+        gone = "state = 'waiting', frames = 0, rows = 0, segments = 0, sha256 = '', busy_s = 0"
+        self._base.executemany(f"UPDATE clips SET {gone} WHERE id = ?", ((one,) for one in missing))
 
     def state(self, clip_id: int) -> str:
         """Of a clip."""
