@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from engines.model_file import find_model
 from engines.onnx_header import OnnxHeader, TensorInfo, read_onnx_header
+from engines.probabilities import is_probability
 from engines.ultralytics_metadata import ultralytics_card
 from pipeline.classes import DRIVING, colours_for
 from pipeline.errors import ModelError
@@ -74,13 +75,14 @@ def _from_yaml(text: str, where: str, path: Path, header: OnnxHeader, sha256: st
     stated = {key: value for key in card.input.__struct_fields__ if (value := getattr(card.input, key)) is not None}
     people = {"source": card.source, "training_data": card.training_data, "accuracy": card.accuracy}
     people |= {"verify": card.verify or None}
+    classes, outputs = _classes(card, where), _outputs(header, card.outputs, where)
     return Card(
         name=card.name or path.stem,
         path=path,
         family=card.family,
-        classes=_classes(card, where),
+        classes=classes,
         input=_input(InputSpec(**({"name": ""} | stated)), header, where, stated),
-        outputs=_outputs(header, card.outputs, where),
+        outputs=_with_probability(outputs, path) if card.family == "semantic" and len(classes) <= 2 else outputs,
         sha256=sha256,
         licence=card.licence or "not stated",
         details={key: value for key, value in people.items() if value is not None} | card.details,
@@ -150,6 +152,12 @@ def _outputs(header: OnnxHeader, names: Sequence[str], where: str) -> tuple[Outp
             raise ModelError(f"{where}: the model has no output `{name}`; it has {', '.join(have)}")
     chosen = [have[name] for name in names or have]
     return tuple(OutputSpec(tensor.name, tensor.shape or (), tensor.dtype) for tensor in chosen)
+
+
+def _with_probability(outputs: tuple[OutputSpec, ...], path: Path) -> tuple[OutputSpec, ...]:
+    """The same, the first of them with what it is where it is one channel of numbers."""
+    first = outputs[0]
+    return (replace(first, probability=is_probability(path.read_bytes(), first.name)), *outputs[1:])
 
 
 def _read(file: Path) -> str:

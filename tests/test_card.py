@@ -236,3 +236,26 @@ def test_every_packaged_card_is_written_correctly() -> None:
         assert card.family in FAMILIES
         assert card.licence
         assert card.source
+
+
+@pytest.mark.parametrize(
+    ("behind", "probability"),
+    [
+        ([], False),
+        (["Sigmoid"], True),
+        (["Sigmoid", "Identity", "Cast"], True),
+        (["Sigmoid", "Neg"], False),
+        (["Clip"], False),
+    ],
+)
+def test_one_channel_behind_a_sigmoid_is_a_probability(tmp_path: Path, behind: list[str], probability: bool) -> None:
+    names = ["logit", *(f"t{number}" for number in range(1, len(behind))), "mask"] if behind else ["mask"]
+    nodes = [helper.make_node("Conv", ["x", "kernel"], [names[0]])]
+    for kind, before, made in zip(behind, names, names[1:], strict=False):
+        told = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
+        nodes.append(helper.make_node(kind, [before], [made], **told))
+    kernel = {"kernel": np.ones((1, 3, 1, 1), np.float32)}
+    image, mask = tiny_models.floats("x", (1, 3, 32, 64)), tiny_models.floats("mask", (1, 1, 32, 64))
+    path = tiny_models.save(tmp_path / "m.onnx", nodes, [image], [mask], kernel)
+    path.with_suffix(".yaml").write_text("family: semantic\nclasses: [other, road]\n")
+    assert read_card(path).outputs[0].probability == probability

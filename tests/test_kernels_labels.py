@@ -25,7 +25,7 @@ from pipeline.postprocess.semantic import Semantic
 from pipeline.render.canvas import Canvas, Palette
 from pipeline.render.colours import legible
 from pipeline.render.labels import LabelPainter
-from pipeline.types import VOID, Card, Classes, Frame, Inferred, InputSpec, Labels, Prepared
+from pipeline.types import VOID, Card, Classes, Frame, Inferred, InputSpec, Labels, OutputSpec, Prepared
 
 CITY = Classes(("road", "car", "sky"), ((128, 64, 128), (0, 0, 142), (70, 130, 180)))
 FRAME_HW, NETWORK_HW = (135, 240), (72, 128)
@@ -35,8 +35,11 @@ def classes_of(count: int) -> Classes:
     return Classes(tuple(f"class {i}" for i in range(count)), tuple((7 * i % 256, 3, 5) for i in range(count)))
 
 
-def by_cpu(outputs: NDArray[Any], classes: Classes, letterbox: Letterbox, *names: str) -> list[NDArray[np.uint8]]:
-    card = Card("net", Path("net.onnx"), "semantic", classes, InputSpec("x"), (), "")
+def by_cpu(
+    outputs: NDArray[Any], classes: Classes, letterbox: Letterbox, *names: str, probability: bool = False
+) -> list[NDArray[np.uint8]]:
+    said = OutputSpec("y", (None, *outputs.shape[1:]), outputs.dtype.name, probability)
+    card = Card("net", Path("net.onnx"), "semantic", classes, InputSpec("x"), (said,), "")
     decoder = Semantic(card, DecodeConfig(classes=names))
     frame = Frame(0, 0, Fraction(1, 25), 0.0, Image((np.zeros((*letterbox.frame_hw, 3), np.uint8),), "bgr24"))
     tensor = np.zeros((1, 3, *letterbox.network_hw), np.float32)
@@ -51,10 +54,12 @@ def by_kernel(
     classes: Classes,
     letterbox: Letterbox,
     names: tuple[str, ...] = (),
+    probability: bool = False,
 ) -> NDArray[np.uint8]:
     chosen = np.array([not names or name in names for name in classes.names])
     stream: Any = device.stream()
-    step = Labelling(device, kernels, stream, outputs.shape, outputs.dtype, letterbox, chosen)  # type: ignore[arg-type]
+    about: Any = (outputs.shape, outputs.dtype, letterbox, chosen, probability)
+    step = Labelling(device, kernels, stream, *about)  # type: ignore[arg-type]
     shape = len(outputs), *letterbox.frame_hw
     label_map = device.alloc(int(np.prod(shape)))
     step.run(device.put(outputs).ptr, label_map.ptr, len(outputs), stream)
@@ -62,10 +67,16 @@ def by_kernel(
     return device.get(label_map, shape, np.uint8)
 
 
-def compare(outputs: NDArray[Any], classes: Classes, names: tuple[str, ...] = (), fit: str = "letterbox") -> None:
+def compare(
+    outputs: NDArray[Any],
+    classes: Classes,
+    names: tuple[str, ...] = (),
+    fit: str = "letterbox",
+    probability: bool = False,
+) -> None:
     letterbox = place(FRAME_HW, NETWORK_HW, fit)
-    expected = by_cpu(outputs, classes, letterbox, *names)
-    (found,) = in_every_order(lambda d, k: [by_kernel(d, k, outputs, classes, letterbox, names)])
+    expected = by_cpu(outputs, classes, letterbox, *names, probability=probability)
+    (found,) = in_every_order(lambda d, k: [by_kernel(d, k, outputs, classes, letterbox, names, probability)])
     np.testing.assert_array_equal(found, np.stack(expected))
 
 
@@ -101,6 +112,13 @@ def test_one_channel_of_logits_tells_two_classes_apart(count: int) -> None:
     logits = np.random.default_rng(2).normal(size=(1, 1, 36, 64)).astype(np.float32)
     logits[0, 0, 3, 5:9] = np.nan, 0, -0.0, np.inf
     compare(logits, classes_of(count))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_one_channel_of_probabilities_tells_them_apart_at_a_half(dtype: Any) -> None:
+    chances = np.random.default_rng(2).random((1, 36, 64)).astype(dtype)
+    chances[0, 3, 5:8] = np.nan, 0.5, 1
+    compare(chances, classes_of(2), probability=True)
 
 
 def test_classes_that_nobody_asked_for_are_void_and_a_stretched_frame_is_read_too() -> None:

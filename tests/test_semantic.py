@@ -195,3 +195,17 @@ def test_a_foreign_network_runs_from_frame_to_labels(tmp_path: Path, network: st
     labels = decoder(replace(card(tuple(COLOURS)), input=spec), DecodeConfig()).decode(Inferred(prepared, outputs))
     assert isinstance(labels, Labels)
     assert (labels.map == truth).mean() > 0.95  # all but the borders, which lie inside cells
+
+
+@pytest.mark.parametrize(("names", "others"), [(("other", "road"), 0), (("road",), VOID)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_probability_is_a_class_above_a_half(names: tuple[str, ...], others: int, dtype: str) -> None:
+    logits = noise(1, NETWORK_HW)
+    probabilities = (1 / (1 + np.exp(-logits))).astype(dtype)
+    told = card(names, (1, 1, *NETWORK_HW))
+    told = replace(told, outputs=(replace(told.outputs[0], probability=True),))
+    frame = Frame(0, 0, Fraction(1, 25), 0.0, Image((np.zeros((*NETWORK_HW, 3), np.uint8),), "bgr24"))
+    prepared = Prepared(frame, np.zeros((1, 3, *NETWORK_HW), np.float32), place(NETWORK_HW, NETWORK_HW))
+    found = decoder(told, DecodeConfig()).decode(Inferred(prepared, (probabilities[None],)))
+    assert isinstance(found, Labels)
+    np.testing.assert_array_equal(found.map, np.where(probabilities[0] > 0.5, len(names) - 1, others))

@@ -74,6 +74,7 @@ class SpreadArgs(ctypes.Structure):
     _fields_ = (
         *_all(c_void_p, "cells rows columns table map"),
         *_all(c_int, "cells_h cells_w frame_h frame_w above below"),
+        *_all(c_float, "limit"),
     )
 
 

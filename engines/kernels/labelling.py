@@ -28,6 +28,7 @@ class Labelling:
             logits (n, h, w), (n, 1, h, w) or (n, h, w, 1).
         letterbox: of the frames.
         chosen: (classes,) bool, which are asked for; the others become VOID.
+        probability: a binary output is one, see pipeline.types.OutputSpec.
         stream: for sending the tables; waited for.
 
     Raises:
@@ -43,6 +44,7 @@ class Labelling:
         dtype: DTypeLike,
         letterbox: Letterbox,
         chosen: NDArray[np.bool_],
+        probability: bool = False,
     ) -> None:
         kernels.load("labels")
         self._kernels = kernels
@@ -87,6 +89,7 @@ class Labelling:
             frame_w=letterbox.frame_hw[1],
             above=1 if classes == 2 else 0,
             below=0 if classes == 2 else VOID,
+            limit=0.5 if probability else 0.0,
         )
 
     def run(self, output: int, label_map: int, batch: int, stream: Stream) -> None:

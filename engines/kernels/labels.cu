@@ -40,7 +40,8 @@ struct SpreadArgs {
     const u8* table;        // (256,) what becomes of a label
     u8* map;                // (batch, frame height, frame width)
     int cells_h, cells_w, frame_h, frame_w;
-    int above, below;       // labels of logits above 0, and of others
+    int above, below;       // labels of logits above the limit, and of others
+    float limit;            // 0, of probabilities a half
 };
 
 __device__ inline int label_of(u8 value, const SpreadArgs&) { return value; }
@@ -51,7 +52,7 @@ __device__ inline int label_of(i64 value, const SpreadArgs&) {
     return value >= 0 && value < VOID_LABEL ? (int)value : VOID_LABEL;
 }
 __device__ inline int label_of(float value, const SpreadArgs& args) {
-    return is_nan(value) ? VOID_LABEL : (value > 0 ? args.above : args.below);
+    return is_nan(value) ? VOID_LABEL : (value > args.limit ? args.above : args.below);
 }
 __device__ inline int label_of(Half value, const SpreadArgs& args) { return label_of(to_float(value), args); }
 

@@ -110,7 +110,8 @@ class Way:
         self._of, self._network = network, network.step(self._tensor, self._outputs)
         if card.family == "semantic":
             shape, dtype = self._shapes[0]
-            self._labelling = held.own(Labelling(*around, shape, dtype, letterbox, self._chosen))
+            probability = any(output.probability for output in card.outputs[:1])
+            self._labelling = held.own(Labelling(*around, shape, dtype, letterbox, self._chosen, probability))
             self._host_map = held.pinned((batch, *letterbox.frame_hw), np.uint8)
             self._map = held.alloc(self._host_map.nbytes)
         else:

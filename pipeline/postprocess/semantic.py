@@ -67,7 +67,8 @@ class Semantic:
     Reads, by shape and type, with c = the number of classes of the card:
         logits  (1, c, h, w) or (1, h, w, c): the largest wins
         labels  (1, h, w), (1, 1, h, w) or (1, h, w, 1) of whole numbers, VOID where they are no class
-        binary  the same shapes of floats: class 1 where above 0, else class 0; with one class: it, else VOID
+        binary  the same shapes of floats: class 1 where above 0, else class 0; with one class: it, else VOID;
+                above a half where the card says that they are probabilities
     h and w may be any size: the output is a grid over the network's input.
 
     Raises:
@@ -84,6 +85,7 @@ class Semantic:
         self._all = bool(chosen.all())
         self._table = np.full(256, VOID, np.uint8)  # what becomes of a label: classes not asked for are VOID
         self._table[:count] = np.where(chosen, np.arange(count), VOID)
+        self._limit = 0.5 if card.outputs and card.outputs[0].probability else 0.0
         self._placed: tuple[Letterbox, tuple[int, int], Cells] | None = None
         for output in card.outputs[:1]:
             if None not in output.shape[1:]:
@@ -134,7 +136,7 @@ class Semantic:
                 f"{self._card.name}: one channel of {logits.dtype} tells two classes apart, the card lists {count}",
                 hint="list one or two classes in the card",
             )
-        labels = np.where(logits > 0, *((1, 0) if count == 2 else (0, VOID))).astype(np.uint8)
+        labels = np.where(logits > self._limit, *((1, 0) if count == 2 else (0, VOID))).astype(np.uint8)
         labels[np.isnan(logits)] = VOID
         return labels
 

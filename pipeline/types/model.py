@@ -44,6 +44,7 @@ class OutputSpec:
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    probability: bool = False  # of one channel: 0..1, so that a half is what 0 is of a logit
 
 
 @dataclass(frozen=True, slots=True)
