@@ -132,6 +132,8 @@ def _input(spec: InputSpec, header: OnnxHeader, where: str, stated: dict[str, An
         if said is not None and real is not None and said != real:
             raise ModelError(f"{where}: input.size_hw says {list(size)}, the model's input is {tensor}")
     together = (size[0] or sides[0], size[1] or sides[1])
+    if tensor.dtype == "uint8" and "scale" not in stated:
+        spec = replace(spec, scale=1.0)  # bytes hold no fractions: the network scales by itself
     return replace(spec, name=tensor.name, layout=layout, dtype=cast(Dtype, tensor.dtype), size_hw=together)
 
 
@@ -171,10 +173,11 @@ def _unknown(path: Path, header: OnnxHeader, card_dirs: Sequence[Path]) -> Model
     ranks = sorted(len(tensor.shape or ()) for tensor in header.outputs)
     family = "yolo-seg" if ranks == [3, 4] else "semantic"
     shown = "; ".join(map(str, header.inputs)) + " -> " + "; ".join(map(str, header.outputs))
+    scale = 1 if any(tensor.dtype == "uint8" for tensor in header.inputs) else 1 / 255
     minimal = (
         f"family: {family}  # {' or '.join(FAMILIES)}\n"
         "classes: [road, car, person]  # every class, in the network's order; or: cityscapes\n"
-        "input: {colour: rgb, scale: 0.00392156862745098}  # x = (pixel * scale - mean) / std\n"
+        f"input: {{colour: rgb, scale: {scale}}}  # x = (pixel * scale - mean) / std\n"
         "licence: not stated\n"
     )
     looked = ", ".join([path.with_suffix(".yaml").name, *(str(d / f"{path.stem}.yaml") for d in card_dirs)])

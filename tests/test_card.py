@@ -259,3 +259,23 @@ def test_one_channel_behind_a_sigmoid_is_a_probability(tmp_path: Path, behind: l
     path = tiny_models.save(tmp_path / "m.onnx", nodes, [image], [mask], kernel)
     path.with_suffix(".yaml").write_text("family: semantic\nclasses: [other, road]\n")
     assert read_card(path).outputs[0].probability == probability
+
+
+def takes_bytes(path: Path) -> Path:
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
+    image = tiny_models.floats("x", (1, 3, 32, 64), TensorProto.UINT8)
+    return tiny_models.save(path, [node], [image], [tiny_models.floats("y", (1, 3, 32, 64))])
+
+
+def test_a_network_that_takes_bytes_is_given_the_pixels_as_they_are(tmp_path: Path) -> None:
+    path = takes_bytes(tmp_path / "m.onnx")
+    path.with_suffix(".yaml").write_text(SEMANTIC)
+    assert read_card(path).input.scale == 1
+    path.with_suffix(".yaml").write_text(f"{SEMANTIC}input: {{scale: 0.5}}\n")
+    assert read_card(path).input.scale == 0.5
+
+
+def test_a_file_without_a_card_is_told_the_scale_that_fits_its_input(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as said:
+        read_card(takes_bytes(tmp_path / "m.onnx"))
+    assert "scale: 1}" in said.value.hint
