@@ -103,7 +103,7 @@ def _model(data: mmap.mmap) -> OnnxHeader:
     metadata: dict[str, str] = {}
     inputs: list[TensorInfo] = []
     outputs: list[TensorInfo] = []
-    weights: set[str] = set()
+    weights: list[tuple[int, int]] = []
     for number, value, at in fields(data, 0, len(data)):
         match number:
             case 1:
@@ -128,15 +128,17 @@ def _model(data: mmap.mmap) -> OnnxHeader:
     for number, value, at in fields(data, *graph):
         if number == _NODE:
             nodes += 1
-        elif number == _INITIALIZER and ir_version < 4:  # where weights are inputs too
-            weights.update(_names(data, 8, *span(value, at)))
+        elif number == _INITIALIZER:
+            weights.append(span(value, at))
         elif number == 11:
             inputs.append(_tensor(data, *span(value, at)))
         elif number == 12:
             outputs.append(_tensor(data, *span(value, at)))
     if not (ir_version and opsets and outputs):
         raise BrokenError("it holds no version, no operator set or no output")
-    inputs = [tensor for tensor in inputs if tensor.name not in weights]
+    if len(inputs) > 1:  # weights may be listed among them: before IR version 4 they must be
+        named = {name for where in weights for name in _names(data, 8, *where)}
+        inputs = [tensor for tensor in inputs if tensor.name not in named]
     return OnnxHeader(ir_version, opsets, producer, tuple(inputs), tuple(outputs), metadata, nodes)
 
 

@@ -66,10 +66,11 @@ def test_the_header_of_real_networks_is_what_the_onnx_package_reads(shared: Path
         assert_same_as_onnx(path)
 
 
-def test_weights_that_old_files_list_among_the_inputs_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ir_version", [3, 8])  # old files must list them, exporters still can
+def test_weights_that_are_listed_among_the_inputs_are_left_out(tmp_path: Path, ir_version: int) -> None:
     path = tiny_models.fcn(tmp_path / "old.onnx")
     model = onnx.load(path)
-    model.ir_version = 3
+    model.ir_version = ir_version
     model.graph.input.append(tiny_models.floats("kernel", (3, 3, 8, 8)))
     onnx.save(model, path)
     assert [tensor.name for tensor in read_onnx_header(path).inputs] == ["image"]
