@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 FAMILIES = ("semantic", "yolo-seg")
 Layout = Literal["nchw", "nhwc"]
 Dtype = Literal["float32", "float16", "uint8"]
+_READ = (
+    "float16",
+    "float32",
+    "float64",
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+)
 METADATA_KEY = "dashmask"  # of an ONNX file: a card as YAML
 
 
@@ -153,6 +167,12 @@ def _outputs(header: OnnxHeader, names: Sequence[str], where: str) -> tuple[Outp
         if name not in have:
             raise ModelError(f"{where}: the model has no output `{name}`; it has {', '.join(have)}")
     chosen = [have[name] for name in names or have]
+    for tensor in chosen:
+        if tensor.dtype not in _READ:
+            raise ModelError(
+                f"{where}: expected numbers as NumPy has them; the model gives the output {tensor}",
+                hint="export it with a cast to float32 behind that output, or name the outputs to read in its card",
+            )
     return tuple(OutputSpec(tensor.name, tensor.shape or (), tensor.dtype) for tensor in chosen)
 
 

@@ -279,3 +279,12 @@ def test_a_file_without_a_card_is_told_the_scale_that_fits_its_input(tmp_path: P
     with pytest.raises(ModelError) as said:
         read_card(takes_bytes(tmp_path / "m.onnx"))
     assert "scale: 1}" in said.value.hint
+
+
+def test_an_output_of_a_type_that_numpy_has_not_is_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.BFLOAT16)
+    said = tiny_models.floats("y", (1, 3, 32, 64), TensorProto.BFLOAT16)
+    path = tiny_models.save(tmp_path / "m.onnx", [node], [tiny_models.floats("x", (1, 3, 32, 64))], [said])
+    path.with_suffix(".yaml").write_text(SEMANTIC)
+    with pytest.raises(ModelError, match=r"output y \(1, 3, 32, 64\) bfloat16"):
+        read_card(path)

@@ -209,3 +209,7 @@ def test_a_probability_is_a_class_above_a_half(names: tuple[str, ...], others: i
     found = decoder(told, DecodeConfig()).decode(Inferred(prepared, (probabilities[None],)))
     assert isinstance(found, Labels)
     np.testing.assert_array_equal(found.map, np.where(probabilities[0] > 0.5, len(names) - 1, others))
+
+
+def test_an_output_whose_shape_the_file_does_not_state_is_read_by_what_comes() -> None:
+    assert decoder(card(NAMES, ()), DecodeConfig())

@@ -82,10 +82,12 @@ def _shape(output: OutputSpec, card: Card, size_hw: tuple[int, int]) -> tuple[in
         guess = (1, 32, height // 4, width // 4)
     elif len(shape) == 3:  # labels
         guess = (1, height, width)
-    elif card.input.layout == "nhwc" and shape[1] != classes:
+    elif card.input.layout == "nhwc" and shape[1:2] != (classes,):
         guess = (1, height, width, classes)
     else:
         guess = (1, classes, height, width)
+    if not shape:  # the file states none
+        return guess
     if len(guess) != len(shape):
         guess = (1,) * len(shape)
     return tuple(free if known is None else known for known, free in zip(shape, guess, strict=True))

@@ -88,7 +88,7 @@ class Semantic:
         self._limit = 0.5 if card.outputs and card.outputs[0].probability else 0.0
         self._placed: tuple[Letterbox, tuple[int, int], Cells] | None = None
         for output in card.outputs[:1]:
-            if None not in output.shape[1:]:
+            if output.shape and None not in output.shape[1:]:
                 self._layout(output.shape)
 
     def decode(self, inferred: Inferred) -> Labels:

@@ -51,7 +51,8 @@ class YoloSeg:
         self._card, self._config = card, config
         self._chosen = chosen_classes(card.classes, config.classes)
         self._says_final = _says_final(card.details)
-        _find_outputs(card.name, [output.shape for output in card.outputs])
+        if all(output.shape for output in card.outputs):  # else what comes tells
+            _find_outputs(card.name, [output.shape for output in card.outputs])
 
     @property
     def chosen(self) -> NDArray[np.bool_] | None:

@@ -39,7 +39,7 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """A network's output as its file declares it; a free dimension is None."""
+    """A network's output as its file declares it; a free dimension is None, no dimension at all: none is stated."""
 
     name: str
     shape: tuple[int | None, ...]
