@@ -15,6 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.types import Card
 
 MOST_PROFILES = 32
+_LARGEST = (1 << 31) - (1 << 24)  # bytes of weights; a protobuf message has less than 2 GiB
 Batch = tuple[int, int]  # least and most; the plan is made best for the most
 
 
@@ -22,20 +23,17 @@ def load_graph(card: Card) -> Any:
     """The ONNX model of a card, onnx.ModelProto, with scaled channels and outputs of bytes as GPUs take them best.
 
     Raises:
-        ModelError: it is broken, or its weights lie in another file.
+        ModelError: it is broken, or too large for one file of ONNX.
     """
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        model = onnx.load(card.path, load_external_data=False)
-    except (OSError, DecodeError, ValueError) as error:
+        model = onnx.load(card.path)
+    except (OSError, DecodeError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(f"{card.path}: cannot be read as ONNX: {error}", hint="export the model again") from error
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise ModelError(
-            f"{card.path}: its weights lie in another file, which its SHA-256 says nothing about",
-            hint="save it as one file with onnx.save",
-        )
+    if sum(read_onnx_header(card.path).weights_in.values()) > _LARGEST:
+        raise ModelError(f"{card.path}: its weights have more than 2 GiB, which no single file of ONNX holds")
     return by_way_of_floats(as_products(model))
 
 

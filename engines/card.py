@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from engines.model_digest import digests
 from engines.model_file import find_model
 from engines.onnx_header import OnnxHeader, TensorInfo, read_onnx_header
 from engines.probabilities import is_probability
@@ -60,30 +60,30 @@ def read_card(path: str | Path, *, card: Path | None = None, card_dirs: Sequence
     """
     path = Path(path)
     header = read_onnx_header(path)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256, of_file = digests(path, header)
     yamls = [path.with_suffix(".yaml"), *(folder / f"{path.stem}.yaml" for folder in card_dirs)]
     beside = card or next((file for file in yamls if file.is_file()), None)
     if beside is not None:
-        return _from_yaml(_read(beside), str(beside), path, header, sha256)
+        return _from_yaml(_read(beside), str(beside), path, header, (sha256, of_file))
     if METADATA_KEY in header.metadata:
         text = header.metadata[METADATA_KEY]
-        return _from_yaml(text, f"{path} (metadata `{METADATA_KEY}`)", path, header, sha256)
+        return _from_yaml(text, f"{path} (metadata `{METADATA_KEY}`)", path, header, (sha256, of_file))
     if (found := ultralytics_card(path, header)) is not None:
         spec = _input(found.input, header, str(path), stated={})
         return replace(found, input=spec, outputs=_outputs(header, (), str(path)), sha256=sha256)
     raise _unknown(path, header, card_dirs)
 
 
-def _from_yaml(text: str, where: str, path: Path, header: OnnxHeader, sha256: str) -> Card:
+def _from_yaml(text: str, where: str, path: Path, header: OnnxHeader, sha256s: tuple[str, str]) -> Card:
     from engines.card_yaml import parse_card  # msgspec and PyYAML: 40 ms that other cards do not need
 
     card = parse_card(text, where)
     if card.family not in FAMILIES:
         raise ModelError(f"{where}: unknown family `{card.family}`, known are {' and '.join(FAMILIES)}")
-    if card.sha256 is not None and card.sha256 != sha256:
+    sha256, of_file = sha256s
+    if card.sha256 not in (None, sha256, of_file):
         raise ModelError(
-            f"{where}: describes another file, whose sha256 begins {card.sha256[:8]}; {path.name} has {sha256[:8]}",
+            f"{where}: describes another file, whose sha256 begins {card.sha256[:8]}; {path.name} has {of_file[:8]}",
             hint="leave `sha256` out where the model was changed on purpose",
         )
     stated = {key: value for key in card.input.__struct_fields__ if (value := getattr(card.input, key)) is not None}

@@ -57,7 +57,9 @@ class Manifest:
     compute_capability: str
     driver: str
     model: str  # name of the ONNX file, for people
-    onnx_sha256: str  # of that file, as it lies there: what was converted from it is the same network
+    onnx_sha256: (
+        str  # of that file and its weights, as they lie there: what was converted from it is the same network
+    )
     plan_sha256: str
     plan_bytes: int
     options: PlanOptions

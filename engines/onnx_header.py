@@ -7,7 +7,7 @@ numbers are those of onnx.proto.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ DTYPES = {
     16: "bfloat16",
 }
 _NODE, _INITIALIZER = 1, 5  # of GraphProto
+_EXTERNAL = 13  # of TensorProto
+_SMALL = 1024  # bytes of a tensor: one whose values lie elsewhere is no larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class OnnxHeader:
     outputs: tuple[TensorInfo, ...]
     metadata: Mapping[str, str]
     nodes: int
+    weights_in: Mapping[str, int]  # other files, relative to this one's folder, and the bytes that each must have
 
 
 def read_onnx_header(path: Path) -> OnnxHeader:
@@ -139,7 +142,8 @@ def _model(data: mmap.mmap) -> OnnxHeader:
     if len(inputs) > 1:  # weights may be listed among them: before IR version 4 they must be
         named = {name for where in weights for name in _names(data, 8, *where)}
         inputs = [tensor for tensor in inputs if tensor.name not in named]
-    return OnnxHeader(ir_version, opsets, producer, tuple(inputs), tuple(outputs), metadata, nodes)
+    elsewhere = _elsewhere(data, weights)
+    return OnnxHeader(ir_version, opsets, producer, tuple(inputs), tuple(outputs), metadata, nodes, elsewhere)
 
 
 def _tensor(data: mmap.mmap, begin: int, end: int) -> TensorInfo:
@@ -167,6 +171,25 @@ def _dimensions(data: mmap.mmap, begin: int, end: int) -> Iterator[int | None]:
             sizes = [whole(inner, where) for key, inner, where in fields(data, *span(value, at)) if key == 1]
             # Some exporters write 0 or -1 (as an unsigned 64-bit number) for a free dimension.
             yield sizes[-1] if sizes and 0 < sizes[-1] < 1 << 63 else None
+
+
+def _elsewhere(data: mmap.mmap, weights: Iterable[tuple[int, int]]) -> dict[str, int]:
+    """The other files that hold weights, and how far these reach in them."""
+    found: dict[str, int] = {}
+    for begin, end in weights:
+        if end - begin > _SMALL:
+            continue
+        told: dict[str, str] = {}
+        for number, value, at in fields(data, begin, end):
+            if number == _EXTERNAL:
+                pair = {key: text(data, inner, where) for key, inner, where in fields(data, *span(value, at))}
+                told[pair.get(1, "")] = pair.get(2, "")
+        if name := told.get("location"):
+            sizes = [told.get(key, "0") for key in ("offset", "length")]
+            if not all(size.isdecimal() for size in sizes):
+                raise BrokenError("weights whose place in another file is no number")
+            found[name] = max(found.get(name, 0), sum(map(int, sizes)))
+    return found
 
 
 def _names(data: mmap.mmap, field: int, begin: int, end: int) -> Iterator[str]:

@@ -201,12 +201,19 @@ def test_a_corrupt_onnx_file_is_said_to_be_one(rtx: str, tmp_path: Path, cache: 
         build(card, product="tensorrt-rtx")
 
 
-def test_weights_in_another_file_are_refused(rtx: str, tmp_path: Path) -> None:
+def test_a_network_whose_weights_lie_in_another_file_is_another_one_with_other_weights(
+    rtx: str, tmp_path: Path
+) -> None:
     card = network(tmp_path, hw=("h", "w"))
     model = onnx.load(card.path)
     onnx.save(model, card.path, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    with pytest.raises(ModelError, match="its weights lie in another file"):
-        build(read_card(card.path), product="tensorrt-rtx")
+    card = read_card(card.path)
+    built = build(card, product="tensorrt-rtx")
+    assert find_plans(card.sha256, here(built)).plans == (built.plan,)
+    weights = bytearray((tmp_path / "weights.bin").read_bytes())
+    weights[2] ^= 64
+    (tmp_path / "weights.bin").write_bytes(weights)
+    assert not find_plans(read_card(card.path).sha256, here(built)).plans
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import tiny_models
 from hypothesis import example, given, settings
@@ -288,3 +289,43 @@ def test_an_output_of_a_type_that_numpy_has_not_is_refused(tmp_path: Path) -> No
     path.with_suffix(".yaml").write_text(SEMANTIC)
     with pytest.raises(ModelError, match=r"output y \(1, 3, 32, 64\) bfloat16"):
         read_card(path)
+
+
+@pytest.fixture
+def parted(fcn: Path) -> Path:
+    """A network whose weights lie in another file; returned is that."""
+    model, weights = onnx.load(fcn), fcn.with_name("fcn.onnx.data")
+    onnx.save(model, fcn, save_as_external_data=True, location=weights.name, size_threshold=0)
+    fcn.with_suffix(".yaml").write_text(SEMANTIC)
+    return weights
+
+
+def test_other_weights_in_another_file_make_another_model(fcn: Path, parted: Path) -> None:
+    before = read_card(fcn).sha256
+    assert before != hashlib.sha256(fcn.read_bytes()).hexdigest()
+    changed = bytearray(parted.read_bytes())
+    changed[-1] ^= 1
+    parted.write_bytes(changed)
+    assert read_card(fcn).sha256 != before
+
+
+def test_a_card_may_state_the_digest_of_the_onnx_file_alone(fcn: Path, parted: Path) -> None:
+    stated = hashlib.sha256(fcn.read_bytes()).hexdigest()
+    fcn.with_suffix(".yaml").write_text(f"{SEMANTIC}sha256: {stated}\n")
+    assert read_card(fcn).sha256 != stated
+
+
+def test_weights_that_are_missing_cut_off_or_outside_the_folder_are_named(fcn: Path, parted: Path) -> None:
+    content = parted.read_bytes()
+    parted.write_bytes(content[:-1])
+    with pytest.raises(
+        ModelError, match=f"fcn.onnx.data: has {len(content) - 1} bytes, fcn.onnx says .* {len(content)}"
+    ):
+        read_card(fcn)
+    parted.unlink()
+    with pytest.raises(ModelError, match=r"its weights lie in fcn.onnx.data, which is not there"):
+        read_card(fcn)
+    (fcn.parents[1] / "fcn.onnx.data").write_bytes(content)
+    fcn.write_bytes(fcn.read_bytes().replace(b"fcn.onnx.data", b"../fcn.onnx.d"))
+    with pytest.raises(ModelError, match="outside its folder"):
+        read_card(fcn)
