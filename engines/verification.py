@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 from engines.backends.base import Backend, crew
 from engines.machine import cpu_name
 from engines.tune_store import store_path
+from engines.weight_types import in_halves
 from pipeline.types import Card
 
 VERSION = 1  # of what is checked and how: an older record does not count
@@ -105,8 +106,12 @@ def identity_of(backend: Backend) -> str:
 
 def grade_of(card: Card, precision: str) -> Graded:
     """The coarser of the precisions of a model and of a backend, by which the limits are chosen."""
-    own = "int8" if is_quantized(card) else str(card.details.get("precision", "f32"))
+    own = "int8" if is_quantized(card) else str(card.details.get("precision") or _of_weights(card))
     return max((grade for grade in GRADES if grade in (own, precision)), key=GRADES.index, default="f32")
+
+
+def _of_weights(card: Card) -> Graded:
+    return "fp16" if in_halves(card.path) else "f32"
 
 
 def is_quantized(card: Card) -> bool:

@@ -46,6 +46,21 @@ def scoring(tmp_path_factory: pytest.TempPathFactory) -> Card:
     return read_card(path)
 
 
+def test_a_network_of_halves_is_judged_as_one_whatever_its_card_says(tmp_path: Path, scoring: Card) -> None:
+    from onnx import TensorProto, helper
+
+    kernel = np.ones((3, 3, 1, 1), np.float16)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Conv", ["half", "kernel"], ["scores"]),
+        helper.make_node("Cast", ["scores"], ["y"], to=TensorProto.FLOAT),
+    ]
+    ends = [tiny_models.floats(name, (1, 3, 32, 64)) for name in "xy"]
+    path = tiny_models.save(tmp_path / "half.onnx", nodes, ends[:1], ends[1:], {"kernel": kernel})
+    path.with_suffix(".yaml").write_text(SEMANTIC)
+    assert limits_for(read_card(path), "f32") == limits_for(scoring, "fp16") != limits_for(scoring, "f32")
+
+
 # The record
 
 
