@@ -168,6 +168,28 @@ def test_packs_go_over_in_pieces_and_come_together_again(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git tells what a checkout carries")
+def test_a_pack_and_the_checkout_are_carried_together_in_64_mib(tmp_path: Path) -> None:
+    root = GPU.parents[1]
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=root, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no checkout")
+    names = listed.stdout.decode().split("\0")
+    checkout = sum((root / name).stat().st_size for name in names if name and (root / name).is_file())
+    python = tmp_path / "python"  # fetches nothing
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "large.onnx").write_bytes(bytes(70 << 20))
+    (tmp_path / "packs/wheels/base").mkdir(parents=True)
+    environment = {**os.environ, "PYTHON": str(python), "GPU_PACKS": str(tmp_path / "packs")}
+    words = [bash(), str(GPU / "pack.sh"), "--only", "base", str(tmp_path / "large.onnx")]
+    subprocess.run(words, env=environment, check=True, capture_output=True, timeout=60)
+    packs = [folder for folder in (tmp_path / "packs").iterdir() if folder.name.isdecimal()]
+    assert len(packs) > 1
+    assert all(checkout + sum(file.stat().st_size for file in pack.iterdir()) < 63 << 20 for pack in packs)
+
+
 def test_a_pack_that_is_damaged_or_not_whole_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     pack = tmp_path / "packs/1"
     pack.mkdir(parents=True)

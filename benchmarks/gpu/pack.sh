@@ -3,8 +3,9 @@
 #
 #   benchmarks/gpu/pack.sh [--sm 90] [--only base|more|onnxruntime|rtx]... [FILE ...]
 #
-# Writes .gpu/1, .gpu/2, ...: folders of at most PART_MIB each (55), with a SHA256SUMS in each, so that they can be
-# carried one by one; run.sh joins them. FILEs go along: a YOLO *-seg.onnx, an enet*.onnx, a clip (*.mp4).
+# Writes .gpu/1, .gpu/2, ...: folders of at most PART_MIB each (62 less what the checkout has), with a SHA256SUMS in
+# each, so that they can be carried one by one, each with the checkout in 64 MiB; run.sh joins them. FILEs go along: a
+# YOLO *-seg.onnx, an enet*.onnx, a clip (*.mp4).
 # `more` is what such machines mostly have; it is packed only where it is asked for.
 set -euo pipefail
 set -f # 13.0.* is a version
@@ -17,7 +18,7 @@ while (($#)); do
     case $1 in
         --sm) sm=$2; shift 2 ;;
         --only) want+=("$2"); shift 2 ;;
-        -h | --help) sed -n '2,8p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,9p' "$0"; exit 0 ;;
         -*) echo "pack.sh: $1 is no option" >&2; exit 2 ;;
         *) files+=("$1"); shift ;;
     esac
@@ -26,7 +27,11 @@ done
 
 out=${GPU_PACKS:-.gpu}
 python=${PYTHON:-python3}
-part_mib=${PART_MIB:-55}
+tree_mib=20
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+    tree_mib=$(git ls-files -z --cached --others --exclude-standard | du -cm --files0-from=- 2>/dev/null | tail -n 1 | cut -f 1)
+fi
+part_mib=${PART_MIB:-$((62 - tree_mib))}
 # Whole versions where a part must fit another one: NVRTC and bindings no newer than the driver's CUDA 13.0.
 base=(${BASE_PACKAGES:-msgspec av cuda-bindings==13.0.* cuda-pathfinder})
 more=(${MORE_PACKAGES:-numpy typer click shellingham rich pygments markdown-it-py mdurl typing-extensions pyyaml onnx
