@@ -138,6 +138,16 @@ def test_an_operator_that_nobody_knows_is_a_sentence(
     assert capfd.readouterr().err == ""
 
 
+def test_operators_newer_than_onnxruntime_are_told_without_its_source_code(tmp_path: Path) -> None:
+    path = tiny_models.fcn(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.opset_import[0].version = 99
+    onnx.save(model, path)
+    with pytest.raises(BackendError, match=r"cannot load m\.onnx: ONNX Runtime only .*Opset 99") as caught:
+        open_backend("onnxruntime-cpu", card_of(path))
+    assert "onnxruntime_src" not in str(caught.value)
+
+
 def test_a_model_that_is_broken_inside_is_a_sentence(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

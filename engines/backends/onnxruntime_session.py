@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import BackendError, ModelError, UserError
 from pipeline.types import Card
 
+_SIGNATURE = r"(?:[^()]|\([^()]*\))*?\([^()]*\)(?: const)?(?: \[with [^\]]*\])?"  # of a function in C++
 _SILENT = 4  # fatal errors only: everything else reaches the user as our sentence
 
 
@@ -66,9 +67,10 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def sentence(error: Exception) -> str:
-    """ONNX Runtime's message without its codes and line breaks."""
+    """ONNX Runtime's message without its codes, its places in source code and line breaks."""
     text = " ".join(str(error).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(rf"/onnxruntime_src/\S+:\d+ {_SIGNATURE} ", "", text)
     text = re.sub(r"^Load model from .*? failed: ?", "", text)
     return text.removeprefix("Fatal error: ").removesuffix(".")[:300]
 
