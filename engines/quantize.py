@@ -21,6 +21,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from engines.convolutions import QUANTIZED, prepare_graph
+from engines.telemetry import refuse_telemetry
 from pipeline.errors import BackendError, ModelError, UserError
 from pipeline.types import Card
 
@@ -176,6 +177,7 @@ def _reader(quantization: Any, name: str, frames: Iterator[NDArray[Any]], count:
 
 
 def _import() -> Any:
+    refuse_telemetry()
     try:
         from onnxruntime import quantization
     except (ImportError, OSError) as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import tiny_models
-from one_backend import card_of, noise, open_backend, prepared, run
+from one_backend import card_of, need, noise, open_backend, prepared, run
 from onnx import TensorProto, helper
 
 from engines.backends.base import Options
@@ -222,3 +225,21 @@ def test_half_precision_networks_run(tmp_path: Path) -> None:
     x = noise((1, 3, 32, 32)).astype(np.float16)
     (y,) = run(open_backend("onnxruntime-cpu", card_of(path)), x)
     np.testing.assert_array_equal(y, -x)
+
+
+def test_no_runtime_numbers_its_user_in_the_home_folder(name: str, tmp_path: Path) -> None:
+    need(name)
+    card = card_of(tiny_models.fcn(tmp_path / "m.onnx"))
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import sys; from engines.backends.base import Options; from engines.card import read_card;"
+        "from engines.select import opener; opener(sys.argv[1])(read_card(sys.argv[2]), Options()).close()"
+    )
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
+    for variable in ("XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY"):
+        environment.pop(variable, None)
+    words = [sys.executable, "-c", code, name, str(card.path)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    assert list(home.iterdir()) == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engines.telemetry import refuse_telemetry
 from pipeline.errors import BackendError, ModelError, UserError
 from pipeline.types import Card
 
@@ -20,6 +21,7 @@ class LeftToCpuError(BackendError):
 
 def import_runtime() -> Any:
     """The package; BackendError where it is not installed as a whole."""
+    refuse_telemetry()
     try:
         import onnxruntime
     except (ImportError, OSError) as error:  # OSError: a library that it needs is missing

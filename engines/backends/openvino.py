@@ -30,6 +30,7 @@ from engines.backends.restart import BrokenOffError
 from engines.local_branch import prototypes_branch
 from engines.machine import available_cores
 from engines.regional import Regional
+from engines.telemetry import refuse_telemetry
 from pipeline.errors import BackendError
 from pipeline.regional import Output
 from pipeline.types import Card, Inferred, Prepared
@@ -214,6 +215,7 @@ def open_openvino(card: Card, options: Options) -> OpenVinoBackend:
 
 
 def _import() -> Any:
+    refuse_telemetry()
     try:
         import openvino
     except (ImportError, OSError) as error:  # OSError: a library that it needs is missing
