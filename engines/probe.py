@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from engines.machine import available_cores, cpu_name
 from engines.packages import Fact, packages
+from engines.telemetry import refuse_telemetry
 
 TENSORRT = ("tensorrt", "tensorrt-rtx")
 GPU = (*TENSORRT, "onnxruntime-cuda")
@@ -23,6 +24,7 @@ MODULES = {  # backend -> module it imports, how to install it
     "openvino": ("openvino", "pip install openvino"),
     "onnxruntime-cpu": ("onnxruntime", "pip install onnxruntime"),
 }
+WITH_CUDA = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
 _LIBCUDA = "libcuda.so.1"
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 _DEADLINE_S = 30.0  # for TensorRT to load; from a slow disk it takes seconds
@@ -34,6 +36,10 @@ module = import_module(sys.argv[1])
 runtime = module.Runtime(module.Logger(module.Logger.ERROR))
 print(module.__version__, flush=True)
 os._exit(0)
+"""
+_CUDA_IN_ONNXRUNTIME = """
+import onnxruntime
+print(onnxruntime.__version__, "CUDAExecutionProvider" in onnxruntime.get_available_providers())
 """
 
 
@@ -65,8 +71,10 @@ def nvidia_driver(library: str = _LIBCUDA) -> Driver:
     """
     try:
         cuda = ctypes.CDLL(library)
-    except OSError:
-        return Driver(reason=f"no NVIDIA driver ({library} was not found)")
+    except OSError as error:
+        if "No such file" in str(error):
+            return Driver(reason=f"no NVIDIA driver ({library} was not found)")
+        return Driver(reason=f"the NVIDIA driver cannot be loaded: {error}")
     number = ctypes.c_int(0)
     try:
         if status := cuda.cuInit(ctypes.c_uint(0)):
@@ -158,7 +166,26 @@ def facts() -> list[Fact]:
     ]
 
 
+def cuda_in_onnxruntime() -> Loaded:
+    """Whether the ONNX Runtime that is imported, of several packages that there are, was built with CUDA."""
+    if reason := why_not("onnxruntime-cuda"):
+        return Loaded(reason=reason)
+    refuse_telemetry()
+    command = [sys.executable, "-P", "-c", _CUDA_IN_ONNXRUNTIME]
+    try:
+        child = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_DEADLINE_S)
+    except (subprocess.TimeoutExpired, OSError) as error:
+        return Loaded(reason=f"onnxruntime could not be tried: {error}")
+    match child.stdout.split():
+        case [version, "True"]:
+            return Loaded(version)
+        case [version, "False"]:
+            return Loaded(reason=f"the installed onnxruntime {version} is built without CUDA ({WITH_CUDA})")
+    return Loaded(reason="onnxruntime cannot be imported")
+
+
 def _backend(name: str) -> Fact:
-    loaded = tensorrt_here(name) if name in TENSORRT else Loaded(reason=why_not(name))
+    tried = tensorrt_here(name) if name in TENSORRT else None
+    loaded = tried or (cuda_in_onnxruntime() if name == "onnxruntime-cuda" else Loaded(reason=why_not(name)))
     can = f"{loaded.version} can be tried" if loaded.version else "can be tried"
     return Fact(f"backend {name}", "no" if loaded.reason else "yes", loaded.reason or can)

@@ -22,6 +22,28 @@ def test_a_library_that_is_no_driver_is_a_reason_not_a_crash() -> None:
     assert "is not NVIDIA's driver" in probe.nvidia_driver("libc.so.6").reason
 
 
+def test_a_library_that_is_there_but_does_not_load_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    library = tmp_path / "libcuda.so.1"
+    library.write_bytes(b"not what it was")
+    reason = probe.nvidia_driver(str(library)).reason
+    assert reason.startswith("the NVIDIA driver cannot be loaded: ")
+    assert "was not found" not in reason
+
+
+def test_an_onnxruntime_without_cuda_is_not_said_to_be_one_for_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "onnxruntime.py"
+    module.write_text("__version__ = '9.9'\ndef get_available_providers():\n    return PROVIDERS\n")
+    monkeypatch.setattr(probe, "nvidia_driver", lambda: probe.Driver("13.0", ("H200",)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    module.write_text(module.read_text() + "PROVIDERS = ['CPUExecutionProvider']\n")
+    without = probe.cuda_in_onnxruntime()
+    assert without.reason.startswith("the installed onnxruntime 9.9 is built without CUDA")
+    module.write_text(module.read_text() + "PROVIDERS += ['CUDAExecutionProvider']\n")
+    assert probe.cuda_in_onnxruntime() == probe.Loaded("9.9")
+
+
 DRIVER = """
 int cuInit(unsigned flags) {{ return {init}; }}
 int cuDriverGetVersion(int *version) {{ *version = 13010; return 0; }}

@@ -30,6 +30,7 @@ from engines.backends.slot_backend import SlotBackend
 from engines.backends.tensors import Outputs, Shape
 from engines.device import open_device
 from engines.device.base import Device, Stream
+from engines.probe import WITH_CUDA
 from pipeline.errors import BackendError
 from pipeline.types import Card
 
@@ -49,9 +50,7 @@ def open_cuda(card: Card, options: Options) -> SlotBackend:
     if options.precision != "f32":
         raise BackendError(f"onnxruntime-cuda has no {options.precision} here, only f32")
     if _CUDA not in ort.get_available_providers():
-        raise BackendError(
-            f"the installed onnxruntime {ort.__version__} is built without CUDA", hint="install onnxruntime-gpu"
-        )
+        raise BackendError(f"the installed onnxruntime {ort.__version__} is built without CUDA", hint=WITH_CUDA)
     preload(ort)
     return open_on_device(ort, card, options, open_device(), _CUDA, "cuda")
 
