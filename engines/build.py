@@ -77,14 +77,16 @@ def build(
     model = load_graph(card)
     made, kind = in_precision(model, card.path.name, precision, chosen)
     options = PlanOptions(kind, profiles, shape, workspace_mib, optimisation_level)
-    folder = plans_dir()
+    folder = plans_dir() if out is None else out.absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
+        if out is None:  # what lies in a folder of the user's is none of ours
+            _sweep(folder)
         with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
             data, version = _build(card, chosen, made, options, Path(scratch), gpu, progress, most_mib)
     except OSError as error:
-        raise BackendError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        hint = "give --out, or set XDG_CACHE_HOME to a folder that can be written" if out is None else ""
+        raise BackendError(f"{folder}: cannot be written: {error.strerror or error}", hint=hint) from error
     manifest = Manifest(
         product=chosen,
         version=version,

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,9 @@ def _build(api: Api, request: dict[str, Any], reply: int) -> dict[str, Any]:
     Path(request["plan"]).write_bytes(plan)
     if timing is not None and measured:
         unfinished = timing.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(measured)
-        os.replace(unfinished, timing)
+        with suppress(OSError):  # the next build measures again
+            unfinished.write_bytes(measured)
+            os.replace(unfinished, timing)
     return {"bytes": len(plan)}
 
 

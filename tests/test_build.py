@@ -102,7 +102,7 @@ def test_a_plan_can_be_written_where_one_wants_it(rtx: str, tmp_path: Path, cach
     built = build(network(tmp_path), product="tensorrt-rtx", out=out)
     assert built.plan.path == out
     assert load_plan(out, here(built))[0] == out.read_bytes()
-    assert not list(cache.iterdir())
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("name", sorted(embedded_models()))
@@ -189,6 +189,19 @@ def test_what_cannot_be_built_names_node_and_operator(
     assert "\n" not in text
     assert "/_src/" not in text
     assert not list(cache.iterdir())
+
+
+def test_a_plan_that_is_given_a_place_needs_no_cache(
+    rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    card = network(tmp_path)
+    with pytest.raises(BackendError, match=r"cannot be written: .* set XDG_CACHE_HOME"):
+        build(card, product="tensorrt-rtx")
+    out = tmp_path / "new/there.plan"
+    assert build(card, product="tensorrt-rtx", out=out).plan.path == out
+    assert {file.name for file in out.parent.iterdir()} == {"there.plan", "there.plan.json"}
 
 
 def test_a_corrupt_onnx_file_is_said_to_be_one(rtx: str, tmp_path: Path, cache: Path) -> None:
