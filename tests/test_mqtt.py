@@ -130,6 +130,34 @@ def test_a_broker_that_is_restarted_gets_what_comes_next_and_the_run_never_waits
     assert "records were dropped" in note
 
 
+def test_a_broker_that_is_away_when_the_run_ends_costs_the_last_records_and_nothing_else(
+    pictures: list[Picture], tmp_path: Path
+) -> None:
+    port = free_port()
+    with broker(port, tmp_path):
+        sink = MqttSink(f"mqtt://127.0.0.1:{port}/car", timing=False)
+        sink.write(pictures[0])
+    sink.write(pictures[1])
+    until(lambda: not sink._client.is_connected())
+    sink.write(pictures[2])
+    began_s = time.monotonic()
+    sink.close(True)
+    assert time.monotonic() - began_s < PATIENCE_S
+    assert any("the last records did not arrive" in note for note in sink.notes)
+
+
+def test_records_that_waited_for_a_broker_to_come_back_have_arrived(pictures: list[Picture], tmp_path: Path) -> None:
+    port = free_port()
+    with broker(port, tmp_path):
+        sink = MqttSink(f"mqtt://127.0.0.1:{port}/car", timing=False)
+    until(lambda: not sink._client.is_connected())
+    sink.write(pictures[0])
+    with broker(port, tmp_path), listener(port) as heard:
+        until(lambda: [1 for topic, _ in heard if topic == "car"])
+        sink.close(True)
+    assert sink.notes == []
+
+
 def test_who_is_refused_is_told_so_without_the_password(pictures: list[Picture], tmp_path: Path) -> None:
     port = free_port()
     with broker(port, tmp_path, passwords="driver:right-secret\n"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -39,7 +40,9 @@ class MqttSink:
             raise SinkError("MQTT needs paho-mqtt", hint="pip install 'dashmask[mqtt]'") from error
         self.notes: list[str] = []
         self._timing, self._dropped, self._reason = timing, 0, ""
-        self._last: Any = None  # the newest message's ticket
+        self._last: int | None = None  # the newest message's number
+        self._arrived: deque[int] = deque(maxlen=4 * WAITING)  # numbers, as the broker confirms them
+        self._confirmed = threading.Event()  # one more of them
         self._answered = threading.Event()
         place = _place(address)
         self._topic = place["topic"]
@@ -50,6 +53,7 @@ class MqttSink:
         client.reconnect_delay_set(1, 10)
         client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         client.on_connect = self._connected
+        client.on_publish = self._published
         if place["user"] is not None:
             client.username_pw_set(place["user"], place["password"])
         if place["tls"]:
@@ -72,21 +76,30 @@ class MqttSink:
         if ticket.rc == _QUEUE_FULL:
             self._dropped += 1
         else:
-            self._last = ticket
+            self._last = ticket.mid
 
     def close(self, whole: bool) -> None:
         """Send what still waits, for FLUSH_S at most, and leave."""
         until_s = time.monotonic() + FLUSH_S
         farewell = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
-        for ticket in (self._last, farewell):
-            if ticket is not None and ticket.rc != _QUEUE_FULL:
-                ticket.wait_for_publish(max(0.0, until_s - time.monotonic()))
+        for number in (self._last, None if farewell.rc == _QUEUE_FULL else farewell.mid):
+            while not self._has_arrived(number) and self._client.is_connected() and time.monotonic() < until_s:
+                self._confirmed.wait(0.05)
+                self._confirmed.clear()
         self._client.disconnect()
         self._client.loop_stop()
         if self._dropped:
             self.notes.append(f"{self._name}: {self._dropped} records were dropped, the broker was away or too slow")
-        if self._last is not None and not self._last.is_published():
+        if not self._has_arrived(self._last):
             self.notes.append(f"{self._name}: the last records did not arrive")
+
+    def _has_arrived(self, number: int | None) -> bool:
+        return number is None or number in self._arrived
+
+    def _published(self, client: Any, data: object, number: int, reason: object, properties: object) -> None:
+        """In paho's thread, for each message that the broker confirms."""
+        self._arrived.append(number)
+        self._confirmed.set()
 
     def _connected(self, client: Any, data: object, flags: object, reason: Any, properties: object) -> None:
         """In paho's thread, at each connection."""
