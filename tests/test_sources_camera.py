@@ -137,3 +137,30 @@ def test_live_times_begin_at_0_and_increase_and_recorded_ones_are_left_alone(
         for picture, pts in zip(pictures, (90, 93, 93, 80, 110), strict=True):
             picture.pts = pts
         assert [clock.time(picture, 7.0) for picture in pictures] == expected
+
+
+@pytest.mark.parametrize("leap_s", [-3600, -2, 15, 3600])
+def test_a_camera_whose_clock_is_set_anew_goes_on_in_step(tmp_path: Path, leap_s: float) -> None:
+    with av.open(str(write_clip(tmp_path / "clip.mp4"))) as film:
+        stream = film.streams.video[0]
+        clock = Clock(stream, None, True)
+        times_s = []
+        for number in range(20):
+            picture = av.VideoFrame(16, 16)
+            leap = leap_s if number >= 10 else 0
+            picture.pts = round((4000 + number * 0.1 + leap) / stream.time_base)
+            picture.duration = round(0.1 / stream.time_base)
+            times_s.append(float(clock.time(picture, 7 + number * 0.1) * clock.time_base))
+    assert times_s == pytest.approx([number * 0.1 for number in range(20)], abs=1e-3)
+
+
+def test_pictures_that_were_lost_or_came_in_a_burst_keep_the_times_of_the_stream(tmp_path: Path) -> None:
+    with av.open(str(write_clip(tmp_path / "clip.mp4"))) as film:
+        stream = film.streams.video[0]
+        clock = Clock(stream, None, True)
+        told_s, times_s = [0.0, 0.1, 5.0, 5.1, 5.05, 5.3], []
+        for shown_s, arrived_s in zip(told_s, (0, 0.1, 0.2, 9, 9, 9), strict=True):
+            picture = av.VideoFrame(16, 16)
+            picture.pts = round(shown_s / stream.time_base)
+            times_s.append(float(clock.time(picture, arrived_s) * clock.time_base))
+    assert times_s == pytest.approx([0.0, 0.1, 5.0, 5.1, 5.1, 5.3], abs=1e-3)

@@ -9,6 +9,8 @@ from av.video.stream import VideoStream
 
 UNSTATED_FPS = Fraction(25)  # of an elementary stream that says nothing: FFmpeg's own default
 ARRIVAL_TIME_BASE = Fraction(1, 1_000_000)
+BACK_S = 0.2  # a live stream's clock that goes back by more was set anew, else it is jitter
+AHEAD_S = 10.0  # ... or that goes forward by so much more than the time that passed
 
 
 class Clock:
@@ -37,7 +39,8 @@ class Clock:
         self._by_arrival = not timed
         self._began_s = 0.0
         self._shift = 0  # of live streams
-        self._last: int | None = None
+        self._last: int | None = None  # as the stream counts
+        self._last_arrived_s = 0.0
 
     def time(self, picture: VideoFrame, arrived_s: float) -> int:
         """Presentation time of the next picture, in units of time_base."""
@@ -48,7 +51,12 @@ class Clock:
             if self._last is None:
                 self._shift, self.origin = pts, 0
             else:
-                pts = max(pts, self._last + 1)
+                passed_s = max(0.0, arrived_s - self._last_arrived_s)
+                if not -BACK_S <= (pts - self._last) * self.time_base <= passed_s + AHEAD_S:
+                    self._shift += pts - self._last - max(self._step(picture), round(passed_s / self.time_base))
+                else:
+                    pts = max(pts, self._last + 1)
+            self._last_arrived_s = arrived_s
         self._last = pts
         return pts - self._shift
 
@@ -69,5 +77,8 @@ class Clock:
         if picture.pts is not None:
             return picture.pts
         # RTSP cannot time what comes before the server's first report
-        step = picture.duration or max(1, round(1 / (self.rate * self.time_base)))
-        return self.origin - step if self._last is None else self._last + step
+        return self.origin - self._step(picture) if self._last is None else self._last + self._step(picture)
+
+    def _step(self, picture: VideoFrame) -> int:
+        """How long a picture is shown, in units of time_base."""
+        return picture.duration or max(1, round(1 / (self.rate * self.time_base)))
