@@ -210,6 +210,23 @@ def test_what_takes_too_long_ends_with_503_and_the_next_one_is_answered(
         assert time.monotonic() - began_s < 30
 
 
+def test_work_for_who_has_gone_is_broken_off(models: tuple[Path, Path], tmp_path: Path, street: Path) -> None:
+    clip = write_clip(tmp_path / "long.mp4", "mpeg4", frames=1500, size_hw=(32, 32)).read_bytes()
+    words = ("-m", models[1], "--set", "api.max_frames=2000", "--set", "api.timeout_s=100")
+    with served("serve", "127.0.0.1:0", *words) as patient:
+        with socket.create_connection((patient.host, patient.port)) as asking:
+            asking.sendall(
+                f"POST /segment HTTP/1.1\r\nHost: {patient.host}\r\nContent-Length: {len(clip)}\r\n\r\n".encode()
+            )
+            asking.sendall(clip)
+            while b"segment_in_line 1.0" not in patient.ask("/metrics").body:
+                time.sleep(0.01)
+        assert segment(patient, street.read_bytes()).status == 200
+        metrics = patient.ask("/metrics").body
+        assert b'segment_requests_total{end="answered"} 1.0' in metrics
+        assert b'segment_requests_total{end="refused"} 1.0' in metrics
+
+
 def test_an_api_alone_has_metrics_health_and_a_description(api: Running) -> None:
     assert api.ask("/healthz").json == {"ok": True, "sources": []}
     assert b'dashmask_segment_requests_total{end="answered"}' in api.ask("/metrics").body

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import cast, get_args
+from collections.abc import Coroutine
+from typing import Any, TypeVar, cast, get_args
 
 from python_multipart import create_form_parser
 from python_multipart.exceptions import FormParserError
@@ -18,6 +19,7 @@ from pipeline.serve.answers import RequestError
 from pipeline.serve.asked import Asked, Form
 from pipeline.serve.work import Work
 
+T = TypeVar("T")
 _MEDIA: dict[str, Form] = {  # as Accept asks for it -> form
     "application/json": "json",
     "application/jsonl": "jsonl",
@@ -52,7 +54,7 @@ class SegmentRoute:
         try:
             upload = await self._upload(request)
             read_s = time.monotonic()
-            answer = await self._work.answer(Asked(upload, form, classes))
+            answer = await while_there(request, self._work.answer(Asked(upload, form, classes)))
         except (RequestError, UserError):
             self._work.answered["refused"] += 1
             raise
@@ -88,6 +90,24 @@ class SegmentRoute:
             if len(body) > most:
                 raise too_large
         return bytes(body)
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; it is cancelled when whoever asked has gone. The body was read before.
+
+    Raises:
+        RequestError: they have gone.
+    """
+    gone, answer = asyncio.ensure_future(request.receive()), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((gone, answer), return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        raise RequestError(408, "whoever asked has gone")
+    finally:
+        for one in (gone, answer):
+            one.cancel()
+        await asyncio.wait((gone, answer))
 
 
 def form_of(request: Request) -> Form:
