@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import pytest
 from clips import bars, read_bars, write_clip
@@ -82,6 +83,31 @@ def test_motion_jpeg_over_http_is_timed_by_its_arrival() -> None:
     assert began_s < frames[0].captured_s < frames[-1].captured_s < time.monotonic()
     assert frames[0].image.full_range
     assert source.info.codec == "mjpeg"
+
+
+def test_pieces_of_hls_are_handed_on_picture_by_picture(tmp_path: Path) -> None:
+    pieces = {"hls_time": "1", "hls_list_size": "0", "hls_flags": "omit_endlist"}
+    options = {"g": "25", "preset": "ultrafast", "tune": "zerolatency"}
+    with av.open(str(tmp_path / "live.m3u8"), "w", options=pieces) as live:
+        stream = live.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width = 96, 128
+        for number in range(75):
+            live.mux(stream.encode(av.VideoFrame.from_ndarray(bars(number), format="bgr24")))
+        live.mux(stream.encode(None))
+
+    def handle(request: BaseHTTPRequestHandler) -> None:
+        body = (tmp_path / request.path.lstrip("/")).read_bytes()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    with http(handle) as address, open_source(f"{address}/live.m3u8", QUICK) as opened:
+        frames = [frame for frame, _ in zip(opened, range(60), strict=False)]
+    assert [read_bars(frame.image.bgr()) for frame in frames] == list(range(60))
+    waits_s = [later.captured_s - earlier.captured_s for earlier, later in pairwise(frames)]
+    assert sum(waits_s) > 0.9 * 59 / 25  # sooner they would all be there at once, and be dropped
+    assert sorted(waits_s)[len(waits_s) // 2] > 0.5 / 25
 
 
 def test_a_server_that_goes_away_ends_the_stream_with_an_error() -> None:

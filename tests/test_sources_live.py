@@ -16,7 +16,7 @@ from live_parts import QUICK, SECRET, free_port, until_lost
 from rtsp_camera import RtspCamera
 from rtsp_process import missing
 
-from pipeline.sources import container, open_source
+from pipeline.sources import SourceOptions, container, open_source
 
 LOGIN = f"admin:{SECRET}"
 
@@ -115,6 +115,12 @@ def test_rtsp_that_hangs_is_given_up_in_time(rtsp: RtspCamera) -> None:
     _, error = until_lost(source, at=5, then=rtsp.freeze)
     rtsp.thaw()
     assert "nothing came for 0.6 s" in error.message
+
+
+def test_rtsp_that_takes_the_connection_and_says_nothing_gave_no_video() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        _, error = until_lost(f"rtsp://127.0.0.1:{mute.getsockname()[1]}/x", SourceOptions(open_timeout_s=0.5))
+    assert "gave no video within 0.5 s" in error.message
 
 
 def test_rtsp_without_that_path_is_told(rtsp: RtspCamera) -> None:

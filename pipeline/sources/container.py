@@ -16,6 +16,7 @@ from pipeline.errors import RefusedError, SourceError
 from pipeline.media import open_media
 from pipeline.sources import SourceOptions
 from pipeline.sources.clock import Clock
+from pipeline.sources.pace import IN_PIECES, Pace
 from pipeline.sources.planes import PlaneReader
 from pipeline.sources.reading import Reading
 from pipeline.types import Frame, SourceInfo
@@ -159,6 +160,7 @@ class ContainerSource:
         silence_s = options.read_timeout_s + KEY_FRAME_S
         self._reading = reading = Reading(container, stream, self.live, silence_s, self._wait)
         clock = Clock(stream, options.fps, self.live, timed=container.format.name != "mpjpeg")
+        pace = Pace() if self.live and container.format.name in IN_PIECES else None
         image_of = PlaneReader(options.pixel_format == "bgr24")
         start_s = Fraction(str(options.start_s))
         index, last_s = 0, None
@@ -169,6 +171,8 @@ class ContainerSource:
                 last_s = (pts - clock.origin) * clock.time_base
                 if not index and last_s < start_s:
                     continue
+                if pace is not None:
+                    arrived_s = pace.wait_for(float(last_s))
                 image = image_of(picture)
                 if not index:
                     fps = float(clock.rate) if clock.counted else self._info.fps

@@ -6,11 +6,13 @@ import errno
 import os
 import re
 import socket
+import time
 from fractions import Fraction
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import av
+from av.container import InputContainer
 
 from pipeline.errors import RefusedError, SourceError
 from pipeline.sources import SourceOptions
@@ -44,7 +46,7 @@ class Network(ContainerSource):
 
     Live, but for a recording over HTTP (its path ends in .mp4 or the like). A stream that stops, or ends
     before the length it states, raises SourceError. JPEG over HTTP has no timestamps: its frames are
-    timed by their arrival.
+    timed by their arrival. What comes in pieces of some seconds (HLS) is handed on picture by picture.
 
     Args:
         spec: address; what may be secret in it is shown to nobody.
@@ -55,6 +57,7 @@ class Network(ContainerSource):
         self._spec = spec
         self._scheme = spec.partition("://")[0].lower()
         path = PurePosixPath(re.split(r"[?#]", spec)[0])
+        self._asked_s = 0.0  # when FFmpeg was asked to open it, time.monotonic()
         self.live = not (self._scheme in ("http", "https") and path.suffix.lower() in RECORDED_SUFFIXES)
         timeout_s = (options.open_timeout_s, options.read_timeout_s)
         request = Request(spec, options=SCHEMES.get(self._scheme, {}), timeout_s=timeout_s)
@@ -79,9 +82,15 @@ class Network(ContainerSource):
             kind = SourceError if away else RefusedError
             raise kind(f"{self._name}: there is no host {host}", hint="check the address") from None
 
+    def _open(self) -> InputContainer:
+        self._asked_s = time.monotonic()
+        return super()._open()
+
     def _not_opened(self, error: Exception) -> SourceError:
         why, hint = _why(error)
-        if isinstance(error, av.error.ExitError | TimeoutError):
+        # a server of RTSP that takes the connection and says nothing is, to FFmpeg, one that sends nonsense
+        late = time.monotonic() - self._asked_s >= self._options.open_timeout_s
+        if late or isinstance(error, av.error.ExitError | TimeoutError):
             why, hint = (
                 f"gave no video within {self._options.open_timeout_s:g} s",
                 "is it on, and is this its address?",
