@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from pipeline.sources.sender import taken_s
+from pipeline.sources.sender import Sender
 
 Pictures = Iterator[tuple[av.VideoFrame, float]]
 
@@ -93,7 +93,7 @@ class Reading:
 
     def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, float]]:
         """Packets of the stream, with their arrival; None for one of another stream, of live sources."""
-        index, broken = self._stream.index, 0
+        index, broken, sender = self._stream.index, 0, Sender()
         while True:
             # of a live stream all packets, so that video that stops under running sound is noticed
             packets: Iterator[Packet[Any]] = (
@@ -107,7 +107,7 @@ class Reading:
                         return
                     broken, arrived_s = 0, time.monotonic()
                     if packet.stream_index == index:
-                        packet.opaque = taken_s(packet, arrived_s) if self._live else None
+                        packet.opaque = sender.taken_s(packet, arrived_s) if self._live else None
                         yield packet, arrived_s
                     else:
                         yield None, arrived_s
