@@ -132,6 +132,26 @@ def test_a_refusal_ends_at_once_or_after_some_tries_where_there_were_frames() ->
         frames_of(supervised([Scripted(1, LOST), *[Scripted(0, refused)] * 3]))
 
 
+def test_a_camera_that_is_slow_by_nature_is_not_stalled_between_any_two_frames() -> None:
+    class Slow(Scripted):
+        def _give(self) -> Iterator[Frame]:
+            for frame in super()._give():
+                yield frame
+                time.sleep(0.25)  # twice as long as any of the 25 a second that it states may take
+
+    source = Supervised(lambda: Slow(5, None), RULES, stalled_s=0.01)
+    states: list[str] = []
+    with source as opened:
+        for frame in opened:
+            if frame.index < 2:
+                continue
+            watching = threading.Timer(0.2, lambda: states.append(source.state.state))
+            watching.start()
+    watching.join()
+    assert states == ["live"] * 3
+    assert source.state.state == "ended"
+
+
 def test_a_defect_is_not_taken_for_a_lost_source() -> None:
     with pytest.raises(ZeroDivisionError):
         frames_of(supervised([Scripted(2, ZeroDivisionError()), Scripted(2, None)]))

@@ -26,7 +26,8 @@ class Supervised:
     Args:
         make: a new source, not yet open; called for each attempt.
         rules: how it is opened again; None: an error ends it.
-        stalled_s: without a frame for so long it counts as stalled; None: never, as for recordings.
+        stalled_s: without a frame for so long, and for three times as long as between the last two, it counts as
+            stalled; None: never, as for recordings.
 
     Attributes:
         stopping: while it is set, nothing is waited for and nothing opened again. Give it a flow's.
@@ -45,6 +46,7 @@ class Supervised:
         self._running: Generator[Frame] | None = None
         self._undecodable = 0  # in connections that are over
         self._came_s: float | None = None  # when the last frame came, time.monotonic()
+        self._apart_s = 0.0  # the last two of this connection
         self._log, self._attempts, self._onward = StateLog(), Attempts(rules), Onward()
 
     @property
@@ -76,10 +78,10 @@ class Supervised:
         state, came_s = self._log.now, self._came_s
         if state.state != "live" or self._stalled_s is None or came_s is None:
             return state
-        stalled_s = max(self._stalled_s, 3 / (self._info.fps or 25))
+        stalled_s = max(self._stalled_s, 3 / (self._info.fps or 25), 3 * self._apart_s)
         if time.monotonic() - came_s <= stalled_s:
             return state
-        why = f"{self._info.name}: nothing came for {stalled_s:g} s"
+        why = f"{self._info.name}: nothing came for {stalled_s:.3g} s"
         return SourceState("stalled", came_s + stalled_s, 0, why, state.gaps)
 
     def changes(self) -> list[SourceState]:
@@ -182,7 +184,9 @@ class Supervised:
         if fresh and self._onward.count:
             self._log.gap(self._onward.next_index, self._onward.gap_before(frame, self._attempts.reason))
         frame = self._onward.place(frame)
-        self._came_s = time.monotonic()
+        now_s = time.monotonic()
+        self._apart_s = 0.0 if fresh or self._came_s is None else now_s - self._came_s
+        self._came_s = now_s
         if fresh:
             self._attempts.succeeded()
             self._change("live", self._news())

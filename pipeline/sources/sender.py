@@ -23,9 +23,9 @@ class Sender:
     def taken_s(self, packet: Any, arrived_s: float) -> float:
         """When the picture of a packet was taken, time.monotonic() seconds.
 
-        Where the sender says when (after its first report, a few seconds into an RTSP stream) and its clock agrees with
-        ours to within LONGEST_S, that; else when the packet arrived. A clock that is a few seconds behind looks like
-        a delay that never gets less: what it comes to is left out.
+        Where the sender says when (after its first report, a few seconds into an RTSP stream) and its clock agrees
+        with ours to within LONGEST_S, that; else when the packet arrived. A clock that is a few seconds behind looks
+        like a delay that never gets less: what it comes to is left out.
 
         Args:
             packet: of PyAV.
