@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pipeline.config import Config
 from pipeline.errors import SourceError, UserError
 from pipeline.evidence import Evidence
-from pipeline.flow import drain_on_interrupt, on_signal
+from pipeline.flow import drain_on_interrupt, let_through, on_signal
 from pipeline.networks import Network
 from pipeline.report import backend_notes, report, write_report
 from pipeline.running.assemble import build_lanes
@@ -104,6 +104,7 @@ def run(
             closing.enter_context(on_signal(signal.SIGHUP, reloading.ask))
         if evidence.wanted:
             closing.enter_context(on_signal(signal.SIGUSR1, partial(evidence.ask, "SIGUSR1")))
+        let_through(signal.SIGHUP, signal.SIGUSR1)
         if loading is None:
             loading = closing.enter_context(Loading(config))
         outputs = [

@@ -22,9 +22,9 @@ CPU = ("--backend", "onnxruntime-cpu")
 class Child:
     """`dashmask run` over an endless drive, in a process of its own."""
 
-    def __init__(self, folder: Path, *words: object) -> None:
+    def __init__(self, folder: Path, *words: object, start: str = "from pipeline.cli import main; main()") -> None:
         self._folder = folder
-        command = [sys.executable, "-c", "from pipeline.cli import main; main()", "run", "demo:size=160x120"]
+        command = [sys.executable, "-c", start, "run", "demo:size=160x120"]
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen([*command, *map(str, words)], cwd=folder, stderr=self._log)
 
@@ -89,6 +89,37 @@ def test_a_run_is_reloaded_asked_for_evidence_and_ended_by_signals(models: tuple
         assert sum(1 for _ in container.decode(video=0)) == len(kept)
     (why,) = (json.loads(path.read_text()) for path in (tmp_path / "e").glob("*/why.json"))
     assert (why["because"], why["whole"]) == ("SIGUSR1", True)
+
+
+WHILE_LOADING = """
+import os, signal
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else NumPy starts threads here already, which `main` does later
+from pipeline.cli import main
+from pipeline.running.loading import Loading
+
+load = Loading.__init__
+
+def signalled(self, *told):
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    load(self, *told)
+
+Loading.__init__ = signalled
+main()
+"""
+
+
+def test_signals_that_come_while_networks_load_are_heard_once_they_have(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ("-m", models[1], "--evidence", "e", "--log", "json", *CPU)
+    child = Child(tmp_path, *words, start=WHILE_LOADING)
+    try:
+        child.wait(lambda: list((tmp_path / "e").glob("*/why.json")))
+        child.wait(lambda: any("nothing new" in line.get("text", "") for line in child.lines()))
+    finally:
+        code = child.end()
+    assert code == 0
 
 
 def test_every_changed_key_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import nullcontext
 from functools import partial
@@ -11,6 +12,7 @@ import typer
 
 from pipeline.cli.options import Given, configured, listed, milliseconds
 from pipeline.cli.web_option import Recordings, Web
+from pipeline.errors import ConfigError
 
 OUTPUTS, FRAMES, OBJECTS, DRAWING, LIVE = "Outputs", "Frames", "Objects and labels", "Drawing", "Live"
 Sources = Annotated[
@@ -180,6 +182,7 @@ def run(
     """
     from pipeline.cli.json_log import JsonLog
     from pipeline.cli.progress import Progress
+    from pipeline.flow import held_back
 
     read = partial(
         given.config,
@@ -214,7 +217,9 @@ def run(
             "output.timing": False if no_timing else None,
         },
     )
-    with JsonLog() if _wants_json(log) else nullcontext() as lines:
+    # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
+    signals = (signal.SIGUSR1,) if sys.stderr.isatty() else (signal.SIGUSR1, signal.SIGHUP)
+    with held_back(*signals), JsonLog() if _wants_json(log) else nullcontext() as lines:
         whole = read()
         from pipeline.running.loading import Loading
 
@@ -225,16 +230,13 @@ def run(
             from pipeline.sinks.stdout import any_is_stdout
 
             cv2.setNumThreads(1)  # the stages are the threads; more inside them would fight over the same cores
-            # A terminal that closes sends SIGHUP, too: there it keeps its meaning.
-            reload = None if sys.stderr.isatty() else read
+            reload = read if signal.SIGHUP in signals else None
             if lines is not None:
                 outcome = execute(sources, whole, lines, context.obj, reload, loading)
                 finish = lines.finish
             else:
-                out = whole.output
-                with Progress(
-                    whole.source.frames, table_on_stderr=any_is_stdout(out.json, out.summary, out.trace)
-                ) as progress:
+                out, frames = whole.output, whole.source.frames
+                with Progress(frames, table_on_stderr=any_is_stdout(out.json, out.summary, out.trace)) as progress:
                     outcome = execute(sources, whole, progress, context.obj, reload, loading)
                 finish = progress.finish
         finish(outcome)
@@ -243,8 +245,6 @@ def run(
 
 
 def _wants_json(log: str) -> bool:
-    from pipeline.errors import ConfigError
-
     if log not in ("text", "json"):
         raise ConfigError(f"--log is {log!r}, expected text or json")
     return log == "json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.flow.channel import Cancelled
 from pipeline.flow.flow import Flow
-from pipeline.flow.interrupt import Interrupted, drain_on_interrupt, on_signal
+from pipeline.flow.interrupt import Interrupted, drain_on_interrupt, held_back, let_through, on_signal
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.pool import Lease, Pool, Releasable, lease_of
 from pipeline.flow.source import Stopping
@@ -24,6 +24,8 @@ __all__ = [
     "Step",
     "Stopping",
     "drain_on_interrupt",
+    "held_back",
     "lease_of",
+    "let_through",
     "on_signal",
 ]

@@ -102,3 +102,21 @@ def on_signal(number: int, act: Callable[[], None]) -> Iterator[None]:
     finally:
         # None: the handler was not set from Python and cannot be put back from here.
         signal.signal(number, signal.SIG_DFL if before is None else before)
+
+
+@contextmanager
+def held_back(*numbers: int) -> Iterator[None]:
+    """Inside this block signals wait, which would kill the process where nothing handles them yet; see let_through.
+
+    Main thread only, before others are started.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through(*numbers: int) -> None:
+    """Those that were held back come now, and when they come."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
