@@ -34,7 +34,7 @@ class Sender:
         try:
             if not packet.has_sidedata(SIDE_DATA):
                 return arrived_s
-            sent_us = struct.unpack_from("<q", bytes(packet.get_sidedata(SIDE_DATA)))[0]
+            sent_us: int = struct.unpack_from("<q", bytes(packet.get_sidedata(SIDE_DATA)))[0]
         except (AttributeError, struct.error):  # PyAV before 15.1 cannot read it
             return arrived_s
         ago_s = time.time() - sent_us / 1e6
