@@ -117,6 +117,23 @@ def test_the_page_says_that_the_run_has_ended(page: Page, models: tuple[Path, Pa
         assert "ended" in page.run("document.querySelector('#veil').textContent")
 
 
+def test_a_source_that_gives_nothing_takes_no_more_room_than_one_that_does(
+    page: Page, models: tuple[Path, Path]
+) -> None:
+    away = "rtsp://127.0.0.1:9/a/camera/with/a/path/that/is/longer/than/a/telephone/is/wide"
+    with served("run", "demo:size=160x120,frames=100000", away, "-m", models[1], "--web", "127.0.0.1:0") as two:
+        for width, phone in ((390, True), (1280, False)):
+            page.screen(width, 844, dark=True, phone=phone)
+            page.open(two.url)
+            page.until("document.querySelector('#sources img')?.naturalWidth > 0")
+            page.until("document.querySelector('#sources li:last-child .pill')?.dataset.state !== 'live'")
+            width_of = "document.querySelector('#sources li:{}-child').getBoundingClientRect().width"
+            assert page.run(width_of.format("last")) == pytest.approx(page.run(width_of.format("first")), abs=1)
+            # a picture that never came is a frame around nothing in a browser
+            away_picture = "getComputedStyle(document.querySelector('#sources li:last-child img'))"
+            assert page.run(f"{away_picture}.visibility") == "hidden"
+
+
 def test_the_description_of_the_api_can_be_read_in_a_browser(page: Page, run: Running) -> None:
     page.screen(390, 844, dark=True, phone=True)
     page.open(f"{run.url}docs")
