@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -12,6 +13,8 @@ from command import dashmask
 from video_parts import as_format, drawn, of_clip, of_image, save, times_of
 
 from pipeline.sinks.video import VideoConfig
+
+ADTS_HEAD = 7  # bytes before each packet of AAC in MPEG-TS
 
 
 def film(path: Path, codec: str, rate: int = 48_000) -> Path:
@@ -40,6 +43,17 @@ def sound_of(path: Path) -> list[tuple[Fraction, bytes]]:
         return [(p.pts * p.time_base, bytes(p)) for p in packets if p.pts is not None and p.time_base is not None]
 
 
+def near(t: Fraction, u: Fraction) -> bool:
+    return abs(t - u) <= Fraction(1, 1000)
+
+
+def samples_of(path: Path) -> list[tuple[Fraction, np.ndarray]]:
+    """When each piece of the decoded sound begins, seconds, and its samples."""
+    with av.open(str(path)) as container:
+        frames = container.decode(audio=0)
+        return [(f.pts * f.time_base, f.to_ndarray()) for f in frames if f.pts is not None]
+
+
 @pytest.mark.parametrize(
     ("codec", "first", "second"),
     [("aac", ".mp4", ".mp4"), ("aac", ".mp4", ".mkv"), ("libopus", ".mkv", ".mp4"), ("libmp3lame", ".avi", ".mov")],
@@ -54,6 +68,32 @@ def test_sound_is_copied_as_it_is_and_stays_in_time(tmp_path: Path, codec: str, 
     assert [data for _, data in heard] == [data for _, data in kept]
     assert all(abs(t - u) <= Fraction(1, 1000) for (t, _), (u, _) in zip(heard, kept, strict=True))
     assert times_of(tmp_path / f"out{second}") == times_of(source)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_the_aac_of_a_transport_stream_is_heard_in_other_containers(tmp_path: Path, ending: str) -> None:
+    source, out = film(tmp_path / "in.ts", "aac"), tmp_path / f"out{ending}"
+    assert save(out, of_clip(source), audio_from=source).notes == []
+    assert times_of(out) == times_of(source)
+    end = times_of(source)[-1] + Fraction(1, 25)
+    heard, truth = samples_of(out), [one for one in samples_of(source) if one[0] < end]
+    assert len(heard) == len(truth) > 150
+    assert all(abs(t - u) <= Fraction(1, 1000) for (t, _), (u, _) in zip(heard, truth, strict=True))
+    assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(heard, truth, strict=True))
+
+
+def test_transport_streams_put_one_behind_the_other_play_on_with_their_sound(tmp_path: Path) -> None:
+    one, whole, out = film(tmp_path / "one.ts", "aac"), tmp_path / "whole.ts", tmp_path / "out.mp4"
+    whole.write_bytes(one.read_bytes() * 3)
+    assert save(out, of_clip(whole), audio_from=whole).notes == []
+    times = times_of(out)
+    assert [after - before for before, after in pairwise(times)] == [Fraction(1, 25)] * 299
+    heard, part = sound_of(out), [(t, data[ADTS_HEAD:]) for t, data in sound_of(one)]
+    assert [data for _, data in heard[: len(part)]] == [data for _, data in part]
+    for k in range(3):  # the end of one part's sound may reach into the next, whose first packets it hides
+        ahead = times[100 * k] - times_of(one)[0]
+        found = [(t, data) for t, data in part[5:-5] if any(near(t + ahead, u) and data == d for u, d in heard)]
+        assert found == part[5:-5]
 
 
 def test_sound_begins_and_ends_with_the_pictures(tmp_path: Path) -> None:

@@ -7,10 +7,15 @@ from fractions import Fraction
 from pipeline.types import Frame
 
 _FINEST = 1_000_000  # ticks a second; an mp4 counts them in 32 bits
+_BACK_S = 1  # times that go back further are those of another recording behind the first
+_MOST_TICKS = 2**31 - 1  # from one frame to the next, in an mp4
 
 
 class Presentation:
     """Ticks that only grow.
+
+    Where the source's times jump, as in MPEG-TS files that were put one behind the other, they go on from there: back
+    by more than a second, or ahead by more than a file can tell.
 
     Args:
         first: the first frame; its time base becomes the clock where the file can hold it.
@@ -42,11 +47,17 @@ class Presentation:
         self.moved = 0  # frames whose time did not come after that of the one before
         origin = round(Fraction(start_s) / self.clock)
         self._origin = origin + min(0, self._in_source(first) - origin)
+        # The time of the source that is time zero of the file, seconds; one more after each jump.
+        self.origins = [self._origin * self.clock]
 
     @property
     def origin(self) -> Fraction:
-        """The time of the source that is time zero of the file, seconds."""
-        return self._origin * self.clock
+        """The last of them."""
+        return self.origins[-1]
+
+    def jumps(self, step_s: Fraction) -> bool:
+        """Whether times that change by so much have jumped."""
+        return step_s < -_BACK_S or step_s / self.clock > _MOST_TICKS
 
     @property
     def end_s(self) -> float:
@@ -56,6 +67,10 @@ class Presentation:
     def ticks(self, frame: Frame) -> int:
         """When a frame is shown; at least one tick after the frame before."""
         ticks = self._in_source(frame) - self._origin
+        if self.last >= 0 and self.jumps((ticks - self.last) * self.clock):
+            self._origin += ticks - (self.last + max(1, self.interval))
+            self.origins.append(self._origin * self.clock)
+            ticks = self._in_source(frame) - self._origin
         if ticks <= self.last:
             ticks = self.last + 1
             self.moved += 1

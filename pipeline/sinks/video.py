@@ -154,7 +154,7 @@ class VideoSink:
 
     def _open_sound(self, path: Path) -> Sound | None:
         try:
-            return Sound(path, self._start_s, self._times.origin)
+            return Sound(path, self._start_s, self._times)
         except LookupError:
             return None
         except _REFUSED as error:
