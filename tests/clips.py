@@ -40,6 +40,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     draw: Callable[[int, tuple[int, int]], BGR] = scene,
     matrix: int | None = None,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> Path:
     """Encode `draw(0)`, `draw(1)`, ...; pts in 1/1000 s where given."""
     with av.open(str(path), "w") as container:
@@ -48,6 +49,8 @@ def write_clip(
         stream.pix_fmt = pix_fmt
         if matrix is not None:
             stream.codec_context.colorspace = matrix
+        if pixel_aspect != 1:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if pts is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for index in range(frames):

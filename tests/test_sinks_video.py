@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from command import dashmask
 from video_parts import as_format, drawn, of_clip, of_image, pictures_of, psnr, save, times_of
 
 from pipeline.image import Image, PixelFormat
@@ -133,6 +134,18 @@ def test_the_colours_are_tagged(tmp_path: Path, matrix: Any, tag: int, full_rang
     with av.open(str(tmp_path / "out.mp4")) as container:
         frame = next(container.decode(video=0))
         assert (frame.colorspace, frame.color_range) == (tag, 2 if full_range else 1)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_footage_whose_pixels_are_no_squares_is_shown_as_wide_as_it_was(tmp_path: Path, ending: str) -> None:
+    source, out = tmp_path / f"in{ending}", tmp_path / f"out{ending}"
+    wide = Fraction(40, 33)
+    save(source, [of_image(as_format(drawn(i), "yuv420p"), i) for i in range(3)], pixel_aspect=wide)
+    words = ("-m", "roadnet-drawn", "--imgsz", 64, "--backend", "null", "--save", out)
+    assert dashmask("run", source, *words).code == 0
+    for path in (source, out):
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].sample_aspect_ratio == wide
 
 
 def test_a_picture_of_other_colours_is_converted_to_the_first_ones(tmp_path: Path) -> None:

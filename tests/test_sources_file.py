@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -147,13 +148,17 @@ def test_bgr_is_the_exact_map_of_the_standards(
     ],
 )
 def test_a_display_matrix_moves_each_pixel_where_it_says(tmp_path: Path, a: int, b: int, c: int, d: int) -> None:
-    path = write_clip(tmp_path / "clip.mp4", frames=2)
+    path = write_clip(tmp_path / "clip.mp4", frames=2, pixel_aspect=Fraction(4, 3))
     stored = read(path)[0].image
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # the matrix of the track's header, ISO/IEC 14496-12
     data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     shown = read(path)[0].image
+    source = open_source(str(path))
+    with source as frames:
+        next(frames)
+        assert source.info.pixel_aspect == (Fraction(4, 3) if a else Fraction(3, 4))
     for before, after in zip(stored.planes, shown.planes, strict=True):
         y, x = np.indices(before.shape)
         right, down = a * x + c * y, b * x + d * y

@@ -64,6 +64,7 @@ def _video(out: OutputConfig, spec: str, source: Source, start_s: float) -> dict
         "audio_from": Path(spec) if out.sound and not source.live and Path(spec).is_file() else None,
         "start_s": start_s,
         "rate": source.info.fps,
+        "pixel_aspect": source.info.pixel_aspect,
     }
 
 

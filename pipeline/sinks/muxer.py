@@ -62,6 +62,7 @@ class Muxer:
         clock: the length of a tick, seconds.
         rate: frames a second as far as known; a tag only.
         sound: copied beside the pictures.
+        pixel_aspect: a pixel's width over its height.
 
     Raises:
         av.FFmpegError, OSError, ValueError: the encoder, the container or the system refuses.
@@ -77,6 +78,7 @@ class Muxer:
         clock: Fraction,
         rate: Fraction | None,
         sound: Sound | None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         self.pix_fmt = pix_fmt_of(first, codec)
         self._sound, self._clock, self._duration = sound, clock, 0
@@ -91,6 +93,8 @@ class Muxer:
             )
             stream.time_base = clock
             set_up(stream.codec_context, first, self.pix_fmt, clock, config.threads)
+            if pixel_aspect != 1:
+                stream.codec_context.sample_aspect_ratio = pixel_aspect
             self._stream = stream
             if sound is not None:
                 sound.add_to(self._container)

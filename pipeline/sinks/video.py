@@ -36,6 +36,7 @@ class VideoSink:
         start_s: what becomes time zero, seconds.
         rate: frames a second as the source states it: how long the first frame lasts if it stays the only
             one, and the tick of AVI, which has no times of its own.
+        pixel_aspect: a pixel's width over its height: players show the video so much wider.
 
     Raises:
         SinkError: the container or the codec is unknown, or the path cannot be written.
@@ -49,6 +50,7 @@ class VideoSink:
         audio_from: Path | None = None,
         start_s: float = 0.0,
         rate: float | None = None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         self.notes: list[str] = []  # what a user should know, each once
         self._config = config or VideoConfig()
@@ -59,6 +61,7 @@ class VideoSink:
             raise SinkError(f"{path} is no ordinary file, which a video needs", hint="give the name of a file")
         self._audio_from, self._start_s = audio_from, start_s
         self._rate = Fraction(rate).limit_denominator(1001) if rate else None
+        self._pixel_aspect = pixel_aspect
         self._muxer: Muxer | None = None
         self._sound: Sound | None = None
         self._frames = 0
@@ -150,6 +153,7 @@ class VideoSink:
             self._times.clock,
             self._rate,
             self._sound,
+            self._pixel_aspect,
         )
 
     def _open_sound(self, path: Path) -> Sound | None:

@@ -147,6 +147,7 @@ class ContainerSource:
             frames=None if self.live else self._count(container, stream),
             live=self.live,
             codec=context.codec.canonical_name,
+            pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
         )
         return stream
 
@@ -176,7 +177,10 @@ class ContainerSource:
                 image = image_of(picture)
                 if not index:
                     fps = float(clock.rate) if clock.counted else self._info.fps
-                    self._info = replace(self._info, size_hw=image.size_hw, fps=fps)
+                    aspect = self._info.pixel_aspect
+                    if picture.rotation % 180:  # PlaneReader has turned it
+                        aspect = 1 / aspect
+                    self._info = replace(self._info, size_hw=image.size_hw, fps=fps, pixel_aspect=aspect)
                 yield Frame(index, pts, clock.time_base, arrived_s, image)
                 index += 1
         except (av.FFmpegError, OSError) as error:

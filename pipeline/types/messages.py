@@ -91,6 +91,7 @@ class SourceInfo:
     frames: int | None = None  # how many will come, as far as known; for a progress bar, not a promise
     live: bool = False
     codec: str = ""
+    pixel_aspect: Fraction = Fraction(1)  # a pixel's width over its height, as shown: not 1 in anamorphic footage
 
 
 @dataclass(frozen=True, slots=True)
