@@ -230,6 +230,14 @@ def test_a_clip_that_ends_long_before_it_says_so_is_noted(tmp_path: Path) -> Non
     assert len(half.notes) == 1  # type: ignore[attr-defined]
 
 
+def test_a_matroska_that_begins_late_is_not_taken_for_one_that_was_cut(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "late.mkv", pts=[5000 + 100 * i for i in range(20)])
+    source = open_source(str(path))
+    with source as frames:
+        assert source.info.frames == len(list(frames)) == 20
+    assert notes_of(source) == []
+
+
 def test_a_pipe_that_gives_no_video_is_an_error_and_no_wait_for_ever(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

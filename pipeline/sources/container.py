@@ -209,8 +209,12 @@ class ContainerSource:
 
 
 def _length_s(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """The shorter of what the stream and the file say: an edit list shortens the one, sound lengthens the other."""
+    """The shorter of what the stream and the file say: an edit list shortens the one, sound lengthens the other.
+
+    A Matroska's length counts from zero, as most write it, also where its first picture comes later.
+    """
     stated = [stream.duration * stream.time_base] if stream.duration and stream.time_base else []
     if container.duration:
-        stated.append(Fraction(container.duration, av.time_base))
+        late = max(container.start_time or 0, 0) if "matroska" in container.format.name else 0
+        stated.append(Fraction(container.duration - (late if late < container.duration else 0), av.time_base))
     return min(stated, default=None)
