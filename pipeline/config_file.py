@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,15 @@ from pipeline.config import Config
 from pipeline.errors import ConfigError
 
 C = TypeVar("C", bound=msgspec.Struct)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, but 1e-3 is a number, as in YAML 1.2: PyYAML takes it for text unless it is written 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def config_dirs() -> tuple[Path, ...]:
@@ -94,7 +104,7 @@ def _find(name: str, inside: str) -> Path:
 
 def _parse(text: str, name: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -124,7 +134,7 @@ def _places(text: str, name: str) -> dict[str, int]:
                 yield f"{path}[{index}]", value.start_mark.line + 1
                 yield from walk(value, f"{path}[{index}]")
 
-    return dict(walk(yaml.compose(text, Loader=yaml.SafeLoader), "$"))
+    return dict(walk(yaml.compose(text, Loader=_Loader), "$"))
 
 
 def _put(tree: dict[str, Any], pair: str) -> None:
@@ -133,7 +143,7 @@ def _put(tree: dict[str, Any], pair: str) -> None:
         raise ConfigError(f"--set {pair}: expected key=value", hint="for instance --set render.alpha=0.7")
     *parents, last = key.split(".")
     try:
-        _inner(tree, parents, f"--set {pair}")[last] = yaml.safe_load(value)
+        _inner(tree, parents, f"--set {pair}")[last] = yaml.load(value, _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {pair}: the value is not YAML") from error
 
@@ -149,6 +159,7 @@ def _inner(tree: dict[str, Any], parents: Sequence[str], name: str) -> dict[str,
 
 def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: str) -> C:
     try:
+        _finite(tree)
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
@@ -169,6 +180,18 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
         what = what[0].lower() + what[1:]
         place = "" if path == "$" else f"{path.removeprefix('$.')}: "
         raise ConfigError(f"{name}{line}: {place}{what}", hint=hint) from error
+
+
+def _finite(tree: object, path: str = "$") -> None:
+    """ValidationError where a number is infinite or none at all, in the words of msgspec, which lets `inf` pass."""
+    if isinstance(tree, float) and not math.isfinite(tree):
+        raise msgspec.ValidationError(f"Expected a finite number, got {tree} - at `{path}`")
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            _finite(value, f"{path}.{key}")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            _finite(value, f"{path}[{index}]")
 
 
 def _fields(kind: Any, path: Sequence[str]) -> list[str]:

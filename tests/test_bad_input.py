@@ -48,6 +48,7 @@ CASES: dict[str, tuple[Words, list[str]]] = {
     "a folder without images": (lambda t, c, m: ["run", t, "-m", m], ["no image"]),
     "a camera that is not there": (lambda t, c, m: ["run", "/dev/video97", "-m", m], ["/dev/video97"]),
     "a missing model": (lambda t, c, m: ["run", c, "-m", t / "no.onnx"], ["no.onnx", "no such model"]),
+    "a start behind the end of time": (lambda t, c, m: ["run", c, "-m", m, "--start", "1e18"], ["clip", "1e+18 s"]),
     "a model that is cut off": (lambda t, c, m: ["run", c, "-m", cut_off(m, t)], ["cut.onnx"]),
     "a text file named .onnx": (lambda t, c, m: ["run", c, "-m", a_text_file(t, "t.onnx")], ["t.onnx"]),
     "a model of an unknown family": (lambda t, c, m: ["run", c, "-m", unknown_family(t)], ["sematic", "semantic"]),

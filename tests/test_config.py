@@ -19,6 +19,12 @@ def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
     assert load(str(tmp_path / "c.yaml")) == config
 
 
+@pytest.mark.parametrize(("text", "value"), [("5e1", 50.0), ("1e-3", 0.001), ("2.5E+1", 25.0), (".5e2", 50.0)])
+def test_a_number_may_have_an_exponent(tmp_path: Path, text: str, value: float) -> None:
+    (tmp_path / "c.yaml").write_text(f"budget:\n  ms: {text}\n")
+    assert load(sets=[f"budget.ms={text}"]).budget.ms == load(str(tmp_path / "c.yaml")).budget.ms == value
+
+
 def test_nothing_said_is_the_defaults() -> None:
     assert load() == Config()
 
@@ -56,6 +62,8 @@ def test_a_mistake_is_named_with_its_line_and_the_nearest_name(tmp_path: Path, t
         ("render.alpha", "expected key=value"),
         ("render.alhpa=1", "did you mean `alpha`"),
         ("decode.conf=high", "decode.conf: expected `float`, got `str`"),
+        ("source.start_s=.inf", "source.start_s: expected a finite number, got inf"),
+        ("budget.scales=[1, .nan]", r"budget.scales\[1\]: expected a finite number, got nan"),
         ("model.x=1", "model: expected `array`, got `object`"),
         ("render.alpha.x=1", "expected `float`, got `object`"),
     ],

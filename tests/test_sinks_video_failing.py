@@ -7,6 +7,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from video_parts import as_format, drawn, in_child, of_image, times_of
 
@@ -164,6 +165,17 @@ def test_what_the_encoder_refuses_is_a_plain_error(tmp_path: Path, name: str, co
         sink.write(of_image(as_format(drawn(0), "yuv420p"), 0))
     sink.close(whole=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_without_its_device_is_not_taken_for_a_path_without_permission(tmp_path: Path) -> None:
+    if "h264_nvenc" not in av.codecs_available:
+        pytest.skip("this FFmpeg has no h264_nvenc: install a wheel of PyAV")
+    if Path("/proc/driver/nvidia").exists():
+        pytest.skip("this machine has what h264_nvenc needs")
+    sink = VideoSink(tmp_path / "out.mp4", VideoConfig("h264_nvenc"))
+    with pytest.raises(SinkError, match="h264_nvenc in mp4 is not possible here"):
+        sink.write(of_image(as_format(drawn(0), "yuv420p"), 0))
+    sink.close(whole=False)
 
 
 def test_a_device_is_no_place_for_a_video() -> None:

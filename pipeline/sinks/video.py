@@ -21,6 +21,7 @@ from pipeline.types import Frame, Picture
 __all__ = ["VideoConfig", "VideoSink"]
 
 _REFUSED = (av.FFmpegError, OSError, ValueError)
+_ENCODER = "avcodec_open"  # what PyAV names in place of a file, where it is the encoder that refuses
 
 
 class VideoSink:
@@ -188,9 +189,9 @@ class VideoSink:
         self.notes += [note for note in notes if note not in self.notes]
 
     def _refusal(self, error: Exception) -> SinkError:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not str(error.filename).startswith(_ENCODER):
             return unwritable(self._part.name, error, kept=self._part.partial if self._frames else None)
         return SinkError(
             f"{self._part.name}: {self._codec} in {self._format} is not possible here: {error}",
-            hint="try another ending or codec; .mp4 with libx264 always works",
+            hint="try another ending, codec or preset; .mp4 with libx264 always works",
         )

@@ -76,7 +76,7 @@ class Reading:
         for back in (*(int(s / time_base) for s in STEPS_BACK_S), wanted - start):
             try:
                 self._container.seek(max(start, wanted - back), stream=self._stream)
-            except av.FFmpegError:  # cannot be sought in: go there frame by frame
+            except (av.FFmpegError, OverflowError):  # cannot be sought in, or there: go there frame by frame
                 return self.pictures()
             pictures = self.pictures()
             first = next(pictures, None)
