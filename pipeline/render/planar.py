@@ -39,6 +39,8 @@ class Planar:
                 _bgr_to_444(bgr, planes)
             else:
                 cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420, self._memory.reshape(height * 3 // 2, width))
+                # OpenCV takes each chroma from one of four pixels: fine patterns would change their colour.
+                _chroma(cv2.resize(bgr, (width // 2, height // 2), interpolation=cv2.INTER_AREA), planes[1:])
             return Image(planes, form, "bt601", full_range=False)
         chroma = list(image.planes[1:])
         if image.format == "nv12":
@@ -82,10 +84,12 @@ def split(buffer: U8, form: PixelFormat, size_hw: tuple[int, int]) -> tuple[U8, 
 
 def _bgr_to_444(bgr: U8, planes: tuple[U8, ...]) -> None:
     """BGR to limited-range BT.601 planes; OpenCV's YCrCb is the full-range one of JPEG, narrowed here."""
+    cv2.convertScaleAbs(_chroma(bgr, planes[1:]), planes[0], 219 / 255, 16.0)
+
+
+def _chroma(bgr: cv2.typing.MatLike, planes: tuple[U8, ...]) -> U8:
+    """Fill the two planes of chroma of a picture of their size; gives its full-range luma."""
     y, cr, cb = cv2.split(cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb))
-    for plane, target, scale, offset in (
-        (y, planes[0], 219 / 255, 16.0),
-        (cb, planes[1], 224 / 255, 128 * 31 / 255),
-        (cr, planes[2], 224 / 255, 128 * 31 / 255),
-    ):
-        cv2.convertScaleAbs(plane, target, scale, offset)
+    for plane, target in ((cb, planes[0]), (cr, planes[1])):
+        cv2.convertScaleAbs(plane, target, 224 / 255, 128 * 31 / 255)
+    return np.asarray(y, np.uint8)
