@@ -14,6 +14,7 @@ from pipeline.records import Record, is_gap, read_record
 
 class _Head(msgspec.Struct):
     index: int
+    pts_s: float | None = None
     instances: msgspec.Raw = msgspec.Raw()
     labels: msgspec.Raw = msgspec.Raw()
 
@@ -26,6 +27,7 @@ class Line(NamedTuple):
     labels: bytes
     text: bytes
     where: str  # how an error names it
+    pts_s: float | None = None  # presentation time, where the record says it
 
     def record(self) -> Record:
         """All of it.
@@ -57,7 +59,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 if head.index <= last:
                     raise DataError(f"{where}: frame {head.index} comes after frame {last}", hint="sort the file")
                 last = head.index
-                yield Line(head.index, bytes(head.instances), bytes(head.labels), text, where)
+                yield Line(head.index, bytes(head.instances), bytes(head.labels), text, where, head.pts_s)
         if last < 0:
             raise DataError(f"{path} holds no record", hint="give what `dashmask run --json` wrote")
     except OSError as error:

@@ -136,6 +136,16 @@ def test_frames_without_objects_on_one_side(tmp_path: Path) -> None:
     assert frames[1].objects == frames[1].labels == 1  # one network here, another one there
 
 
+def test_frames_of_one_number_from_different_times_are_said_to_be_so(tmp_path: Path) -> None:
+    a = [scene(k, halves()) for k in range(4)]
+    b = [replace(one, frame=replace(one.frame, pts=one.frame.pts + 5)) for one in a]
+    _, whole = compared(tmp_path, a, b)
+    assert (whole.elsewhere, whole.elsewhere_first) == (4, (0, 0.0, 0.5))
+    said = dashmask("diff", tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    assert "4 of them at another time, first frame 0: at 0 s in A, 0.5 s in B" in said.out
+    assert compared(tmp_path, a, a)[1].elsewhere == 0
+
+
 def test_drops_are_frames_of_one_file_only(tmp_path: Path) -> None:
     a = [scene(k, halves()) for k in (0, 2, 3, 5, 8)]
     b = [scene(k, halves()) for k in (1, 2, 5, 6, 7)]

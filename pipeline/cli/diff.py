@@ -111,6 +111,12 @@ def _say(whole: Difference, beyond: list[str]) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
     say(f"{whole.both} frames in both, {whole.only[0]} only in A, {whole.only[1]} only in B{_only(whole)}")
+    if whole.elsewhere_first is not None:
+        index, at_a, at_b = whole.elsewhere_first
+        say(
+            f"{whole.elsewhere} of them at another time, first frame {index}: at {at_a:.6g} s in A, {at_b:.6g} s "
+            "in B. Frames are compared by their index: did both runs begin at the same one?"
+        )
     if whole.first is None:
         say("no difference")
         return

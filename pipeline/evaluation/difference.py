@@ -50,6 +50,8 @@ class Difference:
 
     both: int = 0  # frames that are in both
     only: list[int] = field(default_factory=lambda: [0, 0])  # frames that are only in a, only in b
+    elsewhere: int = 0  # frames in both that are shown at another time
+    elsewhere_first: tuple[int, float, float] | None = None  # the first: its index, its time in a and in b, seconds
     only_named: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))  # the first few of them
     first: int | None = None  # the first frame that is not the same in both, or in one only
     worst: dict[str, tuple[float, int]] = field(default_factory=dict)  # measure -> greatest difference, frame
@@ -76,6 +78,7 @@ class Difference:
         """For JSON."""
         return {
             "frames": {"both": self.both, "only_a": self.only[0], "only_b": self.only[1]},
+            "elsewhere": self.elsewhere,
             "first_difference": self.first,
             "measures": self.measures,
             "worst_frames": {name: frame for name, (_, frame) in self.worst.items()},
@@ -93,7 +96,8 @@ class Difference:
 def differences(a: Path, b: Path, whole: Difference) -> Iterator[FrameDifference]:
     """Compare two files of records; gives every frame that is in both, and counts all in `whole`.
 
-    Times and drop counts are not compared: a frame that was dropped is one that is in one file only.
+    Measured times and drop counts are not compared: a frame that was dropped is one that is in one file only. That
+    frames of one index are shown at different times is counted, and no difference.
 
     Raises:
         DataError: a file cannot be read, holds no record, or a line is none or does not follow on the one before:
@@ -105,6 +109,9 @@ def differences(a: Path, b: Path, whole: Difference) -> Iterator[FrameDifference
     while left is not None or right is not None:
         if left is not None and right is not None and left.frame == right.frame:
             whole.both += 1
+            if left.pts_s is not None and right.pts_s is not None and left.pts_s != right.pts_s:
+                whole.elsewhere += 1
+                whole.elsewhere_first = whole.elsewhere_first or (left.frame, left.pts_s, right.pts_s)
             found = compare.frame(left, right)
             if found:
                 _note_first(whole, found.frame)
