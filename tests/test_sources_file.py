@@ -187,6 +187,23 @@ def test_frames_between_far_key_frames_are_found_from_the_key_frame_before(tmp_p
     assert [read_bars(f.image.bgr()) for f in read(path, start_s=4.7)] == list(range(47, 60))
 
 
+@pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+def test_a_start_behind_the_only_key_frame_of_a_stream_is_found(tmp_path: Path, ending: str, codec: str) -> None:
+    path = write_clip(tmp_path / f"clip{ending}", codec, frames=60, fps=25, options={"g": "60", "bf": "2"})
+    told = [(f.pts, digest(f)) for f in read(path)]
+    for start in (0.04, 1.0, 2.0):
+        assert [(f.pts, digest(f)) for f in read(path, start_s=start)] == told[round(25 * start) :]
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".ts"])
+def test_a_pipe_is_read_in_one_go_up_to_the_start(tmp_path: Path, ending: str) -> None:
+    clip = write_clip(tmp_path / f"clip{ending}", frames=20)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True).start()
+    assert [digest(f) for f in read(pipe, start_s=1.5)] == [digest(f) for f in read(clip)[15:]]
+
+
 # what is broken
 
 
@@ -248,6 +265,16 @@ def test_a_pipe_that_gives_no_video_is_an_error_and_no_wait_for_ever(tmp_path: P
     reader.join(20)
     assert failed
     assert "no ordinary file" in failed[0]
+
+
+def test_an_mp4_that_a_pipe_cannot_give_in_one_go_comes_with_what_to_do(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)  # more bytes than FFmpeg looks back
+    clip = write_clip(tmp_path / "clip.mp4", size_hw=(480, 640), draw=lambda i, hw: noise, options={"qmin": "1"})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True).start()
+    assert "+faststart" in refusal(pipe).hint
+    assert "/dev/stdin" in refusal(Path("-")).hint
 
 
 def test_a_clip_of_which_nothing_decodes_is_an_error(tmp_path: Path) -> None:

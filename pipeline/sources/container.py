@@ -49,6 +49,7 @@ class ContainerSource:
     """
 
     live: bool = False
+    _in_one_go = ""  # what to do where a pipe gives no picture; "": what is read can be sought in
 
     def __init__(self, name: str, request: Request, options: SourceOptions) -> None:
         self._name = name
@@ -167,7 +168,8 @@ class ContainerSource:
         index, last_s = 0, None
         failure: Exception | None = None
         try:
-            for picture, arrived_s in reading.pictures_from(start_s) if start_s else reading.pictures():
+            sought = start_s and not self._in_one_go
+            for picture, arrived_s in reading.pictures_from(start_s) if sought else reading.pictures():
                 pts = clock.time(picture, arrived_s)
                 last_s = (pts - clock.origin) * clock.time_base
                 if not index and last_s < start_s:
@@ -193,7 +195,7 @@ class ContainerSource:
         name = self._name
         if not frames and not failure and not self.live:
             if last_s is None:
-                raise SourceError(f"{name} has a video in it, but no picture of it can be decoded")
+                raise SourceError(f"{name} has a video in it, but no picture of it can be decoded", self._in_one_go)
             raise SourceError(
                 f"{name} has nothing from {self._options.start_s:g} s on: its last picture is at {float(last_s):g} s",
                 hint="start earlier",

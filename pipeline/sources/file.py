@@ -13,6 +13,7 @@ from pipeline.sources import SourceOptions
 from pipeline.sources.container import ContainerSource, Request
 
 HEAD_BYTES = 4096
+IN_ONE_GO = "an MP4 can be read in one go if its index is in front (-movflags +faststart); or save it as a file"
 TEXT_THAT_IS_VIDEO = (b"#EXTM3U", b"ffconcat", b"v=0", b"YUV4MPEG2")  # playlists, SDP, raw video
 
 
@@ -38,11 +39,13 @@ class File(ContainerSource):
             if stat.S_ISDIR(mode):
                 raise SourceError(f"{self._name} is a directory, a video file was expected")
             if not stat.S_ISREG(mode):
+                self._in_one_go = IN_ONE_GO
                 return
             with self._path.open("rb") as file:
                 head = file.read(HEAD_BYTES)
         except FileNotFoundError:
-            raise SourceError(f"{self._name}: there is no such file", hint=again) from None
+            hint = "the standard input is /dev/stdin" if self._name == "-" else again
+            raise SourceError(f"{self._name}: there is no such file", hint=hint) from None
         except PermissionError:
             raise SourceError(
                 f"{self._name} may not be read by this user", hint="change its permissions, or those of its folder"
@@ -62,7 +65,7 @@ class File(ContainerSource):
         if not self._path.is_file():  # opened again, a pipe would wait for ever for another writer
             return SourceError(
                 f"{self._name} is no ordinary file, and what came out of it is no video that can be read in one go",
-                hint="an MP4 can if its index is in front (-movflags +faststart); or save it as a file",
+                hint=IN_ONE_GO,
             )
         with self._path.open("rb") as file:
             movie = file.read(12)[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")

@@ -19,6 +19,8 @@ Pictures = Iterator[tuple[av.VideoFrame, float]]
 
 BROKEN_READS = 64  # so many in a row without a packet are the end of what is damaged
 STEPS_BACK_S = (0, 2, 10)  # how much earlier to look for a key frame, where the nearest lay too late
+# MPEG-TS and MPEG-PS are sought in by decoding times, and to any packet: at the start itself to one behind the first.
+BEFORE_START_S = 10
 
 
 class Reading:
@@ -73,9 +75,10 @@ class Reading:
         if start is None or not time_base:
             return self.pictures()  # without timestamps there is nothing to seek by
         wanted = start + int(start_s / time_base)
-        for back in (*(int(s / time_base) for s in STEPS_BACK_S), wanted - start):
+        ahead = int(BEFORE_START_S / time_base)
+        for target in (*(max(start, wanted - int(s / time_base)) for s in STEPS_BACK_S), start - ahead):
             try:
-                self._container.seek(max(start, wanted - back), stream=self._stream)
+                self._container.seek(target, stream=self._stream)
             except (av.FFmpegError, OverflowError):  # cannot be sought in, or there: go there frame by frame
                 return self.pictures()
             pictures = self.pictures()
