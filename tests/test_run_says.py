@@ -32,6 +32,9 @@ def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> No
         assert told in said.err
     said = dashmask("run", clip, "-m", models[1], "--frames", 2, "--track", "--colour-by", "track", "--smooth")
     assert "note: no labels are smoothed: no network here gives label maps" in said.err
+    for words in (("--blur", "car"), ("--cutout", "car")):
+        told = "note: nothing is blurred or cut out: no picture is drawn; add --save"
+        assert told in dashmask("run", clip, "-m", models[1], "--frames", 2, *words).err
     assert "tracked" not in said.err
     assert "coloured" not in said.err
 

@@ -81,8 +81,15 @@ def test_frames_of_several_sources_share_a_batch_and_none_waits_for_ever(
 
 
 def test_every_source_has_a_name_of_its_own_without_a_password() -> None:
-    specs = ["rtsp://me:s3cret@10.0.0.7:554/live/1?token=abc", "a/drive.mp4", "b/drive.mp4", "0", "demo:frames=3"]
-    assert short_names(specs) == ["10.0.0.7-554-live-1", "drive", "drive-2", "camera0", "demo"]
+    specs = [
+        "rtsp://me:s3cret@10.0.0.7:554/live/1?token=abc",
+        "a/drive.mp4",
+        "b/drive.mp4",
+        "0",
+        "demo:frames=3",
+        "東京 1.mp4",
+    ]
+    assert short_names(specs) == ["10.0.0.7-554-live-1", "drive", "drive-2", "camera0", "demo", "東京-1"]
 
 
 def test_outputs_of_several_sources_need_the_name_of_each() -> None:
@@ -92,6 +99,9 @@ def test_outputs_of_several_sources_need_the_name_of_each() -> None:
     assert outputs_for(saved, "drive", 2).summary == "s.json"
     with pytest.raises(SinkError, match="asked for by 2 sources") as caught:
         outputs_for(type(out)(json="out.jsonl"), "drive", 2)
+    assert "out-{source}.jsonl" in caught.value.hint
+    with pytest.raises(SinkError, match="- is asked for by 2 sources") as caught:
+        outputs_for(type(out)(json="-"), "drive", 2)
     assert "out-{source}.jsonl" in caught.value.hint
 
 

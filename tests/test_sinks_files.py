@@ -59,6 +59,15 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert len(list(read_records(tmp_path / "far" / "real.jsonl"))) == 1
 
 
+def test_a_device_that_is_full_keeps_nothing_and_claims_nothing() -> None:
+    sink = JsonlSink(Path("/dev/full"))
+    with pytest.raises(SinkError, match="/dev/full cannot be written: No space left") as caught:
+        sink.write(picture())
+    assert "kept" not in caught.value.message
+    sink.close(whole=False)
+    assert sink.notes == []
+
+
 def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     first = JsonlSink(path)

@@ -22,5 +22,8 @@ def idle_notes(config: Config, cards: Sequence[Card]) -> Iterator[str]:
         yield "no labels are smoothed: no network here gives label maps"
     if config.web.recordings is not None and config.web.address is None:
         yield "there are no recordings without a page: add --web"
+    drawn = out.save or out.pictures or out.stream or out.show or config.web.address or config.evidence.folder
+    if (config.render.blur or config.render.cutout) and not drawn:
+        yield "nothing is blurred or cut out: no picture is drawn; add --save, --pictures or --show"
     if out.mask_ids != "class" and out.masks is None:
         yield "output.mask_ids numbers no masks: add --masks DIR"

@@ -10,6 +10,7 @@ import msgspec
 
 from pipeline.config import OutputConfig
 from pipeline.errors import SinkError
+from pipeline.sinks.stdout import is_stdout
 from pipeline.sources import ADDRESS
 from pipeline.sources.network import masked
 
@@ -51,9 +52,10 @@ def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
             continue
         if sources > 1 and PLACE not in path:
             whole = Path(path)
+            like = f"out-{PLACE}.jsonl" if is_stdout(path) else f"{whole.stem}-{PLACE}{whole.suffix}"
             raise SinkError(
                 f"{path} is asked for by {sources} sources",
-                hint=f"put {PLACE} where the name of each belongs, as in {whole.stem}-{PLACE}{whole.suffix}",
+                hint=f"put {PLACE} where the name of each belongs, as in {like}",
             )
         own[key] = path.replace(PLACE, name)
     return msgspec.structs.replace(out, **own)
@@ -69,4 +71,4 @@ def _short(spec: str) -> str:
         text = re.split(r"[=,]", spec)[0] if spec.startswith("lavfi") else "demo"
     else:
         text = Path(spec).stem
-    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-._") or "source"
+    return re.sub(r"[^\w.]+", "-", text).strip("-._") or "source"

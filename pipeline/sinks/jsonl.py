@@ -51,7 +51,8 @@ class JsonlSink:
             if self._part is None and isinstance(error, BrokenPipeError):
                 raise
             self._cut()
-            raise unwritable(self._name, error, kept=self._part.partial if self._part else None) from error
+            kept = None if self._part is None or self._part.special else self._part.partial
+            raise unwritable(self._name, error, kept) from error
         self._written += size
 
     def close(self, whole: bool) -> None:
