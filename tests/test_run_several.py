@@ -134,6 +134,7 @@ def test_each_source_gets_the_same_outputs_as_in_a_run_of_its_own(
         assert pixels(alone / f"{clip.stem}.mp4") == pixels(tmp_path / f"{clip.stem}.mp4")
     summary = json.loads((tmp_path / "s.json").read_text())
     assert [source["frames"]["processed"] for source in summary["sources"]] == [20, 21]
+    assert [source["source_fps"] for source in summary["sources"]] == [10, 10]
     assert summary["frames"] == {"in": 41, "processed": 41, "dropped": {}}
 
 

@@ -102,6 +102,7 @@ class SourceRun:
         what = {
             "source": self.name,
             **source_report(self.source.info, self.source.undecodable),
+            "source_fps": self.source.info.fps,  # its own: `fps` is that of the frames that came out
             "state": state.state,
             "gaps": state.gaps,
             "error": None if self.failure is None else self.failure.message,
