@@ -86,6 +86,14 @@ def test_a_run_without_a_model_takes_the_best_and_says_its_terms(tmp_path: Path)
     assert mean_iou > 0.3
 
 
+def test_a_network_that_was_asked_for_and_cannot_be_used_shows_in_the_exit_code(tmp_path: Path) -> None:
+    said = dashmask("models", BEST, tmp_path / "none.onnx")
+    assert (said.code, BEST in said.out) == (1, True)
+    assert "cannot be used: " in said.out
+    (tmp_path / "broken.onnx").write_text("hello")
+    assert dashmask("models", tmp_path).code == 0
+
+
 def test_models_lists_them_with_their_licences() -> None:
     said = dashmask("models", *NAMES)
     assert said.code == 0

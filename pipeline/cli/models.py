@@ -42,6 +42,8 @@ def show(
 ) -> None:
     """Show networks: family, classes, input, licence; and what cannot be used, with the reason.
 
+    Exit code 1 where that was asked for by its name.
+
     `dashmask models fetch` brings public ones. Example: [bold]dashmask models ~/networks[/bold]
     """
     from pathlib import Path
@@ -64,12 +66,13 @@ def show(
     console = Console()
     table = plain_table("model", "what", "mean IoU", "licence")
     table.columns[0].no_wrap = True  # a name is what is typed
-    refused, shown = [], []
+    refused, shown, named_refused = [], [], False
     for file in files:
         try:
             found = find_card(file, card_dirs=card_dirs)
         except ModelError as error:
             refused.append(str(error))
+            named_refused = named_refused or file in (paths or ())
             continue
         shown.append(found)
         height, width = (side or "free" for side in found.input.size_hw)
@@ -92,6 +95,8 @@ def show(
     console.print(
         f"cards that come with dashmask, for weights you have: {', '.join(known) or 'none'}", soft_wrap=True
     )
+    if named_refused:
+        raise typer.Exit(1)
 
 
 @models.command()
