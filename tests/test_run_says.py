@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from command import dashmask
 
-from pipeline.config import Config
+from pipeline.cli import progress
+from pipeline.config import Config, SourceConfig
 from pipeline.networks import networks
 from pipeline.running import loading
 from pipeline.running.loading import Loaded
+from pipeline.sources import open_source
+from pipeline.timing import Summary
+from pipeline.types import SourceInfo
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 
@@ -37,6 +41,20 @@ def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> No
         assert told in dashmask("run", clip, "-m", models[1], "--frames", 2, *words).err
     assert "tracked" not in said.err
     assert "coloured" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("chosen", "total"),
+    [({}, 38), ({"every": 4}, 10), ({"frames": 7}, 7), ({"frames": 100}, 38), ({"every": 4, "frames": 3}, 3)],
+)
+def test_it_says_how_many_frames_will_come_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], chosen: dict[str, int], total: int
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
+    told = progress.Progress(SourceConfig(**chosen))  # type: ignore[arg-type]
+    told.started(open_source("demo"), [])
+    told.frame(Summary(), SourceInfo("clip.mp4", frames=38))
+    assert capsys.readouterr().err == f"0 of {total} frames, 0.0 fps\n"
 
 
 def test_pictures_that_are_left_out_are_said(models: tuple[Path, Path], tmp_path: Path) -> None:

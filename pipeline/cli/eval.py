@@ -112,7 +112,7 @@ def eval(
         replayed(data, whole, replay, what_if, mapping or (), boundary, output)
         return
     film = open_film(streaming, what_if, output_path(record_times))
-    with Progress(whole.source.frames) as progress:
+    with Progress(whole.source) as progress:
         evaluation = evaluate(data, whole, progress, mapping or (), worst, film, boundary)
     what = evaluation_report(evaluation)
     if output is not None:

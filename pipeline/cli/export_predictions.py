@@ -72,7 +72,7 @@ def export_predictions(
         writer = open_writer(write, Path(out), data.object_classes, data.category_ids)
     else:
         looked_at, writer = open_configured(str(source), whole), open_writer(write, Path(out))
-    with Progress(whole.source.frames) as progress:
+    with Progress(whole.source) as progress:
         done = execute(looked_at, whole, progress, writer, tuple(mapping or ()))
     for path in done.made:
         print(path)

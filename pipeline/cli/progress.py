@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from pipeline.cli.source_rows import Rates
+    from pipeline.config import SourceConfig
     from pipeline.networks import Network
     from pipeline.run import Outcome
     from pipeline.running.source_run import SourceRun
@@ -26,12 +27,12 @@ class Progress:
     """A bar on a terminal, a line every few seconds elsewhere; all on stderr. Implements run.Watch.
 
     Args:
-        wanted: how many frames, where that is known.
+        chosen: which frames are taken.
         table_on_stderr: the table at the end, too, as stdout is for an output.
     """
 
-    def __init__(self, wanted: int | None, *, table_on_stderr: bool = False) -> None:
-        self._wanted, self._table_on_stderr = wanted, table_on_stderr
+    def __init__(self, chosen: SourceConfig, *, table_on_stderr: bool = False) -> None:
+        self._chosen, self._table_on_stderr = chosen, table_on_stderr
         self._terminal = sys.stderr.isatty()
         self._bar: Bar | None = None
         self._task: Any = None
@@ -56,7 +57,7 @@ class Progress:
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
-        total = self._wanted or info.frames
+        total = self._total(info)
         if self._terminal:
             self._next_s = now_s + 0.1
             self._draw(summary, total)
@@ -64,6 +65,12 @@ class Progress:
             self._next_s = now_s + PLAIN_EVERY_S
             of = f" of {total}" if total else ""
             say(f"{summary.processed}{of} frames, {summary.fps or 0:.1f} fps")
+
+    def _total(self, info: SourceInfo) -> int | None:
+        """How many frames will come out, as far as known."""
+        wanted, every = self._chosen.frames, self._chosen.every
+        there = None if info.frames is None else -(-info.frames // every)
+        return min((n for n in (wanted, there) if n is not None), default=None)
 
     def sources(self, runs: Sequence[SourceRun]) -> None:
         """Say what changed, and how all sources stand."""

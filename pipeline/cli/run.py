@@ -235,8 +235,8 @@ def run(
                 outcome = execute(sources, whole, lines, context.obj, reload, loading)
                 finish = lines.finish
             else:
-                out, frames = whole.output, whole.source.frames
-                with Progress(frames, table_on_stderr=any_is_stdout(out.json, out.summary, out.trace)) as progress:
+                out, read_as = whole.output, whole.source
+                with Progress(read_as, table_on_stderr=any_is_stdout(out.json, out.summary, out.trace)) as progress:
                     outcome = execute(sources, whole, progress, context.obj, reload, loading)
                 finish = progress.finish
         finish(outcome)

@@ -33,7 +33,7 @@ def stability(
     whole = given.config()
     output = output_path(json)
     cv2.setNumThreads(1)  # the stages are the threads
-    with Progress(whole.source.frames) as progress:
+    with Progress(whole.source) as progress:
         found = measure(source, whole, progress)
     if output is not None:
         write_report(output, found.report)
