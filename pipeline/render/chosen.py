@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from pipeline.types import VOID, Instances, Labels, Scene
+from pipeline.types import VOID, Labels, Scene
 
 
 def without(scene: Scene, hidden: Collection[str]) -> Scene:
@@ -28,18 +28,5 @@ def without(scene: Scene, hidden: Collection[str]) -> Scene:
     if found is not None:
         kept = [i for i, c in enumerate(found.class_ids.tolist()) if found.classes.names[c] not in hidden]
         if len(kept) < len(found):
-            found = _only(found, kept)
+            found = found.take(np.array(kept, np.intp))
     return replace(scene, labels=labels, instances=found)
-
-
-def _only(found: Instances, kept: list[int]) -> Instances:
-    masks = [found.arena[found.offset[i] : found.offset[i + 1]] for i in kept]
-    return Instances(
-        boxes_xyxy=found.boxes_xyxy[kept].reshape(-1, 4),
-        scores=found.scores[kept],
-        class_ids=found.class_ids[kept],
-        crops_px=found.crops_px[kept].reshape(-1, 4),
-        arena=np.concatenate([*masks, np.zeros(0, np.uint8)]),
-        offset=np.cumsum([0, *(mask.size for mask in masks)], dtype=np.int64),
-        classes=found.classes,
-    )
