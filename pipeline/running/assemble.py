@@ -21,7 +21,7 @@ from pipeline.running.messages import Messages, frame_of, leases, looked_at
 from pipeline.timing import timed
 from pipeline.track.keys import Keys
 from pipeline.track.over_time import OverTime, wanted
-from pipeline.types import Decoded, Frame, Inferred, Instances, Labels, Picture, Scene, Sink, Source
+from pipeline.types import Decoded, Frame, Gap, Inferred, Instances, Labels, Picture, Scene, Sink, Source
 
 # What masks are made of is computed where boxes are known, a third of the work before them in the worst case.
 _INFER_TO_POSTPROCESS = 3
@@ -82,7 +82,9 @@ def build_lanes(
     together = min(batch, len(lanes))  # frames of so many sources share a batch
     whole = all(takes_frames(backend) for backend in backends)
     renders = [lane.render for lane in lanes if lane.render is not None]
-    scene = by_source([_scenes(nets, number, lane.source, dropped) for number, lane in enumerate(lanes)])
+    gaps = [_Gaps(lane.source) for lane in lanes]
+    told = [gap.ask if whole else gap.found for gap in gaps]  # where all is one stage, it has one worker
+    scene = by_source([_scenes(nets, number, before, dropped) for number, before in enumerate(told)])
     track = OverTime(config.track, lambda: nets[-1].decoder.conf) if wanted(config.track) else None
     finish = scene if renders or track else _bare(scene)
     infer = Stage(
@@ -97,7 +99,8 @@ def build_lanes(
     if whole:
         stages = [infer]
     else:
-        prepares = [_prepare(backends, preprocessors) for preprocessors in _preprocessors(nets, len(lanes))]
+        each = zip(_preprocessors(nets, len(lanes)), gaps, strict=True)
+        prepares = [_prepare(backends, preprocessors, gap) for preprocessors, gap in each]
         prepare = _stage("preprocess", _each(by_source(prepares)), capacity=max(2, together), of=looked_at)
         decoding = postprocess_workers(workers)
         stages = [prepare, infer, _stage("postprocess", _each(finish), workers=decoding, of=looked_at)]
@@ -141,20 +144,53 @@ def _preprocessors(nets: Sequence[Network], lanes: int) -> Iterator[Sequence[Pre
         yield [net.preprocessor.another() for net in nets]
 
 
-def _prepare(backends: Sequence[Backend], preprocessors: Sequence[Preprocessor]) -> Callable[[Frame], Messages]:
+class _Gaps:
+    """The times in which a source was away, each told with the first frame behind it.
+
+    The source is asked where its frames come in their order: behind several workers another one may be first.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._before = source.gaps_before if isinstance(source, Supervised) else lambda index: ()
+        self._found: dict[int, tuple[Gap, ...]] = {}  # index of a frame -> those before it
+
+    def ask(self, frame: Frame) -> tuple[Gap, ...]:
+        """Those before a frame; for one thread, in the order of the frames."""
+        return self._before(frame.index)
+
+    def find(self, frame: Frame) -> None:
+        """Ask and keep the answer; as `ask`."""
+        if gaps := self.ask(frame):
+            self._found[frame.index] = gaps
+
+    def found(self, frame: Frame) -> tuple[Gap, ...]:
+        """What was kept, once; from any thread."""
+        return self._found.pop(frame.index, ())
+
+
+def _prepare(
+    backends: Sequence[Backend], preprocessors: Sequence[Preprocessor], gaps: _Gaps
+) -> Callable[[Frame], Messages]:
     """Makes a frame into what each network takes: a tensor, or the frame as it is, also where no network looks."""
     whole = [takes_frames(backend) for backend in backends]
-    return lambda frame: tuple(
-        frame if taken or not looked_at(frame) else preprocessor.prepare(frame)
-        for taken, preprocessor in zip(whole, preprocessors, strict=True)
-    )
+
+    def prepare(frame: Frame) -> Messages:
+        gaps.find(frame)
+        return tuple(
+            frame if taken or not looked_at(frame) else preprocessor.prepare(frame)
+            for taken, preprocessor in zip(whole, preprocessors, strict=True)
+        )
+
+    return prepare
 
 
 def _scenes(
-    nets: Sequence[Network], number: int, source: Source, dropped: Callable[[int], Mapping[str, int]]
+    nets: Sequence[Network],
+    number: int,
+    gaps: Callable[[Frame], tuple[Gap, ...]],
+    dropped: Callable[[int], Mapping[str, int]],
 ) -> Callable[[Messages], Scene]:
     """From what the networks said of a frame of source `number` to its scene."""
-    gaps_before = source.gaps_before if isinstance(source, Supervised) else lambda index: ()
 
     def scene(message: Messages) -> Scene:
         instances: Instances | None = None
@@ -167,7 +203,7 @@ def _scenes(
             else:
                 labels = found
         rung = first.prepared.rung if isinstance(first, Inferred) else ""
-        return Scene(frame, instances, labels, dropped(number), gaps_before(frame.index), rung)
+        return Scene(frame, instances, labels, dropped(number), gaps(frame), rung)
 
     return scene
 
