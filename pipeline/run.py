@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -123,7 +124,7 @@ def run(
         for one in runs:
             if (trace := one.open_trace()) is not None:
                 closing.enter_context(trace)
-        if len(runs) == 1 and Path(runs[0].spec).is_file():  # a pipe may keep its reader waiting
+        if len(runs) == 1 and os.path.isfile(runs[0].spec):  # a pipe may keep its reader waiting
             closing.push(runs[0].source)
             runs[0].source.begin()
         nets, ladder = loading.result(lambda told: watch.noted([told]))

@@ -55,6 +55,13 @@ def test_two_runs_give_the_same_bytes(models: tuple[Path, Path], clip: Path, tmp
     assert b"timing" not in first
 
 
+def test_the_name_of_a_source_may_be_longer_than_that_of_a_file(models: tuple[Path, Path], tmp_path: Path) -> None:
+    drawn = f"lavfi:testsrc=size=64x48:rate=30{',hue=h=0' * 40}"
+    said = dashmask("run", drawn, "-m", models[1], "--frames", 3, "--json", tmp_path / "o.jsonl")
+    assert said.code == 0, said.err
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 3
+
+
 def test_start_every_and_frames_choose(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     words = ("--start", 0.5, "--every", 4, "--frames", 3, "--json", tmp_path / "o.jsonl")
     assert dashmask("run", clip, "-m", models[1], *words).code == 0

@@ -221,9 +221,9 @@ def _check_source(source: Name | None, path: Path) -> None:
     if source is None:
         return
     read = Path(source)
-    if any(letter in str(source) for letter in "*?[") and not read.exists():
+    if any(letter in str(source) for letter in "*?[") and not os.path.exists(read):
         read = read.parent  # a glob: its folder must not be filled with pictures
-    if read.exists() and path.resolve() == read.resolve():
+    if os.path.exists(read) and path.resolve() == read.resolve():  # os.path: pathlib raises where a name is too long
         raise SinkError(f"{path} is what is read: it would be overwritten", hint="give the output another name")
 
 
