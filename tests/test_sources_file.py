@@ -338,7 +338,8 @@ def test_a_start_behind_the_end_says_where_the_end_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"start_s": -1}, "-1"), ({"fps": 0}, "0"), ({"fps": float("nan")}, "nan")]
+    ("options", "says"),
+    [({"start_s": -1}, "-1"), ({"fps": 0}, "0"), ({"fps": 0.0004}, "0.0004"), ({"fps": float("nan")}, "nan")],
 )
 def test_options_out_of_range_are_refused(options: dict[str, float], says: str) -> None:
     with pytest.raises(SourceError, match=says):

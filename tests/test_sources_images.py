@@ -185,7 +185,8 @@ def test_times_that_do_not_fit_the_images_are_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "data", ["a.png", "b.png", "c.png"])
     (tmp_path / "timestamps.txt").write_text("1.0\n2.0\n")
     assert "2 times for 3 images" in refusal(folder).message
-    for nonsense in ("yesterday\n1.0\n2.0\n", "2011-09-26 25:02:00\n1\n2\n", "inf\n1\n2\n", "nan\n1\n2\n"):
+    zone = "2011-09-26 13:02:25+02:00\n1\n2\n"
+    for nonsense in ("yesterday\n1.0\n2.0\n", "2011-09-26 25:02:00\n1\n2\n", "inf\n1\n2\n", "nan\n1\n2\n", zone):
         (tmp_path / "timestamps.txt").write_text(nonsense)
         assert "something else than times" in refusal(folder).message
 

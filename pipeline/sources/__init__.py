@@ -26,6 +26,7 @@ from pipeline.types import Source
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm", ".jp2")
 )
+LEAST_FPS = 0.001  # a rate becomes a fraction over 1001 at most
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -70,8 +71,8 @@ def open_source(spec: str, options: SourceOptions | None = None) -> Source:
         raise SourceError("the name of the source is empty", hint="is a variable of the shell empty?")
     if options.start_s < 0:
         raise SourceError(f"start {options.start_s:g} s is before the first frame", hint="give 0 or more")
-    if options.fps is not None and not 0 < options.fps < float("inf"):
-        raise SourceError(f"{options.fps:g} frames a second is no frame rate", hint="give more than 0")
+    if options.fps is not None and not LEAST_FPS <= options.fps < float("inf"):
+        raise SourceError(f"{options.fps:g} frames a second is no frame rate", hint=f"give {LEAST_FPS} or more")
     kind = next(kind for kind in SOURCES if kind.matches(spec))
     module, name = kind.reader.split(":")
     source: Source = getattr(importlib.import_module(module), name)(**kind.arguments(spec, options))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -152,7 +152,7 @@ def _stamps(file: Path, paths: list[Path]) -> list[int]:
     try:
         stamps = [_nanoseconds(lines[row]) for row in rows]
         return [stamp - stamps[0] for stamp in stamps]
-    except (ValueError, OverflowError, InvalidOperation):
+    except (ValueError, TypeError, ArithmeticError):  # TypeError: a time with a zone
         raise SourceError(
             f"{file} holds something else than times", hint="a line is 2011-09-26 13:02:25.594360375, or seconds"
         ) from None
