@@ -119,6 +119,14 @@ def test_sound_that_does_not_fit_is_left_out_and_said_so(tmp_path: Path) -> None
         assert len(container.streams) == 1
 
 
+def test_sound_of_a_codec_that_nobody_knows_is_left_out_and_said_so(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", "libopus")
+    source.write_bytes(source.read_bytes().replace(b"Opus", b"Nobo"))
+    sink = save(tmp_path / "out.mp4", of_clip(source), audio_from=source)
+    assert sink.notes == [f"no sound: {source} cannot be read for it: its codec is not known here"]
+    assert len(times_of(tmp_path / "out.mp4")) == 100
+
+
 def test_the_privacy_preset_keeps_no_voices(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4", "aac")
     for out, preset in (("kept.mp4", ()), ("silent.mp4", ("--config", "privacy"))):

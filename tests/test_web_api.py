@@ -151,6 +151,12 @@ def test_a_clip_that_is_too_long_or_asked_for_as_one_png_is_refused(api: Running
         assert (refused.status, "a clip" in refused.json["what"]) == (422, True)
 
 
+def test_a_clip_of_a_codec_that_nobody_knows_is_refused(api: Running, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", "libx264").read_bytes()
+    refused = segment(api, clip.replace(b"avc1", b"nobo"))
+    assert (refused.status, "nothing here decodes" in refused.json["what"]) == (422, True)
+
+
 @pytest.mark.parametrize(
     ("query", "accept", "kind"),
     [

@@ -29,6 +29,7 @@ class Sound:
     Raises:
         av.FFmpegError: the file cannot be opened.
         LookupError: it has no sound.
+        ValueError: sound of a codec that FFmpeg does not know.
     """
 
     def __init__(self, path: Path, start_s: float, times: Presentation) -> None:
@@ -38,6 +39,9 @@ class Sound:
             self._container.close()
             raise LookupError(f"{path} has no sound")
         self._track = tracks[0]
+        if self._track.codec_context is None:
+            self._container.close()
+            raise ValueError("its codec is not known here")
         self.codec = self._track.codec_context.name
         self.ticks_hz = Fraction(self._track.time_base or 1).denominator  # of its times
         self._start_s, self._times = start_s, times

@@ -54,8 +54,10 @@ def look_at(data: bytes, most_px: float) -> Upload:
         allowed = {"format_whitelist": _ALLOWED, "max_pixels": str(int(most_px))}
         with open_media(io.BytesIO(data), options=allowed) as container:
             kind, suffix = _KINDS[container.format.name]
-            stream = container.streams.video[0].codec_context
-            width, height = stream.width, stream.height
+            context = container.streams.video[0].codec_context
+            if context is None:
+                raise SourceError("the upload is coded in a way that nothing here decodes", hint=_EXPECTED)
+            width, height = context.width, context.height
     except (av.FFmpegError, ValueError, IndexError, KeyError):
         raise SourceError("the upload is neither a picture nor a clip", hint=_EXPECTED) from None
     if not width or not height or width * height > most_px:
