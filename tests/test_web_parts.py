@@ -19,7 +19,7 @@ import pytest
 from web_server import Running, served
 
 from pipeline.cli.web_option import with_address
-from pipeline.config import Config, RenderConfig, WebConfig
+from pipeline.config import Config, OutputConfig, RenderConfig, WebConfig
 from pipeline.errors import ConfigError, SinkError
 from pipeline.flow import Pool
 from pipeline.image import Image
@@ -27,7 +27,9 @@ from pipeline.live.state import SourceState
 from pipeline.records import record_of
 from pipeline.render import Renderer
 from pipeline.render.chosen import without
+from pipeline.running.capture import open_supervised
 from pipeline.running.page import RunPage
+from pipeline.running.source_run import SourceRun
 from pipeline.serve.address import Address, listen, parse_address, token_for
 from pipeline.serve.encoding import jpeg, shrunk
 from pipeline.serve.recorder import Recorder
@@ -104,8 +106,9 @@ def test_a_browser_keeps_the_token_as_a_cookie_and_out_of_the_address(guarded: R
     assert "SameSite=strict" in rules
     assert guarded.ask("/metrics", headers={"Cookie": cookie}).status == 200
     assert guarded.ask("/metrics", headers={"Cookie": cookie[:-1]}).status == 401
-    foreign = {"Cookie": cookie, "Origin": "https://evil.example"}
-    assert guarded.ask("/classes", "PUT", {"hidden": []}, foreign).status == 403
+    for foreign in ("https://evil.example", "null", "http://["):
+        asked = {"Cookie": cookie, "Origin": foreign}
+        assert guarded.ask("/classes", "PUT", {"hidden": []}, asked).status == 403
 
 
 def test_an_address_that_others_reach_has_a_token_and_says_it_once(models: tuple[Path, Path]) -> None:
@@ -330,6 +333,19 @@ def test_a_recording_that_cannot_be_written_ends_and_the_run_goes_on(drive: Scen
     assert len(list((tmp_path / "sub").glob("a-*.jsonl"))) == 2
     with pytest.raises(SinkError, match="off"):
         Recorder(None, "a", lambda stem, first: []).start()
+
+
+def test_a_recording_of_a_codec_that_is_none_leaves_no_file(drive: Scene, tmp_path: Path) -> None:
+    web = WebConfig(address="127.0.0.1:0", recordings=str(tmp_path))
+    config = Config(output=OutputConfig(codec="none-such"), web=web)
+    with RunPage(config, [SourceRun("demo", "demo", open_supervised("demo", config), config.output)]) as page:
+        recorder = page.sink(0)[1]()
+        assert isinstance(recorder, Recorder)
+        recorder.start()
+        recorder.write(Picture(drive, drive.frame.image))
+        recorder.close(True)
+    assert "none-such" in recorder.state()["reason"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_source_that_is_live_while_nothing_comes_out_counts_as_stalled() -> None:

@@ -145,9 +145,9 @@ def _recording(config: Config, stem: Path, first: Picture) -> list[Sink]:
     from pipeline.sinks.video import VideoSink
 
     out = config.output
-    video = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
-    records = JsonlSink(stem.with_name(f"{stem.name}.jsonl"), out.timing)
-    return [VideoSink(stem.with_name(f"{stem.name}.mp4"), video, start_s=first.scene.frame.pts_s), records]
+    told = VideoConfig(codec=out.codec, crf=out.crf, preset=out.preset)
+    video = VideoSink(stem.with_name(f"{stem.name}.mp4"), told, start_s=first.scene.frame.pts_s)
+    return [video, JsonlSink(stem.with_name(f"{stem.name}.jsonl"), out.timing)]
 
 
 def _drops(one: SourceRun) -> Mapping[str, int]:
