@@ -52,31 +52,41 @@ def networks(config: Config, scale: float = 1.0) -> tuple[Network, ...]:
         ModelError, BackendError, ConfigError: a model that is missing, broken or that nothing here can run.
     """
     cards = [replace(card, input=scaled(input_for(card, config.input), scale)) for card in read_cards(config)]
-    made = []
-    for card in cards:
-        rules = decode_config(config, card, len(cards))
-        preprocessor, decode = Preprocessor(card.input, Pool), decoder(card, rules)
-        selection = select(
-            card,
-            backend=config.backend.name,
-            require=config.backend.require,
-            workers=config.backend.workers,
-            threads=config.backend.threads,
-            precision=config.backend.precision,
-            way=config.backend.way,
-            task=frame_task(preprocessor, decode, rules),
-            verified=None if config.backend.unverified else gate,
-        )
-        selection = replace(selection, backend=_restarting(card, selection.backend))
-        if config.backend.unverified and (reason := gate(card, selection.backend)):
-            selection = replace(selection, notes=(*selection.notes, f"used unverified: {reason}"))
-        if not config.model:
-            free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
-            notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
-            selection = replace(selection, notes=notes)
-        made.append(Network(card, selection, preprocessor, Replaceable(decode, config.decode.conf)))
+    made: list[Network] = []
+    try:
+        for card in cards:
+            made.append(_network(config, card, len(cards)))
+    except BaseException:
+        for net in made:
+            net.selection.backend.close()
+        raise
     trim()
     return tuple(made)
+
+
+def _network(config: Config, card: Card, networks: int) -> Network:
+    """One of so many networks of a run."""
+    rules = decode_config(config, card, networks)
+    preprocessor, decode = Preprocessor(card.input, Pool), decoder(card, rules)
+    selection = select(
+        card,
+        backend=config.backend.name,
+        require=config.backend.require,
+        workers=config.backend.workers,
+        threads=config.backend.threads,
+        precision=config.backend.precision,
+        way=config.backend.way,
+        task=frame_task(preprocessor, decode, rules),
+        verified=None if config.backend.unverified else gate,
+    )
+    selection = replace(selection, backend=_restarting(card, selection.backend))
+    if config.backend.unverified and (reason := gate(card, selection.backend)):
+        selection = replace(selection, notes=(*selection.notes, f"used unverified: {reason}"))
+    if not config.model:
+        free = "" if FREE == BEST else f"; --model {FREE} is free of such terms"
+        notes = (f"no --model, so {card.name}, trained on {card.licence}{free}", *selection.notes)
+        selection = replace(selection, notes=notes)
+    return Network(card, selection, preprocessor, Replaceable(decode, config.decode.conf))
 
 
 def _restarting(card: Card, running: Backend) -> Backend:

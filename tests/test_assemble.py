@@ -10,12 +10,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from engines.backends.base import Options, Ticket
 from engines.backends.null import NullBackend
-from pipeline.config import Config, OutputConfig
+from engines.select import Selection, select
+from pipeline.config import Config, DecodeConfig, OutputConfig
+from pipeline.errors import ConfigError
 from pipeline.flow import Pool
 from pipeline.image import Image
 from pipeline.networks import Network, networks
@@ -187,6 +190,24 @@ def test_frames_that_no_network_looks_at_pass_in_their_place(models: tuple[Path,
     assert [frame_of(row).index for row in step.drain()] == [4, 5]
     assert [frame_of(row).index for row in step.drain()] == [6, 7]
     assert list(step.drain()) == []
+
+
+def test_a_network_that_is_open_is_closed_where_the_next_one_cannot_be(
+    models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def watched(*args: Any, **told: Any) -> Selection:
+        selection = select(*args, **told)
+        monkeypatch.setattr(selection.backend, "close", lambda: events.append("closed"))
+        events.append("opened")
+        return selection
+
+    monkeypatch.setattr("pipeline.networks.select", watched)
+    config = msgspec.structs.replace(configured(models), decode=DecodeConfig(classes=("unicorn",)))
+    with pytest.raises(ConfigError, match="unicorn"):
+        networks(config)
+    assert events == ["opened", "closed"]
 
 
 def test_the_null_backend_runs_every_stage(models: tuple[Path, Path], clip: Path) -> None:

@@ -136,7 +136,8 @@ def open_ladder(config: Config) -> Ladder:
             for scale in sorted(set(config.budget.scales), reverse=True):
                 nets = networks(chosen, scale)
                 name = f"{scale:.0%}" + (f" {backend}" if config.budget.backends else "")
-                opened.append(Rung(name, nets, _warm(nets)))
+                opened.append(Rung(name, nets, cost_ms=0.0))  # to be closed, whatever warming meets
+                opened[-1] = replace(opened[-1], cost_ms=_warm(nets))
         rungs = [opened[0]]
         for rung in sorted(opened[1:], key=lambda one: -one.cost_ms):
             if rung.cost_ms < _CHEAPER * rungs[-1].cost_ms:
