@@ -21,11 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import EvidenceConfig
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, SinkError
 from pipeline.evidence.conditions import COMPARE, check_classes, parse
 from pipeline.evidence.sink import EvidenceSink
 from pipeline.evidence.watching import Watcher
 from pipeline.image import Image
+from pipeline.sinks.codecs import VideoConfig
 from pipeline.types import Classes, Frame, Instances, Labels, Picture, Scene
 
 CLASSES = Classes(("person", "car"), ((220, 20, 60), (0, 0, 142)))
@@ -153,6 +154,14 @@ def test_an_error_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
     assert indices(folder)[-1] == 29
     assert len(times_s(folder / "video.mp4")) == len(indices(folder))
     assert not folders(tmp_path / "b")
+
+
+def test_an_encoder_that_refuses_is_told_in_a_sentence(tmp_path: Path) -> None:
+    box = EvidenceSink(tmp_path, EvidenceConfig(), (parse("error"),), video=VideoConfig(preset="none-such"))
+    with pytest.raises(SinkError, match="libx264 does not take these pictures"):
+        box.write(picture(0))
+    box.close(False)
+    assert folders(tmp_path) == []
 
 
 def test_memory_does_not_grow_and_short_memory_is_told(tmp_path: Path) -> None:

@@ -47,6 +47,11 @@ class Ring:
         self.size = 0  # bytes
         self.short = False  # whether memory did not suffice for keep_s at some time
 
+    @property
+    def last(self) -> Moment | None:
+        """That of the newest frame; None: there is none yet."""
+        return next((stretch.moments[-1] for stretch in reversed(self.stretches) if stretch.moments), None)
+
     def begin(self, ticks: int, clock_s: float) -> None:
         """A frame comes that is decodable on its own."""
         self.stretches.append(Stretch(ticks, clock_s))

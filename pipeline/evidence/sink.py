@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.evidence.watching import Watcher
 from pipeline.image import Image
 from pipeline.records import encode_record
 from pipeline.sinks.codecs import FINEST, VideoConfig, codec_named
-from pipeline.sinks.packets import PacketEncoder
+from pipeline.sinks.packets import Packet, PacketEncoder
 from pipeline.sinks.presentation import Presentation
 from pipeline.types import Picture
 
@@ -98,7 +99,7 @@ class EvidenceSink:
         if key:
             self._ring.begin(ticks, clock_s)
             self._key_ticks = ticks + max(1, round(Fraction(_STRETCH_S) / self._times.clock))
-        packets = list(self._encoder.encode(image, ticks, key))
+        packets = self._encoded(image, ticks, key)
         bare = replace(scene.frame, image=_NOTHING, truth=None)
         moment = Moment(ticks, clock_s, encode_record(scene, self._timing), bare, done_s, scene.dropped)
         self._ring.add(moment, packets)
@@ -114,8 +115,8 @@ class EvidenceSink:
         """End what is being saved; after an error save the last seconds, where that was asked for."""
         if self._encoder is None:
             return
-        if not whole and self._at_errors and self._saving is None and self._ring.stretches:
-            self._begin(self._at_errors, "the run ended with an error", self._ring.stretches[-1].moments[-1])
+        if not whole and self._at_errors and self._saving is None and (last := self._ring.last) is not None:
+            self._begin(self._at_errors, "the run ended with an error", last)
         if self._saving is not None:
             self._end(self._saving, "the run ended" if whole else "the run ended with an error", flush=True)
         if self._ring.short:
@@ -131,6 +132,16 @@ class EvidenceSink:
         self._times = Presentation(frame, 0.0, self._rate, finest=FINEST.get(self._codec))
         self._first = image
         self._encoder = PacketEncoder(self._codec, self._video, image, self._times.clock, self._rate)
+
+    def _encoded(self, image: Image, ticks: int, key: bool) -> list[Packet]:
+        assert self._encoder is not None
+        try:
+            return list(self._encoder.encode(image, ticks, key))
+        except _REFUSED as error:
+            raise SinkError(
+                f"evidence: {self._codec} does not take these pictures: {error}",
+                hint="try another codec; libx264 always works",
+            ) from error
 
     def _happened(self, text: str, seen: str, moment: Moment) -> None:
         if self._saving is not None:
@@ -182,7 +193,8 @@ class EvidenceSink:
     def _end(self, saving: Saving, ended: str, flush: bool = False) -> None:
         assert self._encoder is not None
         if flush:
-            self._take(saving, None, list(self._encoder.flush()))
+            with suppress(*_REFUSED):  # an encoder that has failed, which is told, holds nothing
+                self._take(saving, None, list(self._encoder.flush()))
             if self._saving is None:
                 return
         self._saving = None
