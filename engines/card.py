@@ -39,9 +39,9 @@ _READ = (
 METADATA_KEY = "dashmask"  # of an ONNX file: a card as YAML
 
 
-def find_card(name: str | Path, *, card: Path | None = None, card_dirs: Sequence[Path] = ()) -> Card:
+def find_card(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Card:
     """The card of the model that a user named; see find_model and read_card."""
-    return read_card(find_model(name, card_dirs=card_dirs), card=card, card_dirs=card_dirs)
+    return read_card(find_model(name, card_dirs=card_dirs), card_dirs=card_dirs)
 
 
 def read_card(path: str | Path, *, card: Path | None = None, card_dirs: Sequence[Path] = ()) -> Card:

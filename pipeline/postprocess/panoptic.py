@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.types import VOID, Classes, Instances, Labels, Panoptic
 
 # Those of panopticapi's combine_semantic_and_instance_predictions.py.
-LEAST_SCORE = 0.5
-LEAST_LEFT = 0.5
+LEAST_SCORE = 0.5  # of objects
+LEAST_LEFT = 0.5  # an object goes if less than this share of it is free
 LEAST_STUFF_PX = 64 * 64
 
 
@@ -22,8 +22,6 @@ def merge_panoptic(
     classes: Classes,
     *,
     frame_hw: tuple[int, int],
-    least_score: float = LEAST_SCORE,
-    least_left: float = LEAST_LEFT,
     least_stuff_px: int = LEAST_STUFF_PX,
 ) -> Panoptic:
     """Objects first, the best on top; what they leave is filled from the label map (Kirillov et al. 2019, section 6).
@@ -35,8 +33,6 @@ def merge_panoptic(
         stuff: likewise for each class of the labels; what can be counted is VOID here: the instances bring it.
         classes: of the result.
         frame_hw: pixels.
-        least_score: of objects.
-        least_left: an object goes if less than this share of it is free.
         least_stuff_px: smaller areas of a class of the label map are left out.
 
     Returns:
@@ -47,13 +43,13 @@ def merge_panoptic(
     for row in range(0 if instances is None else len(instances)):
         assert instances is not None
         class_id = things[int(instances.class_ids[row])]
-        if class_id == VOID or instances.scores[row] < least_score:
+        if class_id == VOID or instances.scores[row] < LEAST_SCORE:
             continue
         x0, y0, x1, y1 = instances.crops_px[row].tolist()
         inside, below = instances.mask(row) != 0, segments[y0:y1, x0:x1]
         free = inside & (below == 0)
         left = np.count_nonzero(free)
-        if left == 0 or left < least_left * np.count_nonzero(inside):
+        if left == 0 or left < LEAST_LEFT * np.count_nonzero(inside):
             continue
         class_ids.append(class_id)
         below[free] = len(class_ids)

@@ -12,6 +12,7 @@ from pipeline.types import Labels
 
 U8 = NDArray[np.uint8]
 
+_LEAST_SEEN = 0.002  # of the frame: less of a class is not in the legend
 _STRIP = 1 << 18  # pixels worked on at a time: what stays in a core's cache
 
 
@@ -67,8 +68,8 @@ def every_second(ids: U8) -> U8:
     return ids.view("<u2")[::2].astype(np.uint8)
 
 
-def classes_seen(labels: Labels, least: float = 0.002, step_px: int = 8) -> list[int]:
-    """Classes that cover at least a share of the frame, by every step_px-th pixel across and down."""
-    sample = labels.map[::step_px, ::step_px].ravel()
+def classes_seen(labels: Labels) -> list[int]:
+    """Classes that cover more than _LEAST_SEEN of the frame, by every eighth pixel across and down."""
+    sample = labels.map[::8, ::8].ravel()
     counts = np.bincount(sample, minlength=256)[: len(labels.classes)]
-    return np.flatnonzero(counts > least * sample.size).tolist()
+    return np.flatnonzero(counts > _LEAST_SEEN * sample.size).tolist()

@@ -20,13 +20,12 @@ Entry = tuple[str, Rgb]
 class Legend:
     """Which classes are in the picture: of the labels first, then of the instances, each in the model's order."""
 
-    def __init__(self, hold_s: float = _HOLD_S) -> None:
-        self._hold_s = hold_s
+    def __init__(self) -> None:
         self._seen: dict[tuple[int, int, str, Rgb], float] = {}  # rank and entry -> pts_s when last seen
         self._now_s = float("-inf")
 
     def update(self, scene: Scene, hidden: Collection[str] = ()) -> list[Entry]:
-        """The entries for a scene: what is in it and what was there less than hold_s ago, each name once.
+        """The entries for a scene: what is in it and what was there less than _HOLD_S ago, each name once.
 
         Args:
             scene: as it is drawn.
@@ -44,7 +43,7 @@ class Legend:
         for group, classes, ids in found:
             for i in ids:
                 self._seen[group, i, classes.names[i], classes.colours[i]] = now_s
-        self._seen = {key: at_s for key, at_s in self._seen.items() if now_s - at_s <= self._hold_s}
+        self._seen = {key: at_s for key, at_s in self._seen.items() if now_s - at_s <= _HOLD_S}
         by_name: dict[str, Rgb] = {}
         for _, _, name, rgb in sorted(self._seen):
             if name not in hidden:
