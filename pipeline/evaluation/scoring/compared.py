@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,13 +51,4 @@ def _labels(labels: Labels, to: Sequence[int], mapping: Mapping) -> Labels:
 def _objects(instances: Instances, to: Sequence[int], mapping: Mapping) -> Instances:
     class_ids = np.array([*to, VOID], np.int32)[instances.class_ids]
     rows = np.flatnonzero(class_ids != VOID)
-    masks = [instances.mask(row).ravel() for row in rows.tolist()]
-    return Instances(
-        instances.boxes_xyxy[rows],
-        instances.scores[rows],
-        class_ids[rows],
-        instances.crops_px[rows],
-        np.concatenate([*masks, np.empty(0, np.uint8)]),
-        np.cumsum([0, *(len(mask) for mask in masks)], dtype=np.int64),
-        _classes(mapping),
-    )
+    return replace(instances.take(rows), class_ids=class_ids[rows], classes=_classes(mapping))
