@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from engines.card import METADATA_KEY
+from engines.model_file import write_model
 from pipeline.errors import ModelError
 
 Precision = Literal["fp32", "fp16"]
@@ -90,13 +90,7 @@ def export_net(
     model.metadata_props.add(key=METADATA_KEY, value=card)
     onnx.checker.check_model(model, full_check=True)
     out = Path(out)
-    unfinished = out.with_name(f"{out.name}.part")
-    try:
-        unfinished.write_bytes(model.SerializeToString())
-        os.replace(unfinished, out)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ModelError(f"{out}: cannot be written: {error.strerror}") from error
+    write_model(model.SerializeToString(), out)
     return out
 
 

@@ -1,8 +1,9 @@
-"""From what a user typed to an ONNX file, or a sentence that helps."""
+"""The file of a model: from what a user typed to it, or a sentence that helps; and written whole."""
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,3 +65,18 @@ def _nearest(path: Path, card_dirs: Sequence[Path]) -> str:
     if any((cards / f"{path.stem}.yaml").is_file() for cards in card_dirs):
         return f"its card is part of this package, its weights are not: put {path.stem}.onnx there"
     return f"{folder} holds {', '.join(there[:8])}" if there else f"{folder} holds no .onnx file"
+
+
+def write_model(data: bytes, out: Path) -> None:
+    """Write a model's file, whole or not at all.
+
+    Raises:
+        ModelError: it cannot be written.
+    """
+    unfinished = out.with_name(f"{out.name}.part")
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, out)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ModelError(f"{out}: cannot be written: {error.strerror}") from error

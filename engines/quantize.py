@@ -11,7 +11,6 @@ import contextlib
 import inspect
 import io
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -199,18 +198,3 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.disable(before)
         root.removeHandler(silent)
-
-
-def replace_file(made: Path, out: Path) -> None:
-    """Put a finished file where it belongs, whole or not at all.
-
-    Raises:
-        ModelError: it cannot be written.
-    """
-    unfinished = out.with_name(f"{out.name}.part")
-    try:
-        unfinished.write_bytes(made.read_bytes())
-        os.replace(unfinished, out)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ModelError(f"{out}: cannot be written: {error.strerror}") from error

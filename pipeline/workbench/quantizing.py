@@ -16,8 +16,9 @@ from engines.backends.onnxruntime import open_exact
 from engines.card import find_card, read_card
 from engines.card_text import card_as_yaml
 from engines.checks import CHECKS, judge, limits_for
+from engines.model_file import write_model
 from engines.probe import why_not
-from engines.quantize import Method, Quantizer, choose, replace_file
+from engines.quantize import Method, Quantizer, choose
 from engines.select import opener
 from engines.verification import Verification, store_verification
 from pipeline.config import InputConfig
@@ -115,7 +116,7 @@ def quantize_model(wanted: Wanted, say: Callable[[str], None] = lambda line: Non
             relaxed = _relaxed(card, verifications)
             text = card_as_yaml(card, {"precision": "int8", "quantized": about}, {"int8": relaxed} if relaxed else {})
             quantizer.write(made, best.left_float, text)
-            replace_file(made, out)
+            write_model(made.read_bytes(), out)
             stored, verifications = _kept(read_card(out), verifications)
         return Quantized(
             None if refused else out,
