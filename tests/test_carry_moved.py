@@ -89,6 +89,8 @@ def test_what_leaves_the_picture_is_gone_and_an_object_without_a_mask_keeps_its_
     assert moved.scores.tolist() == found.scores[1:].tolist()
     assert moved.full_mask(0, HW)[100:140, 0:30].all()
     assert moved.mask(1).size == 0
+    right = FlowMotion(-flow, np.full((24, 32), 255, np.uint8), HW)
+    assert len(MovedObjects(one_object(292, 50, 28), HW)(right)) == 0
     nothing = MovedObjects(found.take(np.array([], np.intp)), HW)(motion)
     assert len(nothing) == 0
     assert nothing.boxes_xyxy.shape == (0, 4)
