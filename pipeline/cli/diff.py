@@ -108,7 +108,7 @@ def _say(whole: Difference, beyond: list[str]) -> None:
     console = Console()
 
     def say(line: str) -> None:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     say(f"{whole.both} frames in both, {whole.only[0]} only in A, {whole.only[1]} only in B{_only(whole)}")
     if whole.elsewhere_first is not None:
@@ -151,13 +151,15 @@ def _only(whole: Difference) -> str:
 
 
 def _objects(whole: Difference) -> Any:
+    from rich.markup import escape
+
     from pipeline.cli.table import plain_table
 
     a, b = whole.objects
     table = plain_table("objects", "A", "B", "", numbers_from=1)
     for name in sorted(a.keys() | b.keys()):
         apart = b[name] - a[name]
-        table.add_row(name, str(a[name]), str(b[name]), f"{apart:+d}" if apart else "")
+        table.add_row(escape(name), str(a[name]), str(b[name]), f"{apart:+d}" if apart else "")
     return table
 
 

@@ -125,6 +125,6 @@ def eval(
     if (times := film_table(what)) is not None:
         console.print(times)
     for line in (*film_lines(what), *lines(what)):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     if evaluation.interrupted:
         say("stopped before the last image: these are the figures of those before it")

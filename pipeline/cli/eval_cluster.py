@@ -47,4 +47,4 @@ def evaluated(
     for table in tables(what):
         console.print(table)
     for line in lines(what):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)

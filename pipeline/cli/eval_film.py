@@ -81,9 +81,11 @@ def replayed(
         if table is not None:
             console.print(table)
     left_out = what["left_out"]["count"]
-    console.print(f"{what['images']} images from {replay}, {left_out} left out; no network ran", soft_wrap=True)
+    told = f"{what['images']} images from {replay}, {left_out} left out; no network ran"
+    console.print(told, soft_wrap=True, markup=False)
     if "assumed" in what:
-        console.print(f"{what['assumed']}; workers=N in --what-if says another number", soft_wrap=True)
+        told = f"{what['assumed']}; workers=N in --what-if says another number"
+        console.print(told, soft_wrap=True, markup=False)
 
 
 def film_table(what: Mapping[str, Any]) -> Table | None:

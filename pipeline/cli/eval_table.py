@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from pipeline.cli.table import plain_table
 from pipeline.evaluation.report.said import unmapped
 
@@ -32,7 +34,7 @@ def _labels(what: Mapping[str, Any]) -> Table:
     for name, figures in what["classes"].items():
         share = figures["pixels"] / what["pixels"]["scored"] if what["pixels"]["scored"] else None
         shown = (figures["IoU"], figures["Dice"], figures["accuracy"], share)
-        table.add_row(name, *map(_percent, shown))
+        table.add_row(escape(name), *map(_percent, shown))
     table.add_section()
     means = (what["mIoU"], what["mean_Dice"], what["class_accuracy"])
     table.add_row("mean", *map(_percent, means), "")
@@ -54,7 +56,7 @@ def _objects(what: Mapping[str, Any]) -> Table:
         shown = [what[kind]["classes"][name][key] for kind in kinds for key in ("AP", "AP50")] + [figures["AR100"]]
         if painted:
             shown.append(what["classes"][name]["IoU"])
-        table.add_row(name, *map(_percent, shown), str(figures["truth"]))
+        table.add_row(escape(name), *map(_percent, shown), str(figures["truth"]))
     table.add_section()
     shown = [what[kind][key] for kind in kinds for key in ("AP", "AP50")] + [last["AR100"]]
     if painted:

@@ -58,7 +58,14 @@ def fetch_offer(
         _list(console, kind, among)
         return
     offer = offered(name, among)
-    console.print(f"{offer.name}: {offer.what}", f"terms: {offer.terms}", sep="\n", soft_wrap=True, highlight=False)
+    console.print(
+        f"{offer.name}: {offer.what}",
+        f"terms: {offer.terms}",
+        sep="\n",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
     if not yes:
         raise DataError(f"{offer.name} is fetched on these terms only", hint="agree to them with --yes")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.table import plain_table
@@ -42,7 +43,7 @@ def rows(runs: Sequence[SourceRun], fps: dict[str, float]) -> Table:
     for one in runs:
         state = one.source.state
         colour = COLOURS[state.state]
-        table.add_row(one.name, f"[{colour}]{_state(state)}[/{colour}]", *_figures(one, fps))
+        table.add_row(escape(one.name), f"[{colour}]{_state(state)}[/{colour}]", *_figures(one, fps))
     return table
 
 

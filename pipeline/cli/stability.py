@@ -23,6 +23,7 @@ def stability(
 
     import cv2
     from rich.console import Console
+    from rich.markup import escape
 
     from pipeline.cli.progress import Progress, say
     from pipeline.cli.settings import output_path
@@ -43,7 +44,7 @@ def stability(
         return
     table = plain_table("class", "IoU with the frame before", numbers_from=1)
     for name, iou in what["IoU"].items():
-        table.add_row(name, _percent(iou))
+        table.add_row(escape(name), _percent(iou))
     table.add_section()
     table.add_row("mean", _percent(what["mean_iou"]))
     table.add_row("mean, without occlusions", _percent(what["mean_iou_seen"]))

@@ -30,6 +30,7 @@ def train(
     Example: [bold]dashmask train --config enet-camvid --set roots.camvid=data/CamVid[/bold]
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from pipeline.cli.progress import say
     from pipeline.cli.table import plain_table
@@ -60,7 +61,7 @@ def train(
         prefix = "val_iou_"
         for key, value in best.items():
             if key.startswith(prefix):
-                table.add_row(key.removeprefix(prefix), f"{value:.3f}")
+                table.add_row(escape(key.removeprefix(prefix)), f"{value:.3f}")
         table.add_row("mean", f"{best['val_mean_iou']:.3f}")
         Console().print(table)
         say(f"best mean IoU {trained.best_mean_iou:.3f} in epoch {trained.best_epoch} of {trained.epochs}")
