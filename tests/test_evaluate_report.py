@@ -18,6 +18,7 @@ from tiny_models import yolo_seg
 from pipeline.evaluation.evaluate import evaluate, evaluation_report
 from pipeline.evaluation.report import Worst, write_page
 from pipeline.evaluation.report.page import html
+from pipeline.evaluation.report.said import unmapped
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
@@ -137,3 +138,12 @@ def test_an_evaluation_with_nothing_to_measure_is_still_a_page(tmp_path: Path) -
     worst = Worst()
     what = evaluation_report(evaluate(labelled(Marked([marked([], [])])), config(model), Quiet(), seen=worst))
     assert "What was left out" in html(what, worst)
+
+
+def test_of_many_classes_without_a_place_in_the_table_the_largest_are_named() -> None:
+    counts = {f"class {number}": number for number in range(1, 8)}
+    pixels = {"scored": 1, "void": 0, "unmapped": {"truth": counts, "predicted": {"mauve": 3}}}
+    many, one, objects = unmapped({"pixels": pixels, "objects": {"unmapped": {"truth": counts}}}, 2)
+    assert many == "not scored, the mapping leaves them out: class 7 7 px, class 6 6 px and 5 more classes"
+    assert one == "counted as misses: mauve 3 px"
+    assert objects.endswith(": 7 class 7, 6 class 6 and 5 more classes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -66,16 +66,20 @@ def unmapped(what: Mapping[str, Any], most: int = 5) -> list[str]:
     said = []
     for side, text in (("truth", "not scored, the mapping leaves them out"), ("predicted", "counted as misses")):
         if pixels := what["pixels"]["unmapped"][side]:
-            said.append(f"{text}: {', '.join(f'{name} {count} px' for name, count in pixels.items())}")
+            said.append(f"{text}: {_largest(pixels, most, lambda name, count: f'{name} {count} px')}")
     for side, counts in what.get("objects", {}).get("unmapped", {}).items():
         if counts:
             what_is = "objects" if side == "truth" else "found objects"
-            ordered = sorted(counts.items(), key=lambda one: -one[1])
-            named = ", ".join(f"{count} {name}" for name, count in ordered[:most])
-            rest = len(ordered) - most
-            more = f" and {rest} more class{'es' if rest > 1 else ''}" if rest > 0 else ""
-            said.append(f"{what_is} not scored, the mapping leaves them out: {named}{more}")
+            named = _largest(counts, most, lambda name, count: f"{count} {name}")
+            said.append(f"{what_is} not scored, the mapping leaves them out: {named}")
     return said
+
+
+def _largest(counts: Mapping[str, int], most: int, told: Callable[[str, int], str]) -> str:
+    ordered = sorted(counts.items(), key=lambda one: -one[1])
+    rest = len(ordered) - most
+    more = f" and {rest} more class{'es' if rest > 1 else ''}" if rest > 0 else ""
+    return ", ".join(told(name, count) for name, count in ordered[:most]) + more
 
 
 def percent(share: float | None) -> str:
