@@ -10,11 +10,10 @@ from typing import NamedTuple
 import benchmarks_on_disk as on_disk
 import numpy as np
 import pytest
-from benchmarks_on_disk import CAR, SIDE, put, run_lengths, squares
+from benchmarks_on_disk import CAR, SIDE, put, run_lengths
 from command import dashmask
-from label_files import png
 from test_score import SQUARES, WALKERS
-from test_score_bad_input import PALETTE, annotated, cut
+from test_score_bad_input import annotated, cut
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
@@ -54,11 +53,6 @@ MOTS = Benchmark(mots_txt, ("--dataset", "kitti-mots", "--split", "training", "-
 CASES: dict[str, tuple[Benchmark, Callable[[Path], object], tuple[str, ...]]] = {
     "a missing label": (KITTI, lambda r: (r / LABEL).unlink(), ("000001_10.png", "without a label")),
     "a label of another size": (KITTI, lambda r: put(r / LABEL, IDS[:, None]), ("000001_10", "1x3")),
-    "a palette instead of ids": (
-        KITTI,
-        lambda r: png(r / LABEL, IDS[squares(1)[1]], colour_type=3, palette=PALETTE),
-        ("semantic/000001_10.png", "palette"),
-    ),
     "an unknown class": (
         KITTI,
         lambda r: put(r / LABEL, np.full((SIDE, SIDE), 77, np.uint8)),
