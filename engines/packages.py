@@ -100,8 +100,10 @@ def _loads(name: str, version: str) -> Fact:
     command = [sys.executable, "-P", "-c", f"import {module}"]
     try:
         child = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_DEADLINE_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Fact(name, "problem", f"{version}, could not be loaded: {error}")
+    except subprocess.TimeoutExpired:
+        return Fact(name, "problem", f"{version}, did not load within {_DEADLINE_S:g} s")
+    except OSError as error:
+        return Fact(name, "problem", f"{version}, could not be tried: {error}")
     if child.returncode == 0:
         return Fact(name, "yes", version)
     last = (child.stderr.strip().splitlines() or [f"the process ended with {child.returncode}"])[-1]
