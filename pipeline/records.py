@@ -39,19 +39,20 @@ _GAP = re.compile(rb'\s*\{\s*"gap"\s*:')
 _encoder = msgspec.json.Encoder()
 
 
-def record_of(scene: Scene, timing: bool = True) -> dict[str, Any]:
+def record_of(scene: Scene, timing: bool = True, exact: bool = False) -> dict[str, Any]:
     """The record as a dictionary of plain values.
 
     Args:
         scene: scores are rounded to 4 digits, boxes to 2 (pixels), times to 3 (milliseconds);
             pts_s is not rounded.
         timing: whether measured times are put in.
+        exact: scores and boxes are not rounded: what is read back is scored as what was written.
     """
     frame = scene.frame
     record: dict[str, Any] = {"index": frame.index, "pts_s": frame.pts_s}
     size = list(frame.image.size_hw)
     if scene.instances is not None:
-        record["instances"] = _instance_records(scene.instances, size)
+        record["instances"] = _instance_records(scene.instances, size, exact)
     if scene.labels is not None:
         names = scene.labels.classes.names
         counts = encode_labels(scene.labels.map, len(names))
@@ -86,10 +87,11 @@ def is_gap(line: bytes) -> bool:
     return _GAP.match(line) is not None
 
 
-def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]:
+def _instance_records(found: Instances, size: list[int], exact: bool) -> list[dict[str, Any]]:
     ids = found.class_ids.tolist()
-    scores = np.round(found.scores.astype(np.float64), 4).tolist()
-    boxes = np.round(found.boxes_xyxy.astype(np.float64), 2).tolist()
+    scores, boxes = found.scores.astype(np.float64), found.boxes_xyxy.astype(np.float64)
+    if not exact:
+        scores, boxes = np.round(scores, 4), np.round(boxes, 2)
     texts = encode_instances(found, (size[0], size[1]))
     numbers = [0] * len(ids) if found.track_ids is None else found.track_ids.tolist()
     return [
@@ -101,7 +103,9 @@ def _instance_records(found: Instances, size: list[int]) -> list[dict[str, Any]]
             "box_xyxy": box,
             "rle": {"size": size, "counts": counts},
         }
-        for class_id, number, score, box, counts in zip(ids, numbers, scores, boxes, texts, strict=True)
+        for class_id, number, score, box, counts in zip(
+            ids, numbers, scores.tolist(), boxes.tolist(), texts, strict=True
+        )
     ]
 
 

@@ -12,6 +12,7 @@ from command import Said, dashmask
 from films_on_disk import painted
 from flow_parts import no_thread_is_left as no_thread_is_left
 from numpy.typing import NDArray
+from tiny_models import yolo_seg
 
 from pipeline.metrics.semantic import ConfusionMatrix
 from pipeline.types import VOID
@@ -110,6 +111,25 @@ def test_objects_are_scored_in_time_too(models: tuple[Path, Path], tmp_path: Pat
     assert json.loads(out.read_text())["what_if"][0]["mask"] == what["what_if"][0]["mask"]
 
 
+def test_objects_that_are_read_back_are_scored_as_those_that_were_written(tmp_path: Path) -> None:
+    """With scores of four digits 0.24996 would be shown, and which of two like ones is surer would be lost."""
+    pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
+    out, times, table = tmp_path / "o.json", tmp_path / "t.jsonl", tmp_path / "t.yaml"
+    table.write_text("classes: [car]\nnetwork: {car: car}\ndataset: {car: car}\n")
+    boxes = np.array([(8, 20, 30, 44), (34.123, 10, 60, 50), (1, 1, 20, 20)], np.float32)
+    model = yolo_seg(tmp_path / "m.onnx", boxes, [1, 1, 1], [0.24996, 0.30001, 0.30004])
+    words = ("eval", "--dataset", "demo:size=160x96,frames=6,seed=1", "-m", model, "--mapping", table, "--json", out)
+    said = dashmask(*words, *CPU, "--record-times", times)
+    assert said.code == 0, said.err
+    what = json.loads(out.read_text())
+    said = dashmask(*words, "--replay", times)
+    assert said.code == 0, said.err
+    again = json.loads(out.read_text())
+    assert all(again[key] == what[key] for key in ("box", "mask", "objects", "classes", "mIoU"))
+    row = json.loads(times.read_text().splitlines()[0])
+    assert np.float32(row["instances"][0]["score"]) == np.float32(0.30004)
+
+
 def test_records_that_do_not_fit_are_named(models: tuple[Path, Path], tmp_path: Path) -> None:
     painted(tmp_path, 3)
     times = tmp_path / "times.jsonl"
@@ -150,9 +170,10 @@ def test_mistakes_end_in_one_sentence_and_leave_no_file(models: tuple[Path, Path
         assert (said.code, says in said.err) == (2, True), said.err
     (tmp_path / "masks/00.png").write_bytes(b"no")
     (tmp_path / "masks/01.png").write_bytes(b"no")
-    said, _ = evaluated(tmp_path, models[0], "--record-times", tmp_path / "t.jsonl", "--fps", 50)
-    assert said.code == 2
-    assert not list(tmp_path.glob("t.jsonl*"))
+    for more in ((), ("--mapping", "nowhere")):
+        said, _ = evaluated(tmp_path, models[0], "--record-times", tmp_path / "t.jsonl", "--fps", 50, *more)
+        assert said.code == 2
+        assert not list(tmp_path.glob("t.*"))
 
 
 def test_a_real_network_is_scored_in_time_on_a_real_film(shared: Path, tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def evaluate(
             no whole image.
     """
     with ExitStack() as closing:
+        if film is not None:
+            closing.enter_context(film)
         nets = networks(config)
         for net in nets:
             closing.callback(net.selection.backend.close)
@@ -88,7 +90,7 @@ def evaluate(
             watch.noted(known)
         if film is not None:
             watch.noted((f"{data.name} is played at its own pace first",))
-            closing.enter_context(film).play(data.source, config, nets, opened)
+            film.play(data.source, config, nets, opened)
         with flow, drain_on_interrupt(flow):
             for picture in flow:
                 summary.add(picture.scene.frame)  # before the comparison: that is no part of a run

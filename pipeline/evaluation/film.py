@@ -134,7 +134,7 @@ class _Recorder:
             return
         done_s = self._finished.get(index)
         done_ms = None if done_s is None else round(done_s * 1e3, 6)
-        record = record_of(scene, timing=False)
+        record = record_of(scene, timing=False, exact=True)
         record["timing"] = timing_record(self._filled[index], self._played.times, done_ms)
         try:
             self._file.write(msgspec.json.encode(record) + b"\n")
