@@ -112,6 +112,19 @@ def test_unsupervised_every_frame_counts_and_numbers_are_paired(seed: int, tmp_p
     assert ours["J&F-Mean"] == pytest.approx(said["J&F"], abs=1e-9)
 
 
+def test_only_numbers_that_are_used_are_paired_unsupervised(tmp_path: Path) -> None:
+    """An object that is there in one frame of eight would be found best by a proposal that is never there."""
+    truth, found = films(1)
+    for pictures in truth.values():
+        for picture in pictures[2:]:
+            picture[picture == 1] = 0
+    where = written(tmp_path / "trackers/ours/data", found)
+    what = scored(where, written(tmp_path / "truth", truth), "--task", "unsupervised", "--strict")
+    said = run_reference("trackeval", OFFICIAL, tmp_path / "truth", tmp_path / "trackers", "J&F")
+    ours = what["davis"]
+    assert {name: ours[name] for name in FIGURES} == pytest.approx({name: said[name] for name in FIGURES}, abs=1e-9)
+
+
 def test_what_is_found_where_the_truth_is_not_sure_does_not_count_unsupervised(tmp_path: Path) -> None:
     truth, found = films(1)
     for frame, picture in enumerate(truth["bus"]):

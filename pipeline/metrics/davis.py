@@ -10,7 +10,8 @@ taken; the figures are the means over all objects of all films. Objects are thos
     semi-supervised   the first frame is given, so that it and the last one do not count; an object is found under
                       its own number
     unsupervised      every frame counts; objects and what is found are paired, a film at a time, so that the means
-                      of J and F are greatest
+                      of J and F are greatest; what is found are the numbers up to the highest, and as many as there
+                      are objects, those that are nowhere among them
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ class JAndF:
         self._pairing = pairing
         self._proposals = objects if pairing is None else MOST_PROPOSALS
         self._frames: list[Floats] = []  # of (2, objects, proposals); the pairs that are not asked for are 0
+        self._highest = 0  # number that was found
 
     def add(self, truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> None:
         """Count one frame: (h, w) numbers of objects each, 0 for none; numbers that are none do not count."""
         pairs = np.bincount((truth.astype(np.int32) << 8 | found).ravel(), minlength=1 << 16).reshape(256, 256)
         true_px, found_px = pairs.sum(1), pairs.sum(0)
+        self._highest = max(self._highest, *np.flatnonzero(found_px[: self._proposals + 1]).tolist(), 0)
         there, said = _Outlines(truth), _Outlines(found)
         tolerance_px = math.ceil(F_SHARE * math.hypot(*truth.shape))
         values = np.zeros((2, self._objects, self._proposals))
@@ -77,7 +80,8 @@ class JAndF:
         j, f = np.stack(self._frames, axis=-1)  # (objects, proposals, frames) each
         partner = dict(enumerate(range(self._objects)))
         if self._pairing is not None:
-            partner = dict(self._pairing((j.mean(-1) + f.mean(-1)) / 2))
+            paired = max(self._highest, min(self._objects, self._proposals))
+            partner = dict(self._pairing((j.mean(-1) + f.mean(-1))[:, :paired] / 2))
         nothing = np.zeros(len(self._frames))
         rows = [
             (j[row, partner[row]], f[row, partner[row]]) if row in partner else (nothing, nothing)
