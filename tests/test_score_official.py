@@ -114,6 +114,26 @@ def test_numbers_of_coco_may_be_written_as_3_0_and_groups_as_true_as_pycocotools
     assert ours == pytest.approx(pycocotools(path, tmp_path / "r.json", "bbox"), abs=1e-12)
 
 
+def test_categories_of_one_name_are_told_apart_and_a_broken_truth_is_named_once(tmp_path: Path) -> None:
+    on_disk.coco(tmp_path)
+    path = tmp_path / "annotations/instances_val2017.json"
+    what = json.loads(path.read_text())
+    what["categories"] = [{"id": 3, "name": "car"}, {"id": 90, "name": "Car"}]
+    path.write_text(json.dumps(what))
+    rows = [
+        {key: one[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5} for one in what["annotations"]
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(rows[1:]))
+    said = scored(tmp_path, tmp_path / "r.json", path, "--format", "coco")
+    assert list(said["box"]["classes"]) == ["car (3)", "Car (90)"]
+    ours = [-1 if said["box"][stat] is None else said["box"][stat] for stat in STATS]
+    assert ours == pytest.approx(pycocotools(path, tmp_path / "r.json", "bbox"), abs=1e-12)
+    what["annotations"][0]["segmentation"] = [[1, 2, 3, 4]]
+    path.write_text(json.dumps(what))
+    (left,) = scored(tmp_path, tmp_path / "r.json", path, "--format", "coco")["left_out"]["files"]
+    assert "a polygon of 4 numbers" in left["reason"]
+
+
 def test_objects_that_a_file_of_coco_ignores_count_as_with_pycocotools(tmp_path: Path) -> None:
     """COCOeval overwrites `ignore` with `iscrowd`."""
     on_disk.coco(tmp_path)

@@ -6,6 +6,7 @@ polygons, run lengths as text, or run lengths as numbers; `iscrowd` marks a grou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -85,7 +86,7 @@ class CocoFile:
         categories = sorted(what.categories, key=lambda category: category.id)
         if len({category.id for category in categories}) < len(categories) or not categories:
             raise DataError(f"{path}: {len(categories)} categories, ids twice", hint="give each its own id")
-        names = tuple(category.name for category in categories)
+        names = tuple(_told_apart(categories))
         self.images = tuple(sorted(what.images, key=lambda image: (isinstance(image.id, str), image.id)))
         self.classes = Classes(names, colours_for(names))
         self.category_ids = tuple(category.id for category in categories)
@@ -134,6 +135,14 @@ class CocoFile:
         class_id = self._class_of[one.category_id]
         crowd = one.iscrowd != 0
         return Marked(class_id, mask, crop, one.id, crowd, area_px=one.area, box_xyxy=box, sides_px=sides)
+
+
+def _told_apart(categories: Sequence[_Category]) -> Iterator[str]:
+    """Their names, with the id behind those that several have: classes are told apart by name."""
+    counts = Counter(category.name.lower() for category in categories)
+    for category in categories:
+        alone = counts[category.name.lower()] == 1
+        yield category.name if alone else f"{category.name} ({category.id})"
 
 
 def edges(bbox: Sequence[float]) -> tuple[Box, tuple[float, float]]:

@@ -44,6 +44,7 @@ class Pairs:
 
     task = ""  # of several that a data set has
     category_ids: tuple[int, ...] = ()  # by class of the objects, where a data set numbers them
+    image_ids: tuple[int | str, ...] = ()  # of its images, where it numbers them
     not_in_mean: tuple[str, ...] = ()  # classes that count in the IoU of the others but not in the mean
 
     def __init__(

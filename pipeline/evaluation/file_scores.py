@@ -78,7 +78,8 @@ def score_files(
                 raise
             left_out.append(LeftOut(name, error.message))
             so_far = len(reader.left_out)
-            reader.find(Asked(name, index, (0, 0)))  # so that it is not called a prediction without truth
+            number = truths.image_ids[index] if truths.image_ids else None
+            reader.find(Asked(name, index, (0, 0), number))  # so that it is not called a prediction without truth
             del reader.left_out[so_far:]
             continue
         assert truth.labels is not None

@@ -25,6 +25,7 @@ class Truths(Protocol):
         category_ids: by class of the objects, where the truth numbers them.
         not_in_mean: classes that count in the IoU of the others but not in the mean.
         names: of the images.
+        image_ids: where the truth numbers them.
         left_out: what is not used, and why.
     """
 
@@ -35,6 +36,7 @@ class Truths(Protocol):
     category_ids: tuple[int, ...]
     not_in_mean: tuple[str, ...]
     names: tuple[str, ...]
+    image_ids: tuple[int | str, ...]
     left_out: Sequence[LeftOut]
 
     def truth(self, index: int) -> Truth:

@@ -30,6 +30,7 @@ class CocoTruths:
         self._images = [image for image in self._file.images if image.id not in wrong]
         self._file.keep(self._images)
         self.names = tuple(image.file_name for image in self._images)
+        self.image_ids = tuple(image.id for image in self._images)
         by_id = {image.id: image.file_name for image in self._file.images}
         self.left_out = [
             LeftOut(self._file.path.name if key is None else by_id[key], reason) for key, reason in wrong.items()
@@ -46,6 +47,7 @@ class ScalabelTruths:
     """The frames of Scalabel's files. A task of BDD100K brings its classes, other names for them, and its size."""
 
     category_ids = ()
+    image_ids = ()
     not_in_mean = ()
 
     def __init__(self, wanted: TruthWanted) -> None:
