@@ -122,6 +122,7 @@ class Record:
 
 
 _Side = Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # pixels
+_Number = Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]  # that a float32 holds
 _MOST_PX = 1 << 28  # of a picture: a broken line does not take all memory
 
 
@@ -137,8 +138,8 @@ class _Rle(msgspec.Struct):
 class _Instance(msgspec.Struct):
     name: str = msgspec.field(name="class")
     class_id: Annotated[int, msgspec.Meta(le=65_535)]
-    score: float
-    box_xyxy: tuple[float, float, float, float]
+    score: _Number
+    box_xyxy: tuple[_Number, _Number, _Number, _Number]
     rle: _Rle
     track: Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)] = 0
 

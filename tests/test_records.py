@@ -158,6 +158,7 @@ def instance(**changes: Any) -> dict[str, Any]:
         (b'{"pts_s": 0.0}', "index"),
         (changed(index="one"), "index"),
         (changed(instances=[instance(score=None)]), "score"),
+        (changed(instances=[instance(score=1e300)]), "score"),
         (changed(instances=[instance(box_xyxy=[1, 2, 3])]), "box_xyxy"),
         (changed(instances=[instance(class_id=-1)]), "class_id"),
         (changed(instances=[instance(), instance(**{"class": "bus"})]), "class_id"),
