@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import numpy as np
 import psutil
 import pytest
 from command import dashmask
-from marked_images import NONE, Marked, Quiet, config, labelled, marked
+from marked_images import NONE, Box, Marked, Quiet, config, labelled, marked
 from tiny_models import yolo_seg
 
+from pipeline.cli.eval_table import tables
 from pipeline.config_file import load
 from pipeline.errors import DataError, ModelError
 from pipeline.evaluation.evaluate import DEFAULTS, evaluate, evaluation_report
 from pipeline.evaluation.labelled import Labelled
 from pipeline.evaluation.mapping import find_mapping
+from pipeline.evaluation.report import Worst
+from pipeline.evaluation.report.page import html
 from pipeline.evaluation.scoring import Scores
-from pipeline.types import VOID, Classes, Picture
+from pipeline.types import VOID, Classes, Picture, TrueObjects
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
@@ -74,6 +79,38 @@ def test_misses_crowds_and_ignored_objects_cost_what_the_protocol_says(two: Path
     assert what["objects"]["ignored"] == 1
     assert what["pixels"]["void"] == (60 - 34) * (50 - 10)
     assert scored(labelled(Marked([marked([], [])])), two)["mask"]["AP"] is None
+
+
+def test_objects_that_are_marked_by_boxes_alone_have_no_mask_ap_and_no_masks_to_paint(
+    two: Path, tmp_path: Path
+) -> None:
+    """As YOLO's boxes and COCO's files with `"segmentation": []` have them."""
+
+    def boxes(where: Sequence[Box]) -> TrueObjects:
+        whole = marked(where, list(range(len(where))))
+        nothing = np.zeros(0, np.uint8), np.zeros(len(where) + 1, np.int64)
+        bare = replace(whole.instances, crops_px=np.zeros((len(where), 4), np.int32), arena=nothing[0])
+        return replace(whole, instances=replace(bare, offset=nothing[1]))
+
+    seen: list[float] = []
+    data = labelled(Marked([boxes([PERSON, CAR]), boxes([PERSON, (0, 0, 9, 9)]), boxes([])]))
+    worst = Worst()
+
+    def look(picture: Picture, quality: float, scores: Scores) -> None:
+        seen.append(quality)
+        worst(picture, quality, scores)
+
+    found = evaluate(data, config(two), Quiet(), seen=look)
+    what = evaluation_report(found)
+    assert seen == pytest.approx([1, 0.5, 0])
+    assert what["box"]["classes"]["person"]["AP"] == pytest.approx(1)
+    assert ("mask" in what, what["mIoU"]) == (False, None)
+    assert what["objects"]["shown"]["hits"] == 3
+    assert "boxes alone" in what["not_scored"][0]
+    page = html(what, worst)
+    assert "box AP" in page
+    assert "mask AP" not in page
+    assert any("AP" in str(column.header) for table in tables(what) for column in table.columns)
 
 
 def test_broken_images_are_left_out_and_said_or_stop_it_where_strict(two: Path) -> None:

@@ -64,7 +64,7 @@ def write_page(folder: Path, what: Mapping[str, Any], worst: Worst) -> Path:
 def html(what: Mapping[str, Any], worst: Worst) -> str:
     """The whole page."""
     parts = [_head(what), _facts(what), _left_out(what)]
-    if "box" in what and what["mask"]["precision_recall"]["classes"]:
+    if "box" in what and what["box"]["precision_recall"]["classes"]:
         parts.append(_objects(what))
     parts.append(_labels(what))
     if "panoptic" in what:
@@ -105,17 +105,20 @@ def _left_out(what: Mapping[str, Any]) -> str:
 
 
 def _objects(what: Mapping[str, Any]) -> str:
-    mask, box = what["mask"], what["box"]
-    present = {name: one for name, one in mask["classes"].items() if one["truth"]}
-    rows: list[Bar] = [(name, (one["AP"], box["classes"][name]["AP"])) for name, one in present.items()]
+    kinds = [kind for kind in ("mask", "box") if kind in what]
+    first = what[kinds[0]]
+    present = {name: one for name, one in first["classes"].items() if one["truth"]}
+    rows: list[Bar] = [(name, tuple(what[kind]["classes"][name]["AP"] for kind in kinds)) for name in present]
+    series = [f"{kind} AP" for kind in kinds]
+    shapes = "masks" if "mask" in kinds else "boxes"
     order = sorted(present, key=lambda name: -present[name]["truth"])
     note = f"Average precision over IoU 0.50 to 0.95, {len(rows)} classes with an object in truth.{_cut(rows)}"
     return _section(
         "Objects",
         f"<p>{note}</p>",
-        _picture(charts.bars(_most(rows), ("mask AP", "box AP")), "Mask and box AP of each class"),
-        "<h3>Precision and recall of masks at IoU 0.5</h3>",
-        _picture(charts.precision_recall(mask["precision_recall"], order), "Precision over recall of each class"),
+        _picture(charts.bars(_most(rows), series), f"{' and '.join(kinds).capitalize()} AP of each class"),
+        f"<h3>Precision and recall of {shapes} at IoU 0.5</h3>",
+        _picture(charts.precision_recall(first["precision_recall"], order), "Precision over recall of each class"),
         _folded("All figures of each class", _table(object_rows(what))),
     )
 
@@ -159,7 +162,8 @@ def _worst(what: Mapping[str, Any], worst: Worst) -> str:
         "</figure>"
         for one in frames
     )
-    kinds = ["the F1 score of its masks at IoU 0.5"] if "objects" in what and what["objects"]["truth"] else []
+    shapes = "masks" if "mask" in what else "boxes"
+    kinds = [f"the F1 score of its {shapes} at IoU 0.5"] if "objects" in what and what["objects"]["truth"] else []
     if what["mIoU_of"] == "label maps" or not kinds:
         kinds.append("its own mean IoU")
     mean = f"the mean of {' and '.join(kinds)}" if len(kinds) > 1 else kinds[0]

@@ -23,17 +23,19 @@ def label_rows(what: Mapping[str, Any]) -> list[Row]:
 
 
 def object_rows(what: Mapping[str, Any]) -> list[Row]:
-    """AP by class and size of masks, AP of boxes, and the means."""
+    """AP by class and size of masks, AP of boxes, and the means; without masks all of boxes."""
     keys = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-    rows: list[Row] = [("class", *(f"mask {key}" for key in keys), "box AP", "box AP50", "in truth", "found")]
-    box, mask = what["box"], what["mask"]
-    for name, one in mask["classes"].items():
-        boxes = box["classes"][name]
+    columns = [("mask", key) for key in keys] + [("box", key) for key in ("AP", "AP50")]
+    if "mask" not in what:
+        columns = [("box", key) for key in keys]
+    rows: list[Row] = [("class", *(" ".join(column) for column in columns), "in truth", "found")]
+    classes = what[columns[0][0]]["classes"]
+    for name, one in classes.items():
         if one["truth"]:
-            figures = [percent(one[key]) for key in keys] + [percent(boxes[key]) for key in ("AP", "AP50")]
+            figures = [percent(what[kind]["classes"][name][key]) for kind, key in columns]
             rows.append((name, *figures, str(one["truth"]), str(one["found"])))
-    means = [percent(mask[key]) for key in keys] + [percent(box[key]) for key in ("AP", "AP50")]
-    totals = [str(sum(one[key] for one in mask["classes"].values())) for key in ("truth", "found")]
+    means = [percent(what[kind][key]) for kind, key in columns]
+    totals = [str(sum(one[key] for one in classes.values())) for key in ("truth", "found")]
     rows.append(("mean", *means, *totals))
     return rows
 

@@ -81,9 +81,8 @@ class ObjectScore:
         self._has_masks = "mask" in compared_by.kinds
         self._precision = {kind: AveragePrecision(kind, len(mapping.classes), SHOWN_SCORE, rules) for kind in kinds}
         self._ground = len(mapping.classes)
-        whole = (*mapping.classes, GROUND)
-        same = Mapping(mapping.name, whole, tuple(range(len(whole))), tuple(range(len(whole))))
-        self.painted = LabelScore(whole, whole, same, not_in_mean=(GROUND,))
+        self.painted = self._nothing_painted()
+        self._masked = False  # whether a true object has a mask
         self._hits = self._false = self._missed = 0
         self._truths = self._crowds = self._ignored = self._founds = 0
         self._unmapped: dict[str, Counter[str]] = {"truth": Counter(), "predicted": Counter()}
@@ -92,7 +91,8 @@ class ObjectScore:
         """Count one frame; `found` None: nothing was found.
 
         Returns:
-            The frame's F1 score of masks at IoU 0.5 with SHOWN_SCORE; without objects in truth its mean IoU.
+            The frame's F1 score of masks at IoU 0.5 with SHOWN_SCORE, of boxes where its objects have no masks;
+            without objects in truth its mean IoU.
         """
         objects = true_objects(truth)
         found = no_objects(Classes((), ())) if found is None else found
@@ -106,15 +106,29 @@ class ObjectScore:
         self._truths += len(objects)
         self._crowds += int(objects.crowd.sum())
         self._ignored += int(objects.ignore.sum())
+        masked = bool(objects.instances.arena.any())
+        self._masked |= masked
         matches = Matches(0, 0, 0)
         for kind, precision in self._precision.items():
             true = regions(kind, objects.instances, to, frame_hw, objects, self._true_size(kind))
             found_here = regions(kind, found, self._found_to, frame_hw, sized_by=self._sized_by[kind])
-            matches = precision.add(true, found_here)
+            one = precision.add(true, found_here)
+            if kind == "box" or masked or not len(objects):
+                matches = one
         self._hits += matches.hits
         self._false += matches.false
         self._missed += matches.missed
         return matches.f1
+
+    @property
+    def boxes_alone(self) -> bool:
+        """Whether the data set marks objects, and not one of them by a mask: then masks cannot be compared."""
+        return self._truths > 0 and not self._masked
+
+    def _nothing_painted(self) -> LabelScore:
+        whole = (*self.mapping.classes, GROUND)
+        same = Mapping(self.mapping.name, whole, tuple(range(len(whole))), tuple(range(len(whole))))
+        return LabelScore(whole, whole, same, not_in_mean=(GROUND,))
 
     def _true_size(self, kind: Kind) -> Kind | None:
         """What true objects are as large as; None: as the data set says."""
@@ -150,6 +164,7 @@ class ObjectScore:
     def merge(self, later: ObjectScore) -> None:
         """Add what another one of the same classes has counted on frames that come after all of these."""
         self.painted.merge(later.painted)
+        self._masked |= later._masked
         for kind, precision in self._precision.items():
             precision.merge(later._precision[kind])
         for count in ("_hits", "_false", "_missed", "_truths", "_crowds", "_ignored", "_founds"):
@@ -159,10 +174,12 @@ class ObjectScore:
 
     def report(self) -> dict[str, Any]:
         """Shares 0..1, None where there is nothing to measure."""
-        painted = self.painted.report()
+        alone = self.boxes_alone
+        painted = (self._nothing_painted() if alone and not self._has_labels else self.painted).report()
         painted["classes"].pop(GROUND)
         report: dict[str, Any] = {**painted, "painted_score": SHOWN_SCORE}
-        report |= {kind: self._kind(precision.scores()) for kind, precision in self._precision.items()}
+        kinds = {kind: one for kind, one in self._precision.items() if kind == "box" or not alone}
+        report |= {kind: self._kind(precision.scores()) for kind, precision in kinds.items()}
         report["objects"] = {
             "rules": self._rules,
             "truth": self._truths,

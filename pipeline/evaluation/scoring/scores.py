@@ -14,6 +14,8 @@ from pipeline.evaluation.scoring.panoptic import PanopticScore
 from pipeline.metrics.matching import Rules
 from pipeline.types import Classes, Scene, Truth
 
+BOXES_ALONE = "masks: the data set marks its objects by boxes alone"
+
 
 class Finder(Protocol):
     """What found something: the card of a network, or files of predictions."""
@@ -95,13 +97,14 @@ class Scores:
         objects = {} if self.objects is None else self.objects.report()
         labels = {} if self.labels is None else self.labels.report()
         used = [score.mapping.name for score in (self.labels, self.objects) if score is not None]
+        boxes_alone = self.objects is not None and self.objects.boxes_alone
         return {
             "mapping": used[0] if len(set(used)) == 1 else used,
             **objects,
             **labels,
             **({} if self.panoptic is None else {"panoptic": self.panoptic.report()}),
             "mIoU_of": "label maps" if self.labels is not None else "painted masks",
-            "not_scored": list(self.notes),
+            "not_scored": [*self.notes, *([BOXES_ALONE] if boxes_alone else ())],
         }
 
 
