@@ -199,6 +199,7 @@ def test_frames_of_scalabel_are_scored_as_its_package_scores_them(seed: int, tmp
                 mask[:, 20 + int(random.integers(width // 2, width + 1)) :] = False
                 label = scalabel_label(number, kind, mask, random)
                 found[-1]["labels"].append(label | {"score": round(float(random.random()), 1)})
+    truth.reverse()  # of equal scores the one counts first whose frame's name does
     for name, frames in (("t", truth), ("f", found)):
         (tmp_path / f"{name}.json").write_text(json.dumps({"frames": frames, "config": config}))
     said = run_reference("bdd100k", SCALABEL, tmp_path / "t.json", tmp_path / "f.json")

@@ -44,7 +44,10 @@ class CocoTruths:
 
 
 class ScalabelTruths:
-    """The frames of Scalabel's files. A task of BDD100K brings its classes, other names for them, and its size."""
+    """The frames of Scalabel's files, by name, as its package takes them.
+
+    A task of BDD100K brings its classes, other names for them, and its size.
+    """
 
     category_ids = ()
     image_ids = ()
@@ -70,8 +73,8 @@ class ScalabelTruths:
                 size = frame.size or common
                 known = (size.height, size.width) if size else SIZE_HW if wanted.task else None
                 frames.setdefault(frame.key, (frame, known))
-        self._frames = list(frames.values())
-        self.names = tuple(frames)
+        self._frames = sorted(frames.values(), key=lambda one: one[0].name)
+        self.names = tuple(frame.key for frame, _ in self._frames)
 
     def truth(self, index: int) -> Truth:
         """See Truths."""
