@@ -66,6 +66,7 @@ def test_manifests_of_text_and_of_parquet(tree: Path) -> None:
         (b"a.mp4\tone\ttwo\n", "line 1: expected a location"),
         (b"a.mp4\t\n", "line 1: expected a location"),
         (b"a.mp4\t../../etc\n", "cannot name a clip"),
+        (b"a.mp4\t" + 83 * "字".encode() + b"\n", "cannot name a clip"),  # 249 bytes, and `.parquet` comes behind
         (b"x" * 70_000, "line 1: expected a location"),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from pipeline.errors import DataError
+
+_LONGEST = 200  # bytes of a part: a file's name has 255, and what a replay writes adds to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ def checked_name(name: str, where: str) -> str:
         DataError: it would lead out of the folder, or is none.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name or any(len(part) > 200 for part in parts):
+    too_long = any(len(os.fsencode(part)) > _LONGEST for part in parts)
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name or too_long:
         raise DataError(
             f"{where}: {name!r} cannot name a clip", hint="a name is a relative path, such as monday/0001.mp4"
         )
