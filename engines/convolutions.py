@@ -33,7 +33,7 @@ def prepare_graph(card: Card, path: Path) -> Convolutions:
     """Write the network with a name for every node and all shapes; its convolutions.
 
     Raises:
-        ModelError: it is not float32, is quantized already, or has no convolution.
+        ModelError: it is not float32, is quantized already, or has no convolution but the first and the last.
     """
     import onnx
 
@@ -64,7 +64,12 @@ def prepare_graph(card: Card, path: Path) -> Convolutions:
         node = next(node for node in nodes if node.name == name)
         ends |= _nearest(nodes, list(node.input[:1]), forward=False)
     middle = [name for name in found if name not in ends]
-    size = max(1, -(-len(middle) // _GROUPS))
+    if not middle:
+        raise ModelError(
+            f"{card.path.name}: its convolutions ({len(found)}) are all first or last ones, which stay float: "
+            "nothing is left to quantize"
+        )
+    size = -(-len(middle) // _GROUPS)
     groups = tuple(tuple(middle[at : at + size]) for at in range(0, len(middle), size))
     onnx.save(model, path)
     return Convolutions(tuple(name for name in found if name in ends), groups)

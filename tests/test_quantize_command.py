@@ -74,6 +74,7 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: 
         ((bare, "--frames", drive), "nothing says what this model is"),
         ((half, "--frames", drive), "is float16, expected float32"),
         ((models[1], "--frames", drive), "has no convolution"),
+        ((models[0], "--frames", drive), "nothing is left to quantize"),
         ((good, "--frames", drive, "--method", "percentile"), "expected minmax or entropy"),
         ((good, "--frames", drive, "--count", "0"), "expected 1 or more"),
         ((good, "--frames", drive, "--max-loss", "2"), "expected 0 to 1"),
