@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pipeline.errors import BackendError, ModelError, UserError
 
 _UNPOOL = "`dashmask export` writes max-unpooling as operators that every runtime has"
+_NMS = "export the network without NMS: dashmask does that itself"
 _HINTS = {
-    "NonMaxSuppression": "export the network without NMS: dashmask does that itself",
+    "NonMaxSuppression": _NMS,
+    "NonZero": f"where it is of NMS, {_NMS}",
     "MaxUnpool": _UNPOOL,
     "QuantizeLinear": "quantise symmetrically to int8, as `dashmask quantize` does",
     "DequantizeLinear": "quantise symmetrically to int8, as `dashmask quantize` does",

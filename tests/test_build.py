@@ -134,6 +134,9 @@ def refused(name: str, tmp_path: Path) -> Card:
             ]
             weights = {"to_boxes": np.array([1, -1, 4]), "one": np.array([1]), "most": np.array([5])}
             return network(tmp_path, nodes, weights=weights, output=floats("o", ("n", 3), TensorProto.INT64))
+        case "NonZero":
+            nodes = [node("NonZero", ["d"], ["o"], name="which")]
+            return network(tmp_path, nodes, output=floats("o", (4, "n"), TensorProto.INT64))
         case "MaxUnpool":
             nodes = [
                 node("MaxPool", ["d"], ["p", "where"], kernel_shape=[2, 2], strides=[2, 2], name="down"),
@@ -166,6 +169,7 @@ def refused(name: str, tmp_path: Path) -> Card:
             "NonMaxSuppression",
             "NonMaxSuppression `find_boxes` but has nothing that computes it (export the network wi",
         ),
+        ("NonZero", "NonZero `which`: the operator is not supported (where it is of NMS, export the network without"),
         (
             "MaxUnpool",
             "MaxPool `down`: pooling that gives indices is not supported; nor MaxUnpool (`dashmask export` w",
