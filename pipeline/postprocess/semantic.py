@@ -134,7 +134,7 @@ class Semantic:
         if count > 2:
             raise ModelError(
                 f"{self._card.name}: one channel of {logits.dtype} tells two classes apart, the card lists {count}",
-                hint="list one or two classes in the card",
+                hint="list one or two classes in the card; where they are labels, export them as whole numbers",
             )
         labels = np.where(logits > self._limit, *((1, 0) if count == 2 else (0, VOID))).astype(np.uint8)
         labels[np.isnan(logits)] = VOID
