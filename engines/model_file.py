@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.embedded import embedded_models
 from pipeline.errors import ModelError
 
+_OTHERS: Mapping[str, tuple[str, str]] = MappingProxyType(  # suffix -> what it is, what to do
+    {
+        ".safetensors": (
+            "a checkpoint of weights",
+            "`dashmask export {path}` makes one of what `dashmask train` wrote",
+        ),
+        ".xml": ("a model of OpenVINO", "give the .onnx file that it was converted from: OpenVINO runs that too"),
+        ".tflite": ("a model of TensorFlow Lite", "`python -m tf2onnx.convert --tflite {path} --output {stem}.onnx`"),
+        ".pb": ("a model of TensorFlow", "convert it with tf2onnx, to {stem}.onnx"),
+    }
+)
 _ULTRALYTICS = "with Ultralytics (AGPL-3.0, and so is what it exports)"
 
 
@@ -45,6 +57,9 @@ def find_model(name: str | Path, *, card_dirs: Sequence[Path] = ()) -> Path:
             f"{path}: a PyTorch checkpoint, expected an .onnx file",
             hint=f"export it: `yolo export model={path} format=onnx dynamic=True` {_ULTRALYTICS}",
         )
+    if suffix in _OTHERS:
+        what, hint = _OTHERS[suffix]
+        raise ModelError(f"{path}: {what}, expected an .onnx file", hint=hint.format(path=path, stem=path.stem))
     if suffix in (".engine", ".plan", ".trt"):
         raise ModelError(
             f"{path}: a TensorRT plan, which fits one GPU and one version; expected the .onnx file it was built from",

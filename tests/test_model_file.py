@@ -34,6 +34,10 @@ def test_a_missing_model_names_the_nearest_one(tmp_path: Path, fcn: Path) -> Non
     [
         ("best.pt", r"yolo export model=.*best\.pt format=onnx dynamic=True.*AGPL-3.0"),
         ("best.engine", r"one GPU.*model=best\.pt format=onnx"),
+        ("mine.safetensors", r"a checkpoint of weights.*dashmask export .*mine\.safetensors"),
+        ("model.xml", r"a model of OpenVINO.*give the \.onnx file"),
+        ("model.tflite", r"tf2onnx\.convert --tflite .*model\.tflite --output model\.onnx"),
+        ("frozen.pb", r"a model of TensorFlow.*tf2onnx"),
         ("folder", "a folder.*it holds inner.onnx"),
     ],
 )
