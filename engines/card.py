@@ -179,7 +179,7 @@ def _outputs(header: OnnxHeader, names: Sequence[str], where: str) -> tuple[Outp
 def _with_probability(outputs: tuple[OutputSpec, ...], path: Path) -> tuple[OutputSpec, ...]:
     """The same, the first of them with what it is where it is one channel of numbers."""
     first = outputs[0]
-    return (replace(first, probability=is_probability(path.read_bytes(), first.name)), *outputs[1:])
+    return (replace(first, probability=is_probability(path, first.name)), *outputs[1:])
 
 
 def _read(file: Path) -> str:

@@ -40,7 +40,7 @@ class Weights:
 class Graph:
     """What of a model is needed to part it."""
 
-    data: bytes
+    data: Data
     nodes: tuple[Node, ...]
     weights: dict[str, Weights]
     inputs: dict[str, Span]
@@ -77,7 +77,7 @@ def value(name: str) -> bytes:
     return message(1, name.encode()) + message(2, message(1, tensor))
 
 
-def read_graph(data: bytes) -> Graph:
+def read_graph(data: Data) -> Graph:
     """The nodes and weights of an ONNX file.
 
     Raises:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
 from engines.onnx_graph import read_graph
 from engines.protobuf import BrokenError
 
@@ -12,16 +15,17 @@ _KEEP = frozenset(  # what they give lies between the least and the largest of w
 _MIX = frozenset({"Resize", "Upsample"})  # the same but for cubic overshoots, which change no side of a half
 
 
-def is_probability(data: bytes, output: str) -> bool:
+def is_probability(path: Path, output: str) -> bool:
     """Whether an output comes from a Sigmoid or Softmax by way of nothing that would take it out of 0 to 1.
 
     Args:
-        data: the ONNX file.
+        path: of the ONNX file; of its weights nothing is read.
         output: its name.
     """
     try:
-        graph = read_graph(data)
-    except BrokenError:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            graph = read_graph(data)
+    except (OSError, ValueError, BrokenError):  # ValueError: an empty file
         return False
     makers = {name: node for node in graph.nodes for name in node.outputs}
     for _ in range(len(graph.nodes)):
