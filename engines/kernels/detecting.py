@@ -108,7 +108,7 @@ class Detecting:
         offsets, size = layout([nbytes * batch for nbytes in sizes.values()])
         with self._held.planning():
             constants = self._held.own(Constants(device, stream, [chosen.astype(np.uint8), down, across]))
-            self._records = self._held.own(Records(device, batch, max_det))
+            self._records = self._held.own(Records(device, batch, max_det, stream))
             self._arena = self._held.pinned((batch, mask_room), np.uint8)
             scratch = self._held.alloc(size)
         (scale_x, scale_y), (frame_h, frame_w) = letterbox.scale_xy, letterbox.frame_hw

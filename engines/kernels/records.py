@@ -14,9 +14,13 @@ from engines.kernels.constants import layout
 
 
 class Records:
-    """The same fields on the device (ptrs) and, once downloaded, on the host; together, so that it is one copy."""
+    """The same fields on the device (ptrs) and, once downloaded, on the host; together, so that it is one copy.
 
-    def __init__(self, device: Device, batch: int, max_det: int) -> None:
+    Args:
+        stream: in which they become noughts: of a download every byte was written, which NVIDIA's initcheck asks for.
+    """
+
+    def __init__(self, device: Device, batch: int, max_det: int, stream: Stream) -> None:
         fields: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
             "counts": (COUNTS, (batch,)),
             "out_boxes": (np.dtype(np.float32), (batch, max_det, 4)),
@@ -32,6 +36,7 @@ class Records:
         with self._held.planning():
             self._buffer = self._held.alloc(size)
             self._host = self._held.pinned((size,), np.uint8)
+            device.fill(self._buffer, 0, size, stream)
         self.ptrs = {name: self._buffer.ptr + offset for name, offset in zip(fields, offsets, strict=True)}
         self.host: dict[str, NDArray[Any]] = {
             name: self._host[start : start + nbytes].view(dtype).reshape(shape)
