@@ -158,7 +158,7 @@ def run(
             for picture in flow.ticking(TICK_S) if watched else flow:
                 if reloading is not None and (told := reloading.due()):
                     watch.noted(told)
-                for one in runs if out.stream else ():
+                for one in runs:
                     if happened := one.news():
                         watch.noted(happened)
                 if picture is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,33 @@ def test_a_folder_that_cannot_be_written_does_not_end_the_run(tmp_path: Path) ->
         box.write(picture(index, found((10, 10, 60, 60)) if index == 20 else None))
     box.close(True)
     assert any("could not be saved" in note for note in box.notes)
+
+
+def test_a_folder_that_somebody_took_away_is_made_again(tmp_path: Path) -> None:
+    box = sink(tmp_path / "e", "person", before_s=0.2, after_s=0.2, cooldown_s=0.1)
+    for index in range(40):
+        if index == 20:
+            shutil.rmtree(tmp_path / "e")
+        box.write(picture(index, found((0, 0, 9, 9)) if index % 20 == 10 else None))
+    box.close(True)
+    (why,) = (json.loads(path.read_text()) for path in (tmp_path / "e").glob("*/why.json"))
+    assert (why["frame"], why["whole"]) == (30, True)
+    assert box.news() == []
+
+
+def test_what_cannot_be_kept_is_told_while_the_run_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "e"
+    box = sink(folder, "person", before_s=0.2, after_s=0.2, cooldown_s=0.1)
+    shutil.rmtree(folder)
+    folder.write_text("a file is in its place")
+    box.write(picture(0, found((0, 0, 9, 9))))
+    (told,) = box.news()
+    assert str(folder) in told
+    assert "could not be saved" in told
+    for index in range(1, 5):
+        box.write(picture(index, found((0, 0, 9, 9)) if index % 2 else None))
+    assert box.news() == []  # once is enough
+    box.close(True)
 
 
 def test_live_seconds_are_those_of_the_clock(tmp_path: Path) -> None:

@@ -120,12 +120,16 @@ def test_a_broker_that_is_restarted_gets_what_comes_next_and_the_run_never_waits
     for _ in range(10 * WAITING):
         sink.write(pictures[1])
     assert time.monotonic() - began_s < PATIENCE_S  # not a wait for each
+    until(lambda: any("is away" in told for told in sink.news()))
     with broker(port, tmp_path), listener(port) as heard:
         until(lambda: len([1 for topic, _ in heard if topic == "car"]) >= 10)
         sink.write(pictures[2])
         last = encode_record(pictures[2].scene, timing=False).rstrip(b"\n")
         until(lambda: ("car", last) in heard)
+        (told,) = sink.news()
+        assert "is there again" in told
         sink.close(True)
+        assert sink.news() == []
     (note,) = sink.notes
     assert "records were dropped" in note
 

@@ -39,6 +39,7 @@ class Shelf:
     def new(self, name: str) -> Path:
         """An empty folder whose name begins with the time of day, UTC; OSError where it cannot be made."""
         now_s = time.time()
+        self.folder.mkdir(parents=True, exist_ok=True)  # whoever took the evidence away may have taken it, too
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03}Z"
         for number in range(1, 1000):
             folder = self.folder / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
@@ -52,7 +53,7 @@ class Shelf:
     def tidy(self, keep: Path) -> None:
         """Remove the oldest until the rest fits; `keep` stays, however large it is."""
         kept = sorted(path.parent for path in self.folder.glob(f"*/{WHY}"))  # their names begin with the time
-        sizes = {folder: sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) for folder in kept}
+        sizes = {folder: _size(folder) for folder in kept}
         total = sum(sizes.values())
         for folder in kept:
             if total <= self._most_bytes:
@@ -61,3 +62,11 @@ class Shelf:
                 shutil.rmtree(folder, ignore_errors=True)
                 self._removed += 1
                 total -= sizes[folder]
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in it; 0 where somebody else removes it just now."""
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    except OSError:
+        return 0

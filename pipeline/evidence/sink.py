@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -80,7 +81,12 @@ class EvidenceSink:
         self._saving: Saving | None = None
         self._quiet_until_s = float("-inf")  # of the ring's clock
         self._key_ticks = 0
-        self._failed = False
+        self._failed = False  # whether the last one could not be saved
+        self._news: deque[str] = deque(maxlen=100)
+
+    def news(self) -> list[str]:
+        """What happened since the last call that a user should know at once; from any one thread."""
+        return [self._news.popleft() for _ in range(len(self._news))]
 
     def write(self, picture: Picture) -> None:
         """Take one picture, look whether anything happened, and go on with what is being saved.
@@ -205,6 +211,7 @@ class EvidenceSink:
             self._refused(error)
             return
         self.saved.append(saving.folder)
+        self._failed = False
         self._shelf.tidy(saving.folder)
 
     def _give_up(self, saving: Saving, error: Exception) -> None:
@@ -213,6 +220,9 @@ class EvidenceSink:
         self._refused(error)
 
     def _refused(self, error: Exception) -> None:
+        told = f"evidence could not be saved in {self._shelf.folder}: {getattr(error, 'strerror', None) or error}"
+        if told not in self.notes:
+            self.notes.append(told)
         if not self._failed:  # once is enough
-            self.notes.append(f"evidence could not be saved: {getattr(error, 'strerror', None) or error}")
+            self._news.append(told)
         self._failed = True

@@ -79,12 +79,12 @@ class SourceRun:
         return lost
 
     def news(self) -> Sequence[str]:
-        """What happened to its live stream since the last call; for one thread."""
-        return [one for sink in self._streams for one in sink.news()]
+        """What happened to its outputs since the last call that does not end the run; for one thread."""
+        return [one for sink in list(self.opened) if hasattr(sink, "news") for one in sink.news()]
 
     @property
     def _streams(self) -> list[Any]:
-        return [sink for sink in self.opened if hasattr(sink, "news")]
+        return [sink for sink in self.opened if hasattr(sink, "dropped")]
 
     def stream_report(self) -> dict[str, Any]:
         """For the summary: what became of its live stream; empty: there is none."""

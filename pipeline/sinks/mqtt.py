@@ -40,6 +40,8 @@ class MqttSink:
             raise SinkError("MQTT needs paho-mqtt", hint="pip install 'dashmask[mqtt]'") from error
         self.notes: list[str] = []
         self._timing, self._dropped, self._reason = timing, 0, ""
+        self._away, self._closing = False, False
+        self._news: deque[str] = deque(maxlen=100)
         self._last: int | None = None  # the newest message's number
         self._arrived: deque[int] = deque(maxlen=4 * WAITING)  # numbers, as the broker confirms them
         self._confirmed = threading.Event()  # one more of them
@@ -54,6 +56,7 @@ class MqttSink:
         client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         client.on_connect = self._connected
         client.on_publish = self._published
+        client.on_disconnect = self._disconnected
         if place["user"] is not None:
             client.username_pw_set(place["user"], place["password"])
         if place["tls"]:
@@ -78,6 +81,10 @@ class MqttSink:
         else:
             self._last = ticket.mid
 
+    def news(self) -> list[str]:
+        """What happened since the last call that a user should know at once; from any one thread."""
+        return [self._news.popleft() for _ in range(len(self._news))]
+
     def close(self, whole: bool) -> None:
         """Send what still waits, for FLUSH_S at most, and leave."""
         until_s = time.monotonic() + FLUSH_S
@@ -86,6 +93,7 @@ class MqttSink:
             while not self._has_arrived(number) and self._client.is_connected() and time.monotonic() < until_s:
                 self._confirmed.wait(0.05)
                 self._confirmed.clear()
+        self._closing = True
         self._client.disconnect()
         self._client.loop_stop()
         if self._dropped:
@@ -107,7 +115,19 @@ class MqttSink:
             self._reason = str(reason)
         else:
             client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
+            if self._away:
+                self._away = False
+                self._tell(f"{self._name} is there again; records that were dropped so far: {self._dropped}")
         self._answered.set()
+
+    def _disconnected(self, client: Any, data: object, flags: object, reason: Any, properties: object) -> None:
+        """In paho's thread, where a connection ends."""
+        if not self._away and not self._closing:
+            self._away = True
+            self._tell(f"{self._name} is away ({reason}): {WAITING} records wait for it, others are dropped")
+
+    def _tell(self, what: str) -> None:
+        self._news.append(what)
 
 
 _QUEUE_FULL = 15  # paho.mqtt.enums.MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
