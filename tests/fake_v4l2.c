@@ -2,7 +2,8 @@
  *
  * Stands between a program and the kernel: the ioctls of Video4Linux on a FIFO are answered here, as a
  * camera of 320x240 YUYV pixels at 30 frames a second. Each byte written to the FIFO is one picture, whose
- * pixels all have that value; 'x' unplugs the camera. FAKE_V4L2_BUSY=1: another program has it.
+ * pixels all have that value; 'x' unplugs the camera. FAKE_V4L2_BUSY=1: another program has it. FAKE_V4L2_PLANAR=1:
+ * its pixels are planar (YU12). What a program unmaps is lost: 0xee.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,12 +32,20 @@ static int fail(int error) {
     return -1;
 }
 
+static unsigned pixel_format(void) {
+    return getenv("FAKE_V4L2_PLANAR") ? V4L2_PIX_FMT_YUV420 : V4L2_PIX_FMT_YUYV;
+}
+
+static unsigned size(void) {
+    return getenv("FAKE_V4L2_PLANAR") ? BYTES * 3 / 4 : BYTES;
+}
+
 static int next_picture(int fd, struct v4l2_buffer *buffer) {
     unsigned char value;
     struct timespec now;
     if (read(fd, &value, 1) != 1 || value == 'x') return fail(ENODEV);
     buffer->index = queued[got++ % BUFFERS];
-    buffer->bytesused = BYTES;
+    buffer->bytesused = size();
     buffer->flags = 0;
     memset(memory + buffer->index * BYTES, value, BYTES);
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -58,14 +67,15 @@ static int answer(int fd, unsigned request, void *argument) {
         /* fall through */
     case VIDIOC_G_FMT: {
         struct v4l2_pix_format *pixels = &((struct v4l2_format *)argument)->fmt.pix;
-        pixels->width = WIDTH, pixels->height = HEIGHT, pixels->pixelformat = V4L2_PIX_FMT_YUYV;
-        pixels->bytesperline = WIDTH * 2, pixels->sizeimage = BYTES, pixels->field = V4L2_FIELD_NONE;
+        pixels->width = WIDTH, pixels->height = HEIGHT, pixels->pixelformat = pixel_format();
+        pixels->bytesperline = getenv("FAKE_V4L2_PLANAR") ? WIDTH : WIDTH * 2;
+        pixels->sizeimage = size(), pixels->field = V4L2_FIELD_NONE;
         return 0;
     }
     case VIDIOC_ENUM_FMT: {
         struct v4l2_fmtdesc *format = argument;
         if (format->index) return fail(EINVAL);
-        format->pixelformat = V4L2_PIX_FMT_YUYV;
+        format->pixelformat = pixel_format();
         return 0;
     }
     case VIDIOC_ENUMINPUT: {
@@ -91,7 +101,7 @@ static int answer(int fd, unsigned request, void *argument) {
     }
     case VIDIOC_QUERYBUF: {
         struct v4l2_buffer *buffer = argument;
-        buffer->length = BYTES;
+        buffer->length = size();
         buffer->m.offset = buffer->index * BYTES;
         return 0;
     }
@@ -133,7 +143,7 @@ void *mmap64(void *address, size_t length, int protection, int flags, int fd, of
 int munmap(void *address, size_t length) {
     static int (*real)(void *, size_t);
     unsigned char *start = address;
-    if (start >= memory && start < memory + sizeof memory) return 0;
+    if (start >= memory && start < memory + sizeof memory) return memset(address, 0xee, length), 0;
     if (!real) real = (int (*)(void *, size_t))dlsym(RTLD_NEXT, "munmap");
     return real(address, length);
 }

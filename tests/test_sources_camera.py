@@ -111,6 +111,45 @@ def test_a_video4linux_camera_gives_every_picture_and_each_end_has_its_sentence(
     assert lines == ([] if busy else [f"{100 + number} yuv420p 240 320" for number in range(pictures)])
 
 
+KEEP_PICTURES = """
+import gc, os, sys
+from pipeline.errors import SourceError
+from pipeline.sources import SourceOptions
+from pipeline.sources.camera import Camera
+
+path = sys.argv[1]
+os.mkfifo(path)
+fifo = os.open(path, os.O_RDWR)
+os.write(fifo, bytes(range(130, 140)) + (b"x" if sys.argv[2] == "unplug" else b""))
+source, kept, failure = Camera(path, SourceOptions(open_timeout_s=1, read_timeout_s=0.5)), [], None
+try:
+    with source as frames:
+        for frame in frames:
+            kept.append(frame)
+except SourceError as error:
+    failure = error  # whose traceback knows where it was raised
+assert failure is not None
+print(*(int(frame.image.planes[0].mean()) for frame in kept))
+del kept, frame, frames, failure
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("then", ["unplug", "hang"])
+@pytest.mark.parametrize("planar", [False, True])
+def test_pictures_of_a_camera_that_is_gone_are_whole_and_none_is_given_back_to_it(
+    tmp_path: Path, fake_v4l2: Path, planar: bool, then: str
+) -> None:
+    # MALLOC_PERTURB_: what was freed is not what it was
+    environment = {**os.environ, "LD_PRELOAD": str(fake_v4l2), "MALLOC_PERTURB_": "165"}
+    environment |= {"FAKE_V4L2_PLANAR": "1"} if planar else {}
+    command = [sys.executable, "-X", "faulthandler", "-c", KEEP_PICTURES, str(tmp_path / "video0"), then]
+    root = Path(__file__).parents[1]
+    told = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.split() == [str(value) for value in range(130, 140)]
+
+
 def test_a_live_source_cannot_start_later() -> None:
     for spec in ("0", "lavfi:testsrc", "rtsp://127.0.0.1/x"):
         with pytest.raises(SourceError, match="live"):

@@ -163,10 +163,13 @@ class ContainerSource:
         self._reading = reading = Reading(container, stream, self.live, silence_s, self._wait)
         clock = Clock(stream, options.fps, self.live, timed=container.format.name != "mpjpeg")
         pace = Pace() if self.live and container.format.name in IN_PIECES else None
-        image_of = PlaneReader(options.pixel_format == "bgr24")
+        # What a camera does not compress lies in its driver's memory, which is gone once it is closed.
+        lent = "v4l2" in container.format.name and stream.codec_context.name == "rawvideo"
+        image_of = PlaneReader(options.pixel_format == "bgr24", copied=lent)
         start_s = Fraction(str(options.start_s))
         index, last_s = 0, None
         failure: Exception | None = None
+        picture: av.VideoFrame | None = None
         try:
             sought = start_s and not self._in_one_go
             for picture, arrived_s in reading.pictures_from(start_s) if sought else reading.pictures():
@@ -186,7 +189,8 @@ class ContainerSource:
                 yield Frame(index, pts, clock.time_base, arrived_s, image)
                 index += 1
         except (av.FFmpegError, OSError) as error:
-            failure = error
+            failure = error.with_traceback(None)
+        picture = None  # nothing of it may be left, here or in a traceback, when its camera is closed
         self._end(index, last_s, failure, _length_s(container, stream))
 
     def _end(

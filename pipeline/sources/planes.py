@@ -39,10 +39,11 @@ class PlaneReader:
 
     Args:
         bgr: give bgr24 always, converted by swscale.
+        copied: pictures do not stay where they are: give no views of them.
     """
 
-    def __init__(self, bgr: bool) -> None:
-        self._bgr = bgr
+    def __init__(self, bgr: bool, copied: bool = False) -> None:
+        self._bgr, self._copied = bgr, copied
         self._reformatter = VideoReformatter()
         self._rotation: int | None = None  # degrees, of the display matrix that `_turn` was read from
         self._turn = Turn()
@@ -56,7 +57,8 @@ class PlaneReader:
         form = NATIVE.get(stored.name, "bgr24" if rgb else "yuv420p")
         if self._bgr:
             form = "bgr24"
-        if NATIVE.get(stored.name) != form:
+        converted = NATIVE.get(stored.name) != form
+        if converted:
             span = "JPEG" if full_range else "MPEG"
             picture = self._reformatter.reformat(
                 picture,
@@ -66,6 +68,8 @@ class PlaneReader:
                 threads=1,  # the cores are for the networks
             )
         planes = tuple(_view(plane, samples) for plane, samples in zip(picture.planes, SAMPLES[form], strict=True))
+        if self._copied and not converted:
+            planes = tuple(_owned(plane) for plane in planes)
         if picture.rotation != self._rotation:
             self._rotation, self._turn = picture.rotation, _turn(picture)
         if any(self._turn):
@@ -82,6 +86,12 @@ def _view(plane: VideoPlane, samples: int) -> NDArray[np.uint8]:
     view = np.ndarray(shape, np.uint8, memoryview(plane), start, strides)  # keeps the picture alive
     view.flags.writeable = False
     return view
+
+
+def _owned(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    plane = plane.copy()
+    plane.flags.writeable = False
+    return plane
 
 
 def _turn(picture: av.VideoFrame) -> Turn:
