@@ -99,6 +99,20 @@ def test_a_viewer_that_stops_reading_holds_up_nobody(run: Running) -> None:
     until(lambda: run.ask("/state").json["sources"][0]["viewers"] == 0)
 
 
+@pytest.mark.parametrize("path", ["/sources/0/stream.mjpg", "/events"])
+def test_head_of_what_has_no_end_ends(run: Running, path: str) -> None:
+    connection = HTTPConnection(run.host, run.port, timeout=10)
+    try:
+        connection.request("HEAD", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+        assert "html" not in (answer.getheader("content-type") or "html")
+        connection.request("GET", "/state")
+        assert json.loads(connection.getresponse().read())["sources"][0]["viewers"] == 0
+    finally:
+        connection.close()
+
+
 def test_a_snapshot_is_a_png_of_the_picture_at_its_full_size(run: Running) -> None:
     answer = run.ask("/sources/0/snapshot.png")
     assert answer.status == 200

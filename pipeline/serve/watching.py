@@ -62,12 +62,12 @@ class WatchRoutes:
             except EndedError:
                 yield b"event: end\ndata: {}\n\n"
 
-        return StreamingResponse(lines(), media_type="text/event-stream")
+        return _without_end(request, lines(), "text/event-stream")
 
     async def stream(self, request: Request) -> Response:
         """The live picture: JPEGs one after the other. A viewer gets the newest when it has taken the last."""
         station = self._station(request)
-        return StreamingResponse(_parts(station), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        return _without_end(request, _parts(station), f"multipart/x-mixed-replace; boundary={BOUNDARY}")
 
     async def picture(self, request: Request) -> Response:
         """The next live picture, once."""
@@ -105,6 +105,15 @@ class WatchRoutes:
             count = len(self._board.stations)
             raise RequestError(404, f"there is no source {number}", f"there are {count}, counted from 0")
         return self._board.stations[number]
+
+
+def _without_end(request: Request, body: AsyncIterator[bytes], media_type: str) -> Response:
+    """The answer to GET; HEAD has its head alone, as nobody would ever read the rest."""
+    return (
+        Response(media_type=media_type)
+        if request.method == "HEAD"
+        else StreamingResponse(body, media_type=media_type)
+    )
 
 
 async def _parts(station: Station) -> AsyncIterator[bytes]:
