@@ -195,6 +195,17 @@ def test_a_start_behind_the_only_key_frame_of_a_stream_is_found(tmp_path: Path, 
         assert [(f.pts, digest(f)) for f in read(path, start_s=start)] == told[round(25 * start) :]
 
 
+def test_a_list_that_cannot_be_sought_in_is_read_up_to_the_start(tmp_path: Path) -> None:
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.mp4", frames=20, draw=scene if name == "a" else bars)
+    whole = tmp_path / "drive.ffconcat"
+    whole.write_text("ffconcat version 1.0\nfile 'a.mp4'\nfile 'b.mp4'\n")
+    told = [(f.pts, digest(f)) for f in read(whole)]
+    assert len(told) == 40
+    for start in (0.5, 1.9, 2.5):
+        assert [(f.pts, digest(f)) for f in read(whole, start_s=start)] == told[round(10 * start) :]
+
+
 @pytest.mark.parametrize("ending", [".mkv", ".ts"])
 def test_a_pipe_is_read_in_one_go_up_to_the_start(tmp_path: Path, ending: str) -> None:
     clip = write_clip(tmp_path / f"clip{ending}", frames=20)

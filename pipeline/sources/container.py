@@ -159,20 +159,24 @@ class ContainerSource:
 
     def _frames(self, container: InputContainer, stream: VideoStream) -> Generator[Frame]:
         options = self._options
-        silence_s = options.read_timeout_s + KEY_FRAME_S
-        self._reading = reading = Reading(container, stream, self.live, silence_s, self._wait)
-        clock = Clock(stream, options.fps, self.live, timed=container.format.name != "mpjpeg")
-        pace = Pace() if self.live and container.format.name in IN_PIECES else None
+        start_s = Fraction(str(options.start_s))
         # What a camera does not compress lies in its driver's memory, which is gone once it is closed.
         lent = "v4l2" in container.format.name and stream.codec_context.name == "rawvideo"
         image_of = PlaneReader(options.pixel_format == "bgr24", copied=lent)
-        start_s = Fraction(str(options.start_s))
         index, last_s = 0, None
         failure: Exception | None = None
         picture: av.VideoFrame | None = None
         try:
-            sought = start_s and not self._in_one_go
-            for picture, arrived_s in reading.pictures_from(start_s) if sought else reading.pictures():
+            pictures = self._reader(container, stream).pictures_from(start_s) if self._is_sought else None
+            if self._is_sought and pictures is None:  # frame by frame, then
+                container.close()
+                self._container = container = self._open()
+                stream = self._choose(container)
+            if pictures is None:
+                pictures = self._reader(container, stream).pictures()
+            clock = Clock(stream, options.fps, self.live, timed=container.format.name != "mpjpeg")
+            pace = Pace() if self.live and container.format.name in IN_PIECES else None
+            for picture, arrived_s in pictures:
                 pts = clock.time(picture, arrived_s)
                 last_s = (pts - clock.origin) * clock.time_base
                 if not index and last_s < start_s:
@@ -192,6 +196,15 @@ class ContainerSource:
             failure = error.with_traceback(None)
         picture = None  # nothing of it may be left, here or in a traceback, when its camera is closed
         self._end(index, last_s, failure, _length_s(container, stream))
+
+    @property
+    def _is_sought(self) -> bool:
+        return bool(self._options.start_s) and not self._in_one_go
+
+    def _reader(self, container: InputContainer, stream: VideoStream) -> Reading:
+        silence_s = self._options.read_timeout_s + KEY_FRAME_S
+        self._reading = Reading(container, stream, self.live, silence_s, self._wait)
+        return self._reading
 
     def _end(
         self, frames: int, last_s: Fraction | None, failure: Exception | None, length_s: Fraction | None

@@ -69,8 +69,11 @@ class Reading:
             if self._live and arrived_s - heard_s > self._silence_s:
                 raise TimeoutError
 
-    def pictures_from(self, start_s: Fraction) -> Pictures:
-        """Decode from the last key frame that is not behind `start_s`, seconds from the stream's start."""
+    def pictures_from(self, start_s: Fraction) -> Pictures | None:
+        """Decode from the last key frame that is not behind `start_s`, seconds from the stream's start.
+
+        None: it is not found, or cannot be sought; the container stands anywhere then, and is to be opened anew.
+        """
         start, time_base = self._stream.start_time, self._stream.time_base
         if start is None or not time_base:
             return self.pictures()  # without timestamps there is nothing to seek by
@@ -79,13 +82,13 @@ class Reading:
         for target in (*(max(start, wanted - int(s / time_base)) for s in STEPS_BACK_S), start - ahead):
             try:
                 self._container.seek(target, stream=self._stream)
-            except (av.FFmpegError, OverflowError):  # cannot be sought in, or there: go there frame by frame
-                return self.pictures()
+            except (av.FFmpegError, OverflowError):
+                return None
             pictures = self.pictures()
             first = next(pictures, None)
             if first is not None and (first[0].pts or start) <= wanted:
-                break
-        return pictures if first is None else chain((first,), pictures)
+                return chain((first,), pictures)
+        return None
 
     def _decode(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
         try:

@@ -71,7 +71,7 @@ class SegmentFile(File):
         self._info = replace(self._info, frames=span.frames)
         came: list[int] = []
         try:
-            for picture, came_s in reading.pictures_from(ahead) if ahead > 0 else reading.pictures():
+            for picture, came_s in (reading.pictures_from(ahead) if ahead > 0 else reading.pictures()) or ():
                 pts = clock.time(picture, came_s)
                 if pts < span.begin:
                     continue
