@@ -85,7 +85,7 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     status: bool = True  # the line with fps, frame age and drops
     blur: tuple[str, ...] = ()  # classes made unrecognisable
     cutout: tuple[str, ...] = ()  # classes kept; everything else becomes the ground
-    ground: str = "white"  # behind a cut-out: a colour (white, black, green, #rrggbb) or transparent
+    ground: str = "white"  # behind a cut-out: white, black, grey, green, blue, #rrggbb or transparent
 
 
 class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

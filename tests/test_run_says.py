@@ -39,6 +39,10 @@ def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> No
     for words in (("--blur", "car"), ("--cutout", "car")):
         told = "note: nothing is blurred or cut out: no picture is drawn; add --save"
         assert told in dashmask("run", clip, "-m", models[1], "--frames", 2, *words).err
+    assert (
+        "behind a cut-out, and there is none"
+        in dashmask(*("run", clip, "-m", models[1], "--frames", 2, "--ground", "black")).err
+    )
     assert "tracked" not in said.err
     assert "coloured" not in said.err
 

@@ -163,7 +163,7 @@ def run(
     ] = None,
     ground: Annotated[
         str | None,
-        typer.Option(metavar="COLOUR", help="white, black, green, #rrggbb or transparent.", rich_help_panel=DRAWING),
+        typer.Option(metavar="COLOUR", help="Of a cut-out: white, #rrggbb, transparent ...", rich_help_panel=DRAWING),
     ] = None,
     web: Web = None,
     recordings: Recordings = None,

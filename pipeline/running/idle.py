@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.config import Config
+from pipeline.config import Config, RenderConfig
 from pipeline.types import Card
 
 
@@ -25,5 +25,7 @@ def idle_notes(config: Config, cards: Sequence[Card]) -> Iterator[str]:
     drawn = out.save or out.pictures or out.stream or out.show or config.web.address or config.evidence.folder
     if (config.render.blur or config.render.cutout) and not drawn:
         yield "nothing is blurred or cut out: no picture is drawn; add --save, --pictures or --show"
+    if config.render.ground != RenderConfig().ground and not config.render.cutout:
+        yield "the ground is behind a cut-out, and there is none: add --cutout NAME,..."
     if out.mask_ids != "class" and out.masks is None:
         yield "output.mask_ids numbers no masks: add --masks DIR"
