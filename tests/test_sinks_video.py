@@ -87,6 +87,16 @@ def test_equal_and_backward_times_are_moved_behind(tmp_path: Path) -> None:
     assert sink.notes == ["3 frames had the time of the one before or an earlier one: moved behind it"]
 
 
+def test_one_wrong_time_far_back_moves_no_other_frame(tmp_path: Path) -> None:
+    right = {k: 5000 + 100 * k for k in range(20) if k not in (4, 9, 10)}
+    pts = [right.get(k, 100 + k) for k in range(20)]
+    pictures = [of_image(as_format(drawn(i), "yuv420p"), t, Fraction(1, 1000)) for i, t in enumerate(pts)]
+    save(tmp_path / "out.mp4", pictures)
+    times = times_of(tmp_path / "out.mp4")
+    assert {k: times[k] * 1000 for k in right} == right
+    assert times == sorted(set(times))
+
+
 def test_a_clock_that_is_too_fine_is_rounded_and_said_so(tmp_path: Path) -> None:
     pictures = [of_image(as_format(drawn(i), "yuv420p"), i * 100_000_007, Fraction(1, 10**9)) for i in range(4)]
     sink = save(tmp_path / "out.mp4", pictures)

@@ -15,7 +15,8 @@ class Presentation:
     """Ticks that only grow.
 
     Where the source's times jump, as in MPEG-TS files that were put one behind the other, they go on from there: back
-    by more than a second, or ahead by more than a file can tell.
+    by more than a second, or ahead by more than a file can tell. Where they come back, as after a few wrong ones, the
+    jump is forgotten.
 
     Args:
         first: the first frame; its time base becomes the clock where the file can hold it.
@@ -47,6 +48,7 @@ class Presentation:
         self.moved = 0  # frames whose time did not come after that of the one before
         origin = round(Fraction(start_s) / self.clock)
         self._origin = origin + min(0, self._in_source(first) - origin)
+        self._before = self._origin  # before the last jump
         # The time of the source that is time zero of the file, seconds; one more after each jump.
         self.origins = [self._origin * self.clock]
 
@@ -66,8 +68,15 @@ class Presentation:
 
     def ticks(self, frame: Frame) -> int:
         """When a frame is shown; at least one tick after the frame before."""
+        if len(self.origins) > 1:
+            back = self._in_source(frame) - self._before
+            if self.last < back <= self.last + round(_BACK_S / self.clock):
+                self._origin = self._before
+                self.origins.pop()
+                self._before = round(self.origins[-2:][0] / self.clock)
         ticks = self._in_source(frame) - self._origin
         if self.last >= 0 and self.jumps((ticks - self.last) * self.clock):
+            self._before = self._origin
             self._origin += ticks - (self.last + max(1, self.interval))
             self.origins.append(self._origin * self.clock)
             ticks = self._in_source(frame) - self._origin

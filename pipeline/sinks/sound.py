@@ -62,6 +62,7 @@ class Sound:
         while (packet := self._next or next(self._packets, None)) is not None:
             self._next = packet
             at_s = packet.pts * packet.time_base
+            self._jumps = min(self._jumps, len(self._times.origins) - 1)  # one that was none is forgotten
             jumped = self._last_s is not None and self._times.jumps(at_s - self._last_s)
             if jumped and self._jumps + 1 == len(self._times.origins):
                 return  # the pictures have not

@@ -110,6 +110,8 @@ class VideoSink:
             self.notes.append(
                 f"{self._times.moved} frames had the time of the one before or an earlier one: moved behind it"
             )
+        if jumps := len(self._times.origins) - 1:
+            self.notes.append(f"the source's times jumped ({jumps}x): the video plays on where they do")
         if not complete:
             self.notes.append(f"{self._part.name} is not whole: what was written is in {name}")
         if whole and refused is not None:
