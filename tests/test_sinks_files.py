@@ -305,6 +305,7 @@ def test_good_outputs_pass(tmp_path: Path) -> None:
         ("in.mp4", [], ["m", "m"], "asked for twice"),
         ("d", [], ["d"], "is what is read"),
         ("d/*.png", [], ["d"], "is what is read"),
+        ("d/000000.png", [], ["d"], "is what is read"),
     ],
 )
 def test_bad_outputs_are_named(
@@ -317,6 +318,7 @@ def test_bad_outputs_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "000000.png").touch()
     (tmp_path / "in.mp4").touch()
     (tmp_path / "link.mp4").symlink_to("in.mp4")
     with pytest.raises(SinkError, match=says):

@@ -40,6 +40,8 @@ def check_outputs(source: Name | None, files: Iterable[Name], folders: Iterable[
         path = Path(name)
         _check_folder(path)
         _check_source(source, path)
+        if source is not None and (read := Path(source)).suffix.lower() == ".png" and read.is_file():
+            _check_source(read.parent, path)  # 000000.png would be written over the one that is read
         _check_once(taken, path)
 
 
