@@ -146,6 +146,19 @@ def test_the_colours_are_tagged(tmp_path: Path, matrix: Any, tag: int, full_rang
         assert (frame.colorspace, frame.color_range) == (tag, 2 if full_range else 1)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_footage_of_high_dynamic_range_stays_tagged_as_such(tmp_path: Path, ending: str) -> None:
+    source, out, hlg = tmp_path / f"in{ending}", tmp_path / f"out{ending}", (9, 18)  # BT.2020, ARIB STD-B67
+    planes = as_format(drawn(0), "yuv420p").planes
+    save(source, [of_image(Image(planes, "yuv420p", "bt2020"), i) for i in range(3)], colours=hlg)
+    words = ("-m", "roadnet-drawn", "--imgsz", 64, "--backend", "null", "--save", out)
+    assert dashmask("run", source, *words).code == 0
+    for path in (source, out):
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.color_primaries, context.color_trc, context.colorspace) == (*hlg, 9)
+
+
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 def test_footage_whose_pixels_are_no_squares_is_shown_as_wide_as_it_was(tmp_path: Path, ending: str) -> None:
     source, out = tmp_path / f"in{ending}", tmp_path / f"out{ending}"

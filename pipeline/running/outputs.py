@@ -65,6 +65,7 @@ def _video(out: OutputConfig, spec: str, source: Source, start_s: float) -> dict
         "start_s": start_s,
         "rate": source.info.fps,
         "pixel_aspect": source.info.pixel_aspect,
+        "colours": source.info.colours,
     }
 
 

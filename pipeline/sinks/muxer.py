@@ -63,6 +63,7 @@ class Muxer:
         rate: frames a second as far as known; a tag only.
         sound: copied beside the pictures.
         pixel_aspect: a pixel's width over its height.
+        colours: primaries and transfer, see SourceInfo.
 
     Raises:
         av.FFmpegError, OSError, ValueError: the encoder, the container or the system refuses.
@@ -79,6 +80,7 @@ class Muxer:
         rate: Fraction | None,
         sound: Sound | None,
         pixel_aspect: Fraction = Fraction(1),
+        colours: tuple[int, int] = (2, 2),
     ) -> None:
         self.pix_fmt = pix_fmt_of(first, codec)
         self._sound, self._clock, self._duration = sound, clock, 0
@@ -93,6 +95,7 @@ class Muxer:
             )
             stream.time_base = clock
             set_up(stream.codec_context, first, self.pix_fmt, clock, config.threads)
+            stream.codec_context.color_primaries, stream.codec_context.color_trc = colours
             if pixel_aspect != 1:
                 stream.codec_context.sample_aspect_ratio = pixel_aspect
             self._stream = stream

@@ -38,6 +38,7 @@ class VideoSink:
         rate: frames a second as the source states it: how long the first frame lasts if it stays the only
             one, and the tick of AVI, which has no times of its own.
         pixel_aspect: a pixel's width over its height: players show the video so much wider.
+        colours: primaries and transfer of the pictures' colours, see SourceInfo: players show HDR by them.
 
     Raises:
         SinkError: the container or the codec is unknown, or the path cannot be written.
@@ -52,6 +53,7 @@ class VideoSink:
         start_s: float = 0.0,
         rate: float | None = None,
         pixel_aspect: Fraction = Fraction(1),
+        colours: tuple[int, int] = (2, 2),
     ) -> None:
         self.notes: list[str] = []  # what a user should know, each once
         self._config = config or VideoConfig()
@@ -62,7 +64,7 @@ class VideoSink:
             raise SinkError(f"{path} is no ordinary file, which a video needs", hint="give the name of a file")
         self._audio_from, self._start_s = audio_from, start_s
         self._rate = Fraction(rate).limit_denominator(1001) if rate else None
-        self._pixel_aspect = pixel_aspect
+        self._pixel_aspect, self._colours = pixel_aspect, colours
         self._muxer: Muxer | None = None
         self._sound: Sound | None = None
         self._frames = 0
@@ -157,6 +159,7 @@ class VideoSink:
             self._rate,
             self._sound,
             self._pixel_aspect,
+            self._colours,
         )
 
     def _open_sound(self, path: Path) -> Sound | None:

@@ -149,6 +149,7 @@ class ContainerSource:
             live=self.live,
             codec=context.codec.canonical_name,
             pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
+            colours=(_stated(context.color_primaries), _stated(context.color_trc)),
         )
         return stream
 
@@ -225,6 +226,11 @@ class ContainerSource:
                 f"{name}: its last picture is at {float(last_s):.2f} s, but it says of itself that it is "
                 f"{float(length_s):.2f} s long: is it cut off?"
             )
+
+
+def _stated(number: int) -> int:
+    """A number of ITU-T H.273 where it means something there, else 2: encoders refuse those that are reserved."""
+    return int(number) if number == 1 or 4 <= number <= 18 or number == 22 else 2
 
 
 def _length_s(container: InputContainer, stream: VideoStream) -> Fraction | None:

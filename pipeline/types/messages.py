@@ -92,6 +92,7 @@ class SourceInfo:
     live: bool = False
     codec: str = ""
     pixel_aspect: Fraction = Fraction(1)  # a pixel's width over its height, as shown: not 1 in anamorphic footage
+    colours: tuple[int, int] = (2, 2)  # primaries and transfer, as ITU-T H.273 numbers them; 2: not stated
 
 
 @dataclass(frozen=True, slots=True)
