@@ -46,7 +46,7 @@ def milliseconds(option: str, text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ms|s)\s*", text)
     if match is None or not float(match[1]):
-        raise ConfigError(f"{option} {text}: expected a time over 0", hint=f"for instance {option} 50ms")
+        raise ConfigError(f"{option} {text}: expected a time over 0, in ms or s", hint=f"for instance {option} 50ms")
     return float(match[1]) * (1e3 if match[2] == "s" else 1)
 
 
