@@ -80,6 +80,12 @@ def test_the_aac_of_a_transport_stream_is_heard_in_other_containers(tmp_path: Pa
     assert len(heard) == len(truth) > 150
     assert all(abs(t - u) <= Fraction(1, 1000) for (t, _), (u, _) in zip(heard, truth, strict=True))
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(heard, truth, strict=True))
+    late = [picture for picture in of_clip(source) if picture.scene.frame.index >= 50]
+    start_s = late[0].scene.frame.pts_s
+    save(out, late, audio_from=source, start_s=start_s)
+    kept = [data[ADTS_HEAD:] for t, data in sound_of(source) if start_s <= t < end]
+    assert [data for _, data in sound_of(out)] == kept
+    assert len(samples_of(out)) == len(kept)
 
 
 def test_transport_streams_put_one_behind_the_other_play_on_with_their_sound(tmp_path: Path) -> None:

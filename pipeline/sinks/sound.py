@@ -83,15 +83,11 @@ class Sound:
         self._container.close()
 
     def _read(self) -> Iterator[Any]:
-        for packet in self._without_heads():
-            if self._start_s and float(packet.pts * packet.time_base) < self._start_s:
-                continue
-            yield packet
-
-    def _without_heads(self) -> Iterator[Any]:
-        heads: BitStreamFilterContext | None = None
+        heads: BitStreamFilterContext | None = None  # its first packet carries what all heads said
         for packet in self._container.demux(self._track):
             if packet.pts is None:  # the empty one at the end
+                continue
+            if self._start_s and float(packet.pts * packet.time_base) < self._start_s:
                 continue
             if heads is None and self.codec.startswith("aac") and _has_head(packet):
                 heads = BitStreamFilterContext("aac_adtstoasc", self._track)
