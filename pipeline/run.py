@@ -26,7 +26,7 @@ from pipeline.running.lanes import Lane
 from pipeline.running.loading import Loading
 from pipeline.running.page import RunPage
 from pipeline.running.reloading import Reloading
-from pipeline.running.source_names import outputs_for, short_names
+from pipeline.running.source_names import outputs_for, short_names, summary_path
 from pipeline.running.source_run import SourceRun
 from pipeline.timing import Summary
 from pipeline.types import Picture, Scene, Source, SourceInfo
@@ -92,8 +92,9 @@ def run(
     out = config.output
     names = [specs] if isinstance(specs, str) else list(specs)
     runs = _runs(names, config)
+    summary = summary_path(out, [one.name for one in runs])
     evidence = Evidence(config)
-    files = [name for one in runs for name in one.files[0]] + ([out.summary] if out.summary is not None else [])
+    files = [name for one in runs for name in one.files[0]] + ([summary] if summary is not None else [])
     folders = [name for one in runs for name in one.files[1]]
     for one in runs:
         check_outputs(
@@ -202,8 +203,8 @@ def run(
         what["truth"] = truth
     if len(runs) == 1:
         what |= runs[0].stream_report()
-    if out.summary:
-        write_report(Path(out.summary), what)
+    if summary:
+        write_report(Path(summary), what)
     _raise_if_all_failed(runs)
     return Outcome(what, flow.ended_early)
 

@@ -29,7 +29,7 @@ from pipeline.postprocess import decoder
 from pipeline.preprocess import Preprocessor
 from pipeline.running.assemble import build_lanes
 from pipeline.running.lanes import Lane
-from pipeline.running.source_names import outputs_for, short_names
+from pipeline.running.source_names import outputs_for, short_names, summary_path
 from pipeline.sources import open_source
 from pipeline.types import Inferred, Prepared
 
@@ -97,6 +97,10 @@ def test_outputs_of_several_sources_need_the_name_of_each() -> None:
     saved = type(out)(save="out-{source}.mp4", summary="s.json")
     assert outputs_for(saved, "drive", 2).save == "out-drive.mp4"
     assert outputs_for(saved, "drive", 2).summary == "s.json"
+    assert summary_path(saved, ["drive", "other"]) == "s.json"
+    assert summary_path(type(out)(summary="{source}.json"), ["drive"]) == "drive.json"
+    with pytest.raises(SinkError, match="one summary of all 2 sources"):
+        summary_path(type(out)(summary="{source}.json"), ["drive", "other"])
     with pytest.raises(SinkError, match="asked for by 2 sources") as caught:
         outputs_for(type(out)(json="out.jsonl"), "drive", 2)
     assert "out-{source}.jsonl" in caught.value.hint

@@ -61,6 +61,14 @@ def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
     return msgspec.structs.replace(out, **own)
 
 
+def summary_path(out: OutputConfig, names: Sequence[str]) -> str | None:
+    """Where the summary of a run of these sources goes; SinkError where each should have one of its own."""
+    path = out.summary
+    if path is not None and PLACE in path and len(names) > 1:
+        raise SinkError(f"{path}: there is one summary of all {len(names)} sources", hint=f"leave {PLACE} out")
+    return None if path is None else path.replace(PLACE, names[0])
+
+
 def _short(spec: str) -> str:
     if ADDRESS.match(spec):
         address = masked(spec).partition("://")[2].removeprefix("***@")
