@@ -7,7 +7,8 @@ drawn frames and of every network trained on Cityscapes, KITTI or BDD100K.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
 from pipeline.types import Classes
@@ -60,21 +61,28 @@ COLOUR_BY_NAME = MappingProxyType(
 
 _GOLDEN_TURN = 0.6180339887498949  # successive multiples, modulo one, stay as far apart as can be
 _TONES = ((0.90, 0.95), (0.60, 0.80), (0.95, 0.62), (0.42, 0.95), (0.70, 0.50))  # saturation, value
+_TURNS = 7221  # further ones find no colour that is not there already
 
 
 def spread_colours(n: int) -> tuple[tuple[int, int, int], ...]:
-    """n distinct colours (R, G, B), none near black or white; the first ones differ most.
+    """n colours (R, G, B), none near black or white; the first ones differ most, the first 4083 are distinct.
 
     The same n gives the same colours, and a longer list begins with the shorter one.
     """
-    colours: dict[tuple[int, int, int], None] = {}
-    turn = 0
-    while len(colours) < n:
+    return tuple(itertools.islice(_colours(), n))
+
+
+def _colours() -> Iterator[tuple[int, int, int]]:
+    """All colours of the tones, and again from the first."""
+    there: dict[tuple[int, int, int], None] = {}
+    for turn in range(_TURNS):
         saturation, value = _TONES[turn % len(_TONES)]
         red, green, blue = colorsys.hsv_to_rgb(turn * _GOLDEN_TURN % 1.0, saturation, value)
-        colours[round(red * 255), round(green * 255), round(blue * 255)] = None
-        turn += 1
-    return tuple(colours)
+        colour = round(red * 255), round(green * 255), round(blue * 255)
+        if colour not in there:
+            there[colour] = None
+            yield colour
+    yield from itertools.cycle(there)
 
 
 def colours_for(names: Iterable[str]) -> tuple[tuple[int, int, int], ...]:
@@ -85,5 +93,5 @@ def colours_for(names: Iterable[str]) -> tuple[tuple[int, int, int], ...]:
     """
     names = [name.strip().lower() for name in names]
     taken = {COLOUR_BY_NAME[name] for name in names if name in COLOUR_BY_NAME}
-    free = iter([colour for colour in spread_colours(len(names) + len(taken)) if colour not in taken])
+    free = (colour for colour in _colours() if colour not in taken)
     return tuple(COLOUR_BY_NAME[name] if name in COLOUR_BY_NAME else next(free) for name in names)

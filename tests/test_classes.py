@@ -26,7 +26,7 @@ def test_things_are_what_can_be_counted() -> None:
     assert names == ["person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
 
 
-@pytest.mark.parametrize("n", [0, 1, 19, 80, 150, 1000])
+@pytest.mark.parametrize("n", [0, 1, 19, 80, 150, 1000, 4083])
 def test_spread_colours_are_distinct_and_neither_black_nor_white(n: int) -> None:
     colours = spread_colours(n)
     assert len(set(colours)) == len(colours) == n
@@ -42,6 +42,14 @@ def test_twenty_spread_colours_are_easy_to_tell_apart() -> None:
 
 def test_a_longer_list_of_colours_begins_with_the_shorter_one() -> None:
     assert spread_colours(80)[:20] == spread_colours(20)
+
+
+def test_more_classes_than_there_are_colours_share_them() -> None:
+    names = ["person", *(f"class {k}" for k in range(13_204))]
+    colours = colours_for(names)
+    assert len(colours) == len(names)
+    assert colours[0] not in colours[1:]
+    assert colours[1 : 1 + 4083] == colours[1 + 4083 : 1 + 2 * 4083] == spread_colours(4083)
 
 
 def test_known_names_get_the_colours_of_cityscapes() -> None:
