@@ -23,7 +23,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -229,6 +229,6 @@ def _labels(raw: dict[str, _Rle], label_names: Sequence[str]) -> Labels:
     return Labels(labels, _classes(names))
 
 
-@cache
+@lru_cache(maxsize=16)
 def _classes(names: tuple[str, ...]) -> Classes:
     return Classes(names, colours_for(names))

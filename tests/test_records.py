@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,18 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes, says: st
     with pytest.raises(UserError, match=says) as raised:
         next(records)
     assert f"{path}, line 2: " in str(raised.value)
+
+
+def test_records_that_each_name_other_classes_take_no_more_memory(tmp_path: Path) -> None:
+    one = {"class_id": 300, "score": 0.5, "box_xyxy": [1, 1, 4, 4], "rle": {"size": [8, 8], "counts": "P2"}}
+    lines = [{"index": k, "pts_s": 0.0, "instances": [{"class": f"class {k}", **one}]} for k in range(120)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tracemalloc.start()
+    try:
+        kept = [tracemalloc.get_traced_memory()[0] for _ in read_records(tmp_path / "r.jsonl")]
+    finally:
+        tracemalloc.stop()
+    assert kept[-1] < 2 * kept[29]
 
 
 def test_a_missing_file_of_records_is_a_plain_error(tmp_path: Path) -> None:
