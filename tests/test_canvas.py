@@ -103,12 +103,16 @@ def test_text_is_ink_over_paper_over_picture(form: str, opacity: float) -> None:
         np.testing.assert_array_equal(plane, old)
 
 
-def test_text_over_the_edge_is_cut() -> None:
-    drawn = canvas()
+@pytest.mark.parametrize("opacity", [1.0, 0.5])
+def test_text_over_the_edge_is_cut(opacity: float) -> None:
     text = Font(12).line("a very long line of text")
-    drawn.write(56, 40, text, LIGHT, DARK)
-    drawn.write(56, 40, text, LIGHT, DARK, 0.5)
-    drawn.write(100, 100, text, LIGHT, DARK)
+    drawn, larger = canvas(), canvas(size_hw=(96, 256))
+    for one in (drawn, larger):
+        one.fill((0, 0, 64, 48), RED)
+        one.write(56, 40, text, LIGHT, DARK, opacity)
+        one.write(100, 100, text, LIGHT, DARK, opacity)  # all of it is outside
+    for plane, part in zip(drawn.planes, larger.part((0, 0, 64, 48)).planes, strict=True):
+        np.testing.assert_array_equal(plane, part)
 
 
 def test_a_part_shares_the_memory_of_the_whole() -> None:
