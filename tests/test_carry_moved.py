@@ -129,6 +129,16 @@ def test_what_moves_less_than_a_pixel_a_frame_does_not_stay_behind(pixels: float
     assert np.abs(last.instances.crops_px - found.crops_px - (moved, 0, moved, 0)).max() <= 1  # it does not grow
 
 
+def test_an_object_that_is_smaller_than_a_cell_moves_as_what_is_around_it() -> None:
+    back = np.zeros((*HW, 2), np.float32)
+    back[120:, 160:] = 2, -1  # of a quarter of the picture, in cells of 6 pixels: to the left and down
+    motion = FlowMotion(back, np.full(HW, 255, np.uint8), (HW[0] * 6, HW[1] * 6))
+    for corner, moved in (((1501, 1001), (-12, 6)), ((301, 1001), (0, 0)), ((1501, 301), (0, 0))):
+        found = one_object(*corner, 3)
+        now = MovedObjects(found, (HW[0] * 6, HW[1] * 6))(motion)
+        assert np.abs(now.boxes_xyxy - found.boxes_xyxy - (*moved, *moved)).max() < 0.01
+
+
 def test_labels_that_stand_still_stay_where_they_are_however_large() -> None:
     labels = square(101, 83, 60)
     labels = np.repeat(np.repeat(labels, 8, 0), 8, 1)[3:1923, 5:2565]  # edges are on no cell of the grid
