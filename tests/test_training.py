@@ -70,7 +70,15 @@ def test_without_patience_it_never_stops_early() -> None:
     stop = EarlyStop(StopConfig())
     assert stop.seen(0, 0.5)
     assert not stop.seen(1, 0.4)
-    assert not stop.over(1000)
+    stop.seen(1000, 0.3)
+    assert not stop.over()
+
+
+def test_patience_that_is_shorter_than_the_way_to_the_next_score_waits_for_it(pictures: Path, tmp_path: Path) -> None:
+    scores = [0.1, 0.3, 0.2]
+    trained = fit_tiny(pictures, tmp_path, scores, epochs=12, validate_every=3, stop={"patience": 2})
+    assert trained.stopped_early
+    assert (trained.best_epoch, trained.epochs) == (6, 9)
 
 
 def test_the_rate_rises_then_falls_along_a_cosine() -> None:

@@ -88,7 +88,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     best_path = out / f"{config.name}.safetensors"
     for epoch in range(first, min(config.epochs, until or config.epochs)):
-        if stop.over(epoch - 1):
+        if stop.over():
             break
         row = {"epoch": float(epoch + 1), **run.epoch(epoch, watch)}
         scores: Mapping[str, Score] = {}
@@ -121,7 +121,7 @@ def fit(
         epochs=len(rows),
         best_mean_iou=stop.best if scored else None,
         best_epoch=stop.best_epoch + 1 if scored else None,
-        stopped_early=len(rows) < config.epochs and stop.over(len(rows) - 1),
+        stopped_early=len(rows) < config.epochs and stop.over(),
         checkpoint=best_path,
         rows=rows,
     )
