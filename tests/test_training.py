@@ -40,6 +40,18 @@ def test_resumed_is_bit_for_bit_the_same_as_not_interrupted(pictures: Path, tmp_
     assert same(load_state(whole / "state.pt"), load_state(parts / "state.pt"))
 
 
+def test_what_resumes_decays_and_averages_as_its_configuration_says(pictures: Path, tmp_path: Path) -> None:
+    fit_tiny(pictures, tmp_path, epochs=2, until=1, optimiser={"ema": 0})
+    begun = load_state(tmp_path / "state.pt")
+    heavy = {"lr": 1e-30, "weight_decay": 1e29, "ema": 0.5}  # each of two steps takes next to a tenth
+    fit_tiny(pictures, tmp_path, epochs=2, resume=True, optimiser=heavy)
+    ended = load_state(tmp_path / "state.pt")
+    kernel = "0.weight"
+    assert ended["net"][kernel].abs().sum() < 0.97 * begun["net"][kernel].abs().sum()
+    low, high = (state["net"][kernel].abs().sum() for state in (ended, begun))
+    assert low < ended["ema"]["net"][kernel].abs().sum() < high  # no average of what the net began as
+
+
 def test_colours_are_learned(pictures: Path, tmp_path: Path) -> None:
     plain = {"scale": [1, 1], "light": 0, "style": 0, "colour": 0, "gray": 0, "weather": 0, "noise": 0}
     trained = fit_tiny(pictures, tmp_path, epochs=30, augment=plain, optimiser={"lr": 0.03, "ema": 0.9})

@@ -60,3 +60,13 @@ def test_mistakes_are_sentences(pictures: Path, tmp_path: Path) -> None:
         train(config_for(pictures), tmp_path, resume=True)
     with pytest.raises(ConfigError, match="training has left the numbers"):
         fit_tiny(pictures, tmp_path, optimiser={"lr": 1e30, "warmup_epochs": 0, "clip_norm": 0, "ema": 0}, epochs=9)
+
+
+def test_weights_that_have_left_the_numbers_are_not_kept(pictures: Path, tmp_path: Path) -> None:
+    wild = {"lr": 1e38, "warmup_epochs": 0, "clip_norm": 0, "weight_decay": 1e9}
+    fit_tiny(pictures, tmp_path, epochs=2, until=1)
+    before = (tmp_path / "state.pt").read_bytes(), (tmp_path / "tiny.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="training has left the numbers"):  # in the last step: no loss shows it
+        fit_tiny(pictures, tmp_path, epochs=2, batch=16, optimiser=wild, resume=True)
+    assert before == ((tmp_path / "state.pt").read_bytes(), (tmp_path / "tiny.safetensors").read_bytes())
+    assert fit_tiny(pictures, tmp_path, epochs=2, resume=True).epochs == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -86,9 +87,10 @@ class Trainee:
                 watch.step(epoch, self.config.epochs, done, steps, float(loss) if self.device.type == "cpu" else 0.0)
             asked_s = time.monotonic()
         mean = float(total) / max(1, done)
-        if mean != mean or mean == float("inf"):
+        wrong = f"loss is {mean}" if not math.isfinite(mean) else "weights are no longer finite"
+        if not (math.isfinite(mean) and _finite(self.net) and _finite(self.kept)):
             raise ConfigError(
-                f"epoch {epoch + 1}: the loss is {mean}; training has left the numbers",
+                f"epoch {epoch + 1}: the {wrong}; training has left the numbers",
                 hint="lower optimiser.lr, or resume from the state before with another",
             )
         spent_s = time.monotonic() - began_s
@@ -142,14 +144,24 @@ class Trainee:
         """Go on from a state; the rows of the curves so far."""
         try:
             self.net.load_state_dict(state["net"])
+            decays = [group["weight_decay"] for group in self.optimiser.param_groups]
             self.optimiser.load_state_dict(state["optimiser"])
+            for group, decay in zip(self.optimiser.param_groups, decays, strict=True):
+                group["weight_decay"] = decay  # the state's is of the configuration that it was made with
             if self.ema is not None and state["ema"] is not None:
                 self.ema.restore(**state["ema"])
+            elif self.ema is not None:
+                self.ema.restore(0, state["net"])  # the average begins here
             self.scaler.load_state_dict(state["scaler"])
             rng.restore(state["rng"])
             return [dict(row) for row in state["rows"]]
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(f"the state is of another net or configuration: {error}") from error
+
+
+def _finite(net: nn.Module) -> bool:
+    """Whether all weights and running figures are numbers: what the last step did shows in no loss yet."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in net.state_dict().values())
 
 
 def _acts(part: LossConfig, epoch: int) -> bool:
