@@ -41,6 +41,7 @@ def test_two_epochs_on_16_pictures_leave_weights_state_and_curves(pictures: Path
     assert about["net"] == "enet"
     assert about["classes"]["names"] == ["red", "green", "blue"]
     assert about["input"]["size_hw"] == [64, 64]
+    assert about["input"]["long_side"] == 80  # where it is used, pictures are as large as where it was scored
     assert about["mean_iou"] == trained.best_mean_iou
     assert set(about["iou"]) == {"red", "green", "blue"}
     assert about["data"] == ["folders train, 16 pictures"]

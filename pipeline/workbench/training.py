@@ -85,7 +85,7 @@ def train(
         scorer(_val_names(config), held[shown:], classes, int(net.stride)),
         config,
         classes=len(classes),
-        about=_about(config, classes, parts[:shown], held[:shown]),
+        about=_about(config, classes, parts[:shown], held[:shown], _long_side(held[shown] if config.val else held[0])),
         out=out,
         watch=watch,
         teacher=_teacher(config, classes),
@@ -191,11 +191,18 @@ def _ancestors(config: TrainConfig) -> list[dict[str, Any]]:
     return [read_about(checkpoint(name)) for name in named if name is not None]
 
 
+def _long_side(group: Sequence[Sample]) -> int:
+    """The longer side of most pictures: a network knows things at the size that they have there, not in a crop."""
+    sides = sorted(max(sample.labels.shape) for sample in group)
+    return sides[len(sides) // 2]
+
+
 def _about(
     config: TrainConfig,
     classes: Classes,
     parts: Sequence[tuple[DataConfig, Dataset]],
     held: Sequence[Sequence[Sample]],
+    long_side: int,
 ) -> dict[str, Any]:
     """What goes into the checkpoint beside what the loop knows."""
     data = [
@@ -217,6 +224,7 @@ def _about(
             "scale": 1 / 255,
             "colour": "rgb",
             "size_hw": list(size_hw),
+            "long_side": long_side,
         },
         "data": list(dict.fromkeys([*data, *(seen for one in before for seen in one.get("data", ()))])),
         "terms": "; ".join(terms),
