@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ _READ = (
     "uint64",
     "int64",
 )
+_TRAINING = re.compile(r"^train:", re.MULTILINE)  # of a configuration, which may bear the name of what it trained
 METADATA_KEY = "dashmask"  # of an ONNX file: a card as YAML
 
 
@@ -48,7 +50,8 @@ def read_card(path: str | Path, *, card: Path | None = None, card_dirs: Sequence
     """What a model is.
 
     The first of these that is there: the YAML given as `card`, `model.yaml` beside `model.onnx`, `model.yaml` in
-    one of `card_dirs`, the file's own metadata under the key `dashmask`, Ultralytics' metadata.
+    one of `card_dirs`, the file's own metadata under the key `dashmask`, Ultralytics' metadata. The configuration of
+    a training is no card, whatever it is called.
 
     Args:
         path: an ONNX file.
@@ -62,7 +65,7 @@ def read_card(path: str | Path, *, card: Path | None = None, card_dirs: Sequence
     header = read_onnx_header(path)
     sha256, of_file = digests(path, header)
     yamls = [path.with_suffix(".yaml"), *(folder / f"{path.stem}.yaml" for folder in card_dirs)]
-    beside = card or next((file for file in yamls if file.is_file()), None)
+    beside = card or next((file for file in yamls if file.is_file() and not _TRAINING.search(_read(file))), None)
     if beside is not None:
         return _from_yaml(_read(beside), str(beside), path, header, (sha256, of_file))
     if METADATA_KEY in header.metadata:

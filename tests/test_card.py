@@ -122,6 +122,14 @@ def test_yaml_beside_the_model_comes_first_then_the_packaged_card_then_metadata(
     assert read_card(path, card=tmp_path / "other.yaml", card_dirs=[folder]).name == "given"
 
 
+def test_the_configuration_of_a_training_is_no_card(fcn: Path) -> None:
+    model = onnx.load(fcn)
+    model.metadata_props.add(key="dashmask", value=SEMANTIC)
+    onnx.save(model, fcn)
+    fcn.with_suffix(".yaml").write_text("# dashmask train --config fcn.yaml\nname: fcn\ntrain:\n  - {dataset: folders}\n")
+    assert read_card(fcn).classes.names == ("red", "green", "blue")
+
+
 def test_everything_a_card_can_say_is_understood(fcn: Path) -> None:
     fcn.with_suffix(".yaml").write_text(
         f"""
