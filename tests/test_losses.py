@@ -182,11 +182,39 @@ def test_a_sum_of_losses_is_weighted() -> None:
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_batch_of_classes_without_weight_is_no_loss(name: str) -> None:
+    weight = torch.tensor([0.0, 0.0, 1.0])
+    logits = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.tensor([0, 1, VOID, 0]).expand(1, 4, 4)
+    loss = weighted_sum([LossConfig(name)], weight)(logits, labels)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+    if name in ("cross_entropy", "ohem", "lovasz", "dice", "focal", "hinge"):
+        assert float(loss.detach()) == 0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_has_a_gradient_where_nothing_is_known_or_all_is_certain(gamma: float) -> None:
+    logits = torch.tensor([200.0, 0.0, 1.0, 0.0, 0.3, 0.0]).reshape(1, 3, 2).transpose(1, 2)[..., None].requires_grad_()
+    loss = LOSSES["focal"](logits, torch.tensor([0, VOID, 1]).reshape(1, 3, 1), gamma=gamma)
+    loss.backward()
+    assert torch.isfinite(logits.grad).all()
+    last = -F.log_softmax(logits.detach(), 1)[0, 1, 2, 0]
+    assert float(loss.detach()) == pytest.approx(float((1 - (-last).exp()) ** gamma * last) / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("part", "says"),
     [
         (LossConfig("lovas"), r"no loss is called lovas \(did you mean `lovasz`\?\)"),
         (LossConfig("focal", options={"gama": 1.0}), r"focal has no option `gama` \(did you mean `gamma`\?\)"),
+        (LossConfig("ohem", options={"keep": 2}), r"losses: ohem: keep is 2, expected 0 to 1"),
+        (LossConfig("lovasz", options={"every_px": 2.5}), r"every_px is 2\.5, expected a whole number from 1 on"),
+        (LossConfig("cross_entropy", options={"smoothing": 1.5}), r"smoothing is 1\.5, expected 0 to 1"),
+        (LossConfig("huber", options={"delta": 0}), r"delta is 0, expected more than 0"),
+        (LossConfig("focal", options={"gamma": -1}), r"gamma is -1, expected 0 or more"),
         (LossConfig("mse", options={"where": 1.0}), r"mse has no option `where` \(known are none\)"),
     ],
 )

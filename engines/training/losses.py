@@ -32,7 +32,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, weight: Tensor | None = Non
     Cross-entropy as of Long et al. 2015 (FCN), weighted as torch does: sum of w * loss over sum of w.
     `smoothing` spreads that share of the truth evenly over all classes (Szegedy et al. 2016).
     """
-    if not (labels != VOID).any():
+    known = labels != VOID
+    if not known.any() or (weight is not None and not weight[labels[known]].any()):
         return logits.sum() * 0
     return F.cross_entropy(logits, labels, weight, ignore_index=VOID, label_smoothing=smoothing)
 
@@ -75,7 +76,8 @@ def focal(logits: Tensor, labels: Tensor, *, weight: Tensor | None = None, gamma
     cross-entropy summed with weights over the number of known pixels."""
     known = labels != VOID
     log_p = -F.cross_entropy(logits, labels, ignore_index=VOID, reduction="none")
-    loss = -((1 - log_p.exp()).clamp(min=0) ** gamma) * log_p
+    unsure = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).tiny)  # at 0 a root has no gradient
+    loss = -(unsure**gamma) * log_p
     if weight is not None:
         loss = loss * weight[labels.masked_fill(~known, 0)]
     return (loss * known).sum() / known.sum().clamp(min=1)
@@ -102,7 +104,7 @@ def lovasz(logits: Tensor, labels: Tensor, *, weight: Tensor | None = None, ever
     if not losses:
         return logits.sum() * 0
     share = torch.tensor(shares, dtype=p.dtype, device=p.device)
-    return (torch.stack(losses) * share).sum() / share.sum()
+    return (torch.stack(losses) * share).sum() / share.sum().clamp(min=torch.finfo(p.dtype).tiny)
 
 
 def _lovasz_gradient(foreground: Tensor) -> Tensor:
@@ -131,7 +133,7 @@ def ohem(
     if weight is None:
         return losses[hard].mean()
     share = weight[labels[known][hard]]
-    return (losses[hard] * share).sum() / share.sum()
+    return (losses[hard] * share).sum() / share.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 
 LOSSES: dict[str, LossFunction] = {
@@ -147,6 +149,20 @@ LOSSES: dict[str, LossFunction] = {
     "huber": regression.on_labels(regression.huber),
     "hinge": regression.hinge,
     "kl_divergence": regression.on_labels(regression.kl_divergence),
+}
+
+
+_SHARE = (lambda x: 0 <= x <= 1, "0 to 1")
+_AMOUNT = (lambda x: x >= 0, "0 or more")
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {  # of every option: what it may be, in code and in words
+    "smoothing": _SHARE,
+    "threshold": _SHARE,
+    "keep": _SHARE,
+    "smooth": _AMOUNT,
+    "gamma": _AMOUNT,
+    "margin": _AMOUNT,
+    "delta": (lambda x: x > 0, "more than 0"),
+    "every_px": (lambda x: x >= 1 and isinstance(x, int), "a whole number from 1 on"),
 }
 
 
@@ -174,6 +190,9 @@ def weighted_sum(parts: Sequence[LossConfig], weight: Tensor | None) -> Callable
             if option not in known:
                 hint = _nearest(option, known)
                 raise ConfigError(f"losses: {part.name} has no option `{option}`", hint=hint)
+            if not _RANGES[option][0](part.options[option]):
+                said = f"{option} is {part.options[option]}, expected {_RANGES[option][1]}"
+                raise ConfigError(f"losses: {part.name}: {said}")
         weighted = {"weight": weight} if "weight" in named and part.class_weights else {}
         terms.append((part.weight, function, dict(part.options) | weighted))
 

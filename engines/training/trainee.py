@@ -175,6 +175,8 @@ def _class_weights(config: TrainConfig, batches: Batches, classes: int, device: 
         return torch.tensor(enet_weights(batches.class_counts(classes)), dtype=torch.float32, device=device)
     if len(config.class_weights) != classes:
         raise ConfigError(f"class_weights: {len(config.class_weights)} given for {classes} classes")
+    if min(config.class_weights) < 0 or not any(config.class_weights):
+        raise ConfigError(f"class_weights: {list(config.class_weights)}: expected 0 or more, and one above 0")
     return torch.tensor(config.class_weights, dtype=torch.float32, device=device)
 
 
