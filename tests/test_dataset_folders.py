@@ -32,6 +32,11 @@ def test_any_folder_of_ids_is_a_data_set(tmp_path: Path) -> None:
         open_dataset("folders", tmp_path, "all", classes=("a", "b"))[0]
 
 
+def test_a_class_list_may_be_written_on_windows(tmp_path: Path) -> None:
+    data = open_dataset("folders", folders(tmp_path, IDS % 3, "\ufeffgrass\r\ntraffic light\r\nsky\r\n"), "all")
+    assert data.classes.names == ("grass", "traffic light", "sky")
+
+
 @pytest.mark.parametrize("layout", ["images/train", "train/images"])
 def test_the_split_is_a_folder_inside_or_around(layout: str, tmp_path: Path) -> None:
     write(tmp_path / layout / "a.jpg", GREY)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("torch", reason="no torch here: install the extra `train`")
@@ -27,6 +29,10 @@ from pipeline.workbench.training import train
         ("optimiser: {lr: 0}", r"optimiser\.lr: expected `float` > 0"),
         ("epoch: 3", r"unknown key `epoch` \(did you mean `epochs`\?\)"),
         ("augment: {flip: 2}", r"augment\.flip: expected `float` <= 1"),
+        ("seed: -1", r"seed: expected `int` >= 0"),
+        ("std: [0.2, 0, 0.2]", r"std\[1\]: expected `float` > 0"),
+        ("augment: {scale: [0, 1]}", r"augment\.scale\[0\]: expected `float` > 0"),
+        ("machine: {threads: 100000}", r"machine\.threads: expected `int` <= 512"),
         ("distil: {techer: x}", r"distil\.techer: unknown key .*did you mean `teacher`"),
     ],
 )
@@ -60,6 +66,41 @@ def test_mistakes_are_sentences(pictures: Path, tmp_path: Path) -> None:
         train(config_for(pictures), tmp_path, resume=True)
     with pytest.raises(ConfigError, match="training has left the numbers"):
         fit_tiny(pictures, tmp_path, optimiser={"lr": 1e30, "warmup_epochs": 0, "clip_norm": 0, "ema": 0}, epochs=9)
+
+
+def _refused(pictures: Path, out: Path, says: str, **how: Any) -> None:
+    with pytest.raises(ConfigError, match=says):
+        train(config_for(pictures, **how), out)
+    assert not list(out.iterdir())  # nothing half done
+
+
+@pytest.mark.parametrize("name", ["a/b", "../up", "", "..", "x" * 300, "a\0b"])
+def test_a_name_is_that_of_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(msgspec.yaml.encode({"name": name, "train": [{"dataset": "folders"}]}).decode())
+    with pytest.raises(ConfigError, match="name: .* is no name for a file"):
+        load_train_config(str(file))
+
+
+def test_what_teaches_nothing_is_refused(pictures: Path, tmp_path: Path) -> None:
+    folders = {"dataset": "folders", "split": "train"}
+    _refused(pictures, tmp_path, "an epoch shows no picture", train=[folders | {"repeat": 0.01}])
+    _refused(pictures, tmp_path, r"no pixel of its 16 pictures has a class", train=[folders, folders | {"map": {}}])
+    _refused(pictures, tmp_path, r"no pixel of its 4 pictures has a class", val=[{**folders, "split": "val", "map": {}}])
+    _refused(pictures, tmp_path, r"map: `red` stands for no class", train=[folders, folders | {"map": {"red": []}}])
+    _refused(pictures, tmp_path, "class_weights: .* expected 0 or more", class_weights=[-1, 1, 1])
+    once = {"crops": [{"size_hw": [8, 8]}], "batch": 1}
+    _refused(pictures, tmp_path, r"crops\[0\]: one picture of 8x8 at a time", **once)
+
+
+def test_a_teacher_must_see_what_its_student_sees(pictures: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    train(config_for(pictures, net={"name": "roadnet"}), teacher, until=1)
+    taught = {"distil": {"teacher": str(teacher / "tiny.safetensors")}}
+    (tmp_path / "out").mkdir()
+    _refused(pictures, tmp_path / "out", "distil.teacher: .* was trained with the mean", mean=[0, 0, 0], **taught)
+    small = {"crops": [{"size_hw": [64, 72]}]}  # of eights, as ENet needs them
+    _refused(pictures, tmp_path / "out", r"crops\[0\].size_hw: .* multiples of 16 for roadnet", **small, **taught)
 
 
 def test_weights_that_have_left_the_numbers_are_not_kept(pictures: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from engines.training.augment import Augment
 from engines.training.config import CropConfig, TrainConfig
+from pipeline.errors import ConfigError
 from pipeline.types import VOID
 
 _STYLES = 256  # pictures that lend their histograms; more would not be more varied
@@ -55,6 +56,8 @@ class Batches:
             (np.arange(a, b), round((b - a) * repeat))
             for a, b, (_, repeat) in zip(starts[:-1], starts[1:], groups, strict=True)
         ]
+        if not any(shown for _, shown in self._groups):
+            raise ConfigError("train: an epoch shows no picture", hint="give a larger `repeat`, or more pictures")
         step = max(1, len(self.samples) // _STYLES)
         wanted = self.samples[::step] if config.augment.style > 0 else []
         self._styles = [np.ascontiguousarray(sample.image[:, :, ::-1]) for sample in wanted]

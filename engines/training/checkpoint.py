@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +17,9 @@ from safetensors.torch import save
 from torch import nn
 
 from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from engines.nets.base import Net
 
 _KEY = "dashmask"
 
@@ -55,7 +58,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(f"{path}: cannot be read as safetensors: {error}") from error
 
 
-def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[Net, dict[str, Any]]:
     """The network of a checkpoint, in eval mode on the CPU, and what the file says of it.
 
     Raises:
@@ -64,7 +67,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     from engines.nets import build_net
 
     about = read_about(path)
-    net: nn.Module = build_net(about["net"], len(about["classes"]["names"]), **about["options"])
+    net = build_net(about["net"], len(about["classes"]["names"]), **about["options"])
     try:
         net.load_state_dict(read_weights(path))
     except RuntimeError as error:

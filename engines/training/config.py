@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Amount = Annotated[float, Meta(ge=0)]
+Above = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -69,7 +70,7 @@ class CropConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Probabilities 0..1 and strengths; 0 leaves one out."""
 
-    scale: tuple[float, float] = (0.5, 2.0)
+    scale: tuple[Above, Above] = (0.5, 2.0)
     flip: Share = 0.5
     light: Share = 0.8  # exposure, gamma, contrast, white balance: other days, dusk
     light_strength: Share = 1.0
@@ -88,7 +89,7 @@ class DistilConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     teacher: str
     weight: Amount = 1.0
-    temperature: Annotated[float, Meta(gt=0)] = 2.0
+    temperature: Above = 2.0
 
 
 class StopConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +102,7 @@ class StopConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class OptimiserConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """AdamW with warm-up and a cosine down to lr * final."""
 
-    lr: Annotated[float, Meta(gt=0)] = 5e-3
+    lr: Above = 5e-3
     weight_decay: Amount = 1e-2
     warmup_epochs: Amount = 2.0
     final: Share = 0.01
@@ -115,7 +116,7 @@ class MachineConfig(Struct, frozen=True, forbid_unknown_fields=True):
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
-    threads: Count = 0  # 0: as torch likes
+    threads: Annotated[int, Meta(ge=0, le=512)] = 0  # 0: as torch likes
     workers: Annotated[int, Meta(ge=0, le=16)] = 0  # processes that augment
 
 
@@ -128,7 +129,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     roots: dict[str, str] = {}  # data set -> folder
     out: str | None = None
     terms: str = ""  # of the trained weights, beside those of the data
-    seed: int = 0
+    seed: Count = 0
     epochs: Positive = 75
     batch: Positive = 8
     validate_every: Positive = 1
@@ -137,7 +138,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     losses: Annotated[tuple[LossConfig, ...], Meta(min_length=1)] = (LossConfig("cross_entropy"),)
     class_weights: Literal["enet", "none"] | tuple[float, ...] = "enet"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of ImageNet, R, G, B
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[Above, Above, Above] = (0.229, 0.224, 0.225)
     augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     distil: DistilConfig | None = None

@@ -106,7 +106,7 @@ def _classes(
 
 def _class_list(file: Path) -> tuple[list[str], list[tuple[int, int, int]], list[tuple[int, int, int]]]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{file} cannot be read, so the classes have no names", hint=_HINT) from None
     names, colours, void = [], [], []

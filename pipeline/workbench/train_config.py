@@ -6,12 +6,20 @@ from collections.abc import Sequence
 
 from engines.training.config import TrainConfig
 from pipeline.config_file import load_as
+from pipeline.errors import ConfigError
+
+_NAME_BYTES = 200  # files have 255, and endings
 
 
 def load_train_config(path: str, sets: Sequence[str] = ()) -> TrainConfig:
     """The configuration of a YAML file (or the name of one in `configs/train/`), with `a.b=value` pairs put over it.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name.
+        ConfigError: an unknown key, a wrong type, broken YAML; with its line and the nearest right name. A name that
+            no file can have.
     """
-    return load_as(TrainConfig, path, sets, folder="train")
+    config = load_as(TrainConfig, path, sets, folder="train")
+    name = config.name
+    if name in ("", ".", "..") or set(name) & set("/\\\0") or len(name.encode()) > _NAME_BYTES:
+        raise ConfigError(f"name: {name!r} is no name for a file", hint="weights are kept under it; --out takes a folder")
+    return config

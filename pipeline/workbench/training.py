@@ -22,6 +22,7 @@ from pipeline.workbench.training_data import class_sets, open_part, samples, wor
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engines.nets.base import Net
     from engines.training.loop import Forward, Score, Trained
     from engines.training.trainee import Watch
 
@@ -67,7 +68,7 @@ def train(
         say(f"{part.dataset} {part.split}: {len(kept)} pictures")
     rng.seed(config.seed)
     net = build_net(config.net.name, len(classes), **config.net.options)
-    _check_crops(config, int(net.stride))
+    _check_crops(config, net)
     init = checkpoint(config.net.init) if config.net.init is not None else None
     if init is not None and not resume:
         taken, of = begin_from(net, init)
@@ -163,11 +164,14 @@ def _check_installed() -> None:
         raise ConfigError(f"training needs {', '.join(missing)}", hint="pip install 'dashmask[train]'")
 
 
-def _check_crops(config: TrainConfig, stride: int) -> None:
+def _check_crops(config: TrainConfig, net: Net) -> None:
     for at, crop in enumerate(config.crops):
-        if any(side % stride for side in crop.size_hw):
-            hint = f"both sides must be multiples of {stride} for {config.net.name}"
+        if any(side % net.stride for side in crop.size_hw):
+            hint = f"both sides must be multiples of {net.stride} for {net.name}"
             raise ConfigError(f"crops[{at}].size_hw: {list(crop.size_hw)} does not fit the network", hint=hint)
+        if (crop.batch or config.batch) == 1 and crop.size_hw == (net.stride, net.stride):
+            said = f"crops[{at}]: one picture of {net.stride}x{net.stride} at a time is one value of a channel"
+            raise ConfigError(f"{said}, and BatchNorm needs several", hint="give a larger crop or batch")
     if min(crop.from_epoch for crop in config.crops) > 0:
         raise ConfigError("crops: nothing is said about epoch 0", hint="the first one needs from_epoch: 0")
 
@@ -180,6 +184,11 @@ def _teacher(config: TrainConfig, classes: Classes) -> Any:
     teacher, about = load_checkpoint(checkpoint(config.distil.teacher))
     if tuple(about["classes"]["names"]) != classes.names:
         raise ConfigError(f"distil.teacher: {config.distil.teacher} has other classes than the data")
+    _check_crops(config, teacher)
+    seen = about.get("input", {})
+    if not np.allclose([seen.get("mean", config.mean), seen.get("std", config.std)], [config.mean, config.std]):
+        said = f"was trained with the mean {seen['mean']} and std {seen['std']}, and is shown what its student is shown"
+        raise ConfigError(f"distil.teacher: {config.distil.teacher} {said}", hint="give the same `mean` and `std`")
     return teacher
 
 

@@ -64,7 +64,11 @@ def samples(
         raise ConfigError(f"{part.dataset} {part.split}: hold_out and only leave no picture of {len(names)}")
     if part.limit is not None and part.limit < len(chosen):
         chosen = [chosen[round(i * (len(chosen) - 1) / max(1, part.limit - 1))] for i in range(part.limit)]
-    return [_kept(dataset[index], table, part.size_hw) for index in chosen]
+    kept = [_kept(dataset[index], table, part.size_hw) for index in chosen]
+    if not any((sample.labels != VOID).any() for sample in kept):
+        hint = "look at its masks, and at `map` where it has one"
+        raise ConfigError(f"{part.dataset} {part.split}: no pixel of its {len(kept)} pictures has a class", hint=hint)
+    return kept
 
 
 def label_table(
@@ -86,6 +90,8 @@ def label_table(
         return table
     for left, right in part.map.items():
         names = words(right)
+        if not names:
+            raise ConfigError(f"map: `{left}` stands for no class", hint="leave it out, and it is void")
         ids = [_index(name, ours, "the first data set") for name in names]
         number = ids[0] if len(ids) == 1 else len(ours) + sets.index(names) if names in sets else VOID
         table[_index(left, theirs, part.dataset)] = number
