@@ -79,6 +79,16 @@ def test_an_outline_has_the_class_colour_just_inside_the_mask_and_the_tint_stays
         np.testing.assert_array_equal(line[204:398, 104:298], plain[204:398, 104:298])
 
 
+@pytest.mark.parametrize("size_hw", [(240, 320), (720, 1280), (2160, 3840)])
+@pytest.mark.parametrize("width", [1, 3, 6])
+def test_a_mask_thinner_than_its_outline_is_drawn(size_hw: tuple[int, int], width: int) -> None:
+    grey = Image(tuple(np.full(size_hw, value, np.uint8) for value in (90, 128, 128)), "yuv444p", "bt709", True)
+    pole = ellipses([(101, 40, 101 + width, 200)], [1], fill=True)
+    picture = render(Scene(frame(grey), pole), **BARE | {"outlines": True})
+    blue = Palette("bt709", True)(legible(CLASSES.colours[1]))[1]
+    assert (planes_of(picture)[1][50:190, 101 : 101 + width] > 128 + 0.4 * (blue - 128)).all()
+
+
 @pytest.mark.parametrize("size_hw", SIZES)
 def test_nothing_changes_outside_the_boxes(size_hw: tuple[int, int]) -> None:
     form = "yuv444p" if size_hw[0] % 2 or size_hw[1] % 2 else "yuv420p"

@@ -14,6 +14,7 @@ U8 = NDArray[np.uint8]
 
 _EDGE = 0.95  # weight of the outline's colour
 _HALO = 0.35  # and of its soft outer pixel
+_THIN_PX = 0.5  # a pixel of the mask counts as so deep inside at least: what is thinner than its outline is drawn too
 
 
 class MaskPainter:
@@ -36,6 +37,7 @@ class MaskPainter:
 
     def __init__(self, alpha: float, line_px: int, by_track: bool = False) -> None:
         self._alpha, self._line_px, self._by_track = alpha, line_px, by_track
+        self._least = round(255 * (line_px + _THIN_PX) / (2 * line_px + 1))
         self._fill, self._line = _weights(alpha, line_px)
         total = self._fill + self._line
         self._kept = np.rint(255 * (1 - total)).astype(np.uint8)
@@ -77,6 +79,7 @@ class MaskPainter:
         if self._line_px:
             side = 2 * self._line_px + 1
             cv2.blur(mask, (side, side), soft, borderType=cv2.BORDER_CONSTANT)
+            cv2.max(soft, self._floor(mask), soft)
         else:
             np.copyto(soft, mask)
         kept = added = soft
@@ -93,6 +96,11 @@ class MaskPainter:
             under = plane[top : top + soft.shape[0], left : left + soft.shape[1]]
             cv2.multiply(under, kept, under, 1 / 255)
             cv2.add(under, cv2.LUT(soft, add, added), under)
+
+    def _floor(self, mask: U8) -> U8:
+        floor, _ = self._room(mask.shape)
+        np.bitwise_and(mask, self._least, out=floor)
+        return floor
 
     def _room(self, shape: tuple[int, ...]) -> tuple[U8, U8]:
         height, width = shape
