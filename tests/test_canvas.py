@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.classes import DRIVING, spread_colours
 from pipeline.image import Image, Matrix, rgb_to_yuv, yuv_to_rgb
 from pipeline.render.canvas import Canvas, Palette
-from pipeline.render.colours import DARK, LIGHT, ink_on, legible, level, luma, varied
+from pipeline.render.colours import DARK, LIGHT, contrast, ink_on, legible, level, luma, track_colour, varied
 from pipeline.render.planar import Planar, buffer_of, split
 from pipeline.render.text import Font
 
@@ -218,3 +219,12 @@ def test_the_cache_of_text_is_bounded() -> None:
         font.line(f"x{i}")
     assert len(font._lines) <= 1024
     assert len(font._words) <= 1024
+
+
+def test_the_ink_is_the_one_that_reads_better_on_every_colour_there_is() -> None:
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)  # as WCAG's own tools say
+    papers = [legible(rgb) for rgb in (*spread_colours(150), *DRIVING.colours)]
+    for paper in [*papers, *map(track_colour, range(1, 300))]:
+        assert contrast(ink_on(paper), paper) > 4.2
+        assert contrast(ink_on(paper), paper) >= max(contrast(ink, paper) for ink in (DARK, LIGHT))

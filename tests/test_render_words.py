@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scenes_to_draw import CITY, UNTOUCHED, changed, ellipses, frame, render, yuv
 
+from pipeline.render.colours import legible
 from pipeline.render.panels import Legend
 from pipeline.render.tags import Places
-from pipeline.types import VOID, Labels, Scene
+from pipeline.types import VOID, Classes, Labels, Scene
 
 
 def test_names_legend_and_status_are_there_only_when_asked_for() -> None:
@@ -70,3 +72,21 @@ def test_the_legend_keeps_its_order_and_a_class_for_a_second() -> None:
     assert names(13, []) == ["person"]
     assert names(14, [1], [1]) == ["car", "person"]  # of both models, once
     assert names(3, [2]) == ["truck"]  # the source began again
+
+
+def test_the_legend_leaves_out_objects_that_have_a_colour_of_their_own() -> None:
+    found = ellipses([(0, 0, 8, 8)] * 3, [0, 1, 2])
+    numbered = replace(found, track_ids=np.array([7, 0, 8]))
+    one = Scene(frame(yuv(64, 64)), numbered)
+    assert [name for name, _ in Legend(by_track=True).update(one)] == ["car"]
+    assert [name for name, _ in Legend(by_track=False).update(one)] == ["person", "car", "truck"]
+    assert len(Legend(by_track=True).update(Scene(frame(yuv(64, 64)), found))) == 3
+
+
+def test_the_legend_shows_every_colour_that_a_name_is_drawn_in() -> None:
+    scene = seen(0, [1], [1])
+    assert scene.labels is not None
+    assert [name for name, _ in Legend().update(scene)] == ["car"]  # the same colour in both networks
+    other = replace(scene.labels, classes=Classes(CITY.names, ((128, 64, 128), (190, 80, 20), (70, 130, 180))))
+    entries = Legend().update(replace(scene, labels=other))
+    assert entries == [("car", (190, 80, 20)), ("car", legible((0, 0, 142)))]

@@ -65,9 +65,22 @@ def level(x: float, y: float, frame_hw: tuple[int, int]) -> int:
     return round(_LEVELS * (4 * abs(phase - 0.5) - 1))
 
 
+@lru_cache(maxsize=4096)
 def ink_on(paper: Rgb) -> Rgb:
-    """Dark or light, whichever reads better on a colour."""
-    return DARK if luma(paper) > 140 else LIGHT
+    """Dark or light, whichever has the greater contrast with a colour."""
+    return max(DARK, LIGHT, key=lambda ink: contrast(ink, paper))
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    """How well two colours part, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    darker, lighter = sorted(_luminance(rgb) for rgb in (one, other))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(rgb: Rgb) -> float:
+    """Relative luminance 0..1 of sRGB (WCAG 2.2)."""
+    red, green, blue = (c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def luma(rgb: tuple[float, float, float]) -> float:

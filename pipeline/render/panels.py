@@ -18,14 +18,21 @@ Entry = tuple[str, Rgb]
 
 
 class Legend:
-    """Which classes are in the picture: of the labels first, then of the instances, each in the model's order."""
+    """Which classes are in the picture: of the labels first, then of the instances, each in the model's order.
 
-    def __init__(self) -> None:
+    Args:
+        by_track: objects with a number have a colour of their own, which is none of the legend's.
+    """
+
+    def __init__(self, by_track: bool = False) -> None:
+        self._by_track = by_track
         self._seen: dict[tuple[int, int, str, Rgb], float] = {}  # rank and entry -> pts_s when last seen
         self._now_s = float("-inf")
 
     def update(self, scene: Scene, hidden: Collection[str] = ()) -> list[Entry]:
-        """The entries for a scene: what is in it and what was there less than _HOLD_S ago, each name once.
+        """The entries for a scene: what is in it and what was there less than _HOLD_S ago, each once.
+
+        Where two networks draw one name in two colours, it is there with each.
 
         Args:
             scene: as it is drawn.
@@ -39,16 +46,16 @@ class Legend:
         if scene.labels is not None:
             found.append((0, scene.labels.classes, classes_seen(scene.labels)))
         if scene.instances is not None:
-            found.append((1, scene.instances.classes, set(scene.instances.class_ids.tolist())))
-        for group, classes, ids in found:
-            for i in ids:
+            ids = scene.instances.class_ids
+            if self._by_track and scene.instances.track_ids is not None:
+                ids = ids[scene.instances.track_ids == 0]
+            found.append((1, scene.instances.classes, set(ids.tolist())))
+        for group, classes, seen in found:
+            for i in seen:
                 self._seen[group, i, classes.names[i], classes.colours[i]] = now_s
         self._seen = {key: at_s for key, at_s in self._seen.items() if now_s - at_s <= _HOLD_S}
-        by_name: dict[str, Rgb] = {}
-        for _, _, name, rgb in sorted(self._seen):
-            if name not in hidden:
-                by_name.setdefault(name, legible(rgb))
-        return list(by_name.items())
+        shown = ((name, legible(rgb)) for _, _, name, rgb in sorted(self._seen) if name not in hidden)
+        return list(dict.fromkeys(shown))
 
 
 class Panels:

@@ -69,7 +69,7 @@ class Renderer:
         self._config = self._next = config
         self._pool_factory = pool_factory
         self._planar = Planar()
-        self._legend = Legend()
+        self._legend = Legend(config.colour_by == "track")
         self._look: _Look | None = None
 
     def use(self, config: RenderConfig) -> None:
@@ -86,6 +86,8 @@ class Renderer:
             hidden: classes that are not drawn. What is blurred or cut out stays so.
         """
         if self._next is not self._config:
+            if self._next.colour_by != self._config.colour_by:
+                self._legend = Legend(self._next.colour_by == "track")
             self._config, self._look = self._next, None
         config = self._config
         if config.cutout and ground_colour(config.ground) is None:
