@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from scenes_to_draw import CITY, UNTOUCHED, changed, ellipses, frame, render, yuv
 
 from pipeline.render.colours import legible
-from pipeline.render.panels import Legend
+from pipeline.render.panels import Legend, Panels
 from pipeline.render.tags import Places
+from pipeline.render.text import Font
 from pipeline.types import VOID, Classes, Labels, Scene
 
 
@@ -90,3 +92,39 @@ def test_the_legend_shows_every_colour_that_a_name_is_drawn_in() -> None:
     other = replace(scene.labels, classes=Classes(CITY.names, ((128, 64, 128), (190, 80, 20), (70, 130, 180))))
     entries = Legend().update(replace(scene, labels=other))
     assert entries == [("car", (190, 80, 20)), ("car", legible((0, 0, 142)))]
+
+
+def test_a_name_too_long_for_the_picture_is_shortened_and_its_score_stays() -> None:
+    font = Font(11)
+    short = font.shortened("traffic light out of order " * 5, 160)
+    assert short.startswith("traffic light")
+    assert short.endswith("...")
+    assert 120 < font.line(short)[0].shape[1] <= 160
+    assert font.shortened("traffic light", 160) == "traffic light"
+    found = replace(ellipses([(100, 100, 200, 200)], [0]), classes=Classes(("n" * 90,), ((220, 20, 60),)))
+    scene = Scene(frame(yuv(240, 320)), found)
+    tag = changed(render(scene, **UNTOUCHED | {"names": True, "scores": True})).any(0)
+    assert 160 < tag.nonzero()[0].max() < 318
+    assert changed(render(scene, **UNTOUCHED | {"legend": True}))[:30, 10:160].mean() > 0.5
+
+
+@pytest.mark.parametrize("size_hw", [(240, 320), (720, 1280), (1920, 1080), (600, 2560)])
+def test_a_legend_too_large_for_the_picture_says_how_many_classes_it_leaves_out(size_hw: tuple[int, int]) -> None:
+    panels = Panels(Font(max(11, round(3.5 + min(size_hw) / 64))), size_hw)
+    entries = [(f"class number {number}", (200, 10, 10)) for number in range(900)]
+    columns = panels.legend_columns(entries)
+    rows = [row for _, column, _ in columns for row in column]
+    assert rows[-1] == (f"+ {900 - (len(rows) - 1)} more", None)
+    assert rows[:-1] == entries[: len(rows) - 1]
+    assert all(box[2] <= size_hw[1] // 2 and box[3] < size_hw[0] for box, _, _ in columns)
+    few = panels.legend_columns(entries[:5])
+    assert [row for _, column, _ in few for row in column] == entries[:5]
+
+
+def test_a_status_line_wider_than_the_picture_is_broken_between_its_parts() -> None:
+    panels = Panels(Font(11), (240, 320))
+    one = panels.status_box("30.0 fps   12.34 s")
+    two = panels.status_box("30.0 fps   12.34 s   at 512x288 bf16   dropped 312   mean IoU 0.688")
+    assert two[2] < 320 - 4
+    assert two[3] < 240
+    assert 1.6 < (two[3] - two[1]) / (one[3] - one[1]) < 2.6

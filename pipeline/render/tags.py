@@ -21,7 +21,8 @@ class TagPainter:
     Args:
         font: of the names.
         line_px: width of a box's line; 0: no boxes.
-        names, scores: what a tag says; neither: no tags. A name has the object's number behind it, where it has one.
+        names, scores: what a tag says; neither: no tags. A name has the object's number behind it, where it has one. A name
+            wider than half of the picture is shortened, so that number and score stay.
         by_track: objects with a number have a colour of their own.
     """
 
@@ -46,11 +47,12 @@ class TagPainter:
                 canvas.outline(box, self._line_px, rgb)
         if not (self._names or self._scores):
             return
-        places = Places(canvas.size_hw, boxes, reserved)
+        places, most_px = Places(canvas.size_hw, boxes, reserved), canvas.size_hw[1] // 2
         for box, rgb, class_id, number, score in zip(
             boxes, colours, found.class_ids.tolist(), numbers, found.scores.tolist(), strict=True
         ):
-            text = self._text(f"{names[class_id]} {number}" if number else names[class_id], score)
+            name = self._font.shortened(names[class_id], most_px)
+            text = self._text(f"{name} {number}" if number else name, score)
             place = places.take(box, text[0].shape[1], text[0].shape[0])
             if place is not None:  # else its colour still says what it is
                 canvas.write(*place, text, ink_on(rgb), rgb)

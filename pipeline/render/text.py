@@ -33,6 +33,7 @@ class Font:
         self._face = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
         self._words: dict[str, U8] = {}
         self._lines: dict[str, Coverage] = {}
+        self._short: dict[tuple[str, int], str] = {}
         self._blocks: dict[tuple[tuple[str, ...], int], Coverage] = {}
 
     def line(self, text: str) -> Coverage:
@@ -40,6 +41,17 @@ class Font:
         made = self._lines.get(text)
         if made is None:
             made = _keep(self._lines, text, _with_half(self._join(text)))
+        return made
+
+    def shortened(self, text: str, most_px: int) -> str:
+        """The text where a line of it is at most so wide, else its beginning and three dots."""
+        made = self._short.get((text, most_px))
+        if made is None:
+            made, kept = text, len(text)
+            while (width := self._join(made).shape[1]) > most_px and kept > 1:
+                kept = min(kept - 1, max(1, kept * most_px // width))
+                made = f"{text[:kept].rstrip()}..."
+            _keep(self._short, (text, most_px), made)
         return made
 
     def block(self, lines: tuple[str, ...], indent_px: int) -> Coverage:
