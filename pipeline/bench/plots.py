@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ _COLOURS = (
     "#d1659b",
 )
 _WIDTH_IN = 10.0
+_HALF_LINE = 52  # letters of a legend that half of the width has room for
 _STYLE: Any = {
     "font.size": 10,
     "font.family": "sans-serif",
@@ -40,6 +42,7 @@ _STYLE: Any = {
     "text.color": _INK,
     "xtick.color": _QUIET,
     "ytick.color": _INK,
+    "text.parse_math": False,  # a $ in a name is a $
 }
 
 
@@ -102,11 +105,11 @@ def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fig
         for number, stage in enumerate(names):
             axes.barh(0, 0, color=_COLOURS[number % len(_COLOURS)], label=stage)
         axes.barh(0, 0, color=_QUIET, alpha=0.3, label="lighter: waiting before it")
-        axes.set_yticks(range(len(cases)), [case["label"] for case in cases])
+        axes.set_yticks(range(len(cases)), [_folded(case["label"], 40, 3) for case in cases])
         axes.invert_yaxis()
         axes.set_xlim(0, longest * 1.12 or 1)
         axes.set_xlabel("time of a frame, ms, mean")
-        axes.set_title(f"Where a frame's time goes: {_subject(report)}{_busy(cases)}")
+        axes.set_title(_title("Where a frame's time goes", report) + _busy(cases))
         axes.grid(axis="x", color=_GRID, linewidth=0.7)
         figure.legend(loc="outside lower center", ncols=min(8, len(names) + 1), frameon=False, fontsize=9)
         return figure
@@ -114,13 +117,13 @@ def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fig
 
 def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
     """The share of frames that took at least so long, over a logarithmic axis, with the percentiles marked."""
-    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
+    with _drawn(4.8) as (figure, axes):
         fewest = 0.1
         for number, case in enumerate(cases):
             histogram, colour = case["age_histogram"], _COLOURS[number % len(_COLOURS)]
             counts = np.array(histogram["counts"], np.float64)
             above = (counts[::-1].cumsum()[::-1] / counts.sum()).tolist()
-            axes.step(histogram["edges_ms"], [*above, 0.0], where="post", color=colour, label=case["label"])
+            axes.step(histogram["edges_ms"], [*above, 0.0], where="post", color=colour, label=_said(case["label"]))
             fewest = min(fewest, 1 / counts.sum())
         axes.set_yscale("log")
         axes.set_xscale("log")
@@ -131,9 +134,9 @@ def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fi
         _plain_log(axes, cases)
         axes.set_xlabel("age of a frame when it was done, ms")
         axes.set_ylabel("frames that were older")
-        axes.set_title(f"How late: {_subject(report)}{_busy(cases)}")
+        axes.set_title(_title("How late", report) + _busy(cases))
         axes.grid(color=_GRID, linewidth=0.7)
-        _legend(figure, len(cases))
+        _legend(figure, axes)
         return figure
 
 
@@ -143,31 +146,50 @@ def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> F
     if not known:
         return None
     sets = list(dict.fromkeys(on for _, (_, on) in known))
-    with _drawn(4.8 + 0.11 * len(cases)) as (figure, axes):
+    with _drawn(4.8) as (figure, axes):
         for case, (value, on) in known:
             age = case["age_ms"]["p50"] or case["age_ms"]["mean"]
             colour = _COLOURS[cases.index(case) % len(_COLOURS)]  # as in the other charts
-            label = f"{case['label']}: {value:.3f} on {on}, {age:.1f} ms"
-            axes.scatter(age, value, 110, colour, marker="osD^vP"[sets.index(on) % 6], label=label, alpha=0.85)
+            label = _said(f"{case['label']}: {value:.3f} on {on}, {age:.1f} ms")
+            marker = "osD^vP"[sets.index(on) % 6]
+            axes.scatter(age, value, 110, colour, marker=marker, label=label, alpha=0.85)
         ages = [case["age_ms"]["p50"] or case["age_ms"]["mean"] for case, _ in known]
-        axes.set_xlim(0, max(ages) * 1.15)
+        axes.set_xlim(-0.02 * max(ages), max(ages) * 1.15)  # no marker is cut by the edge
         values = [value for _, (value, _) in known]
         axes.set_ylim(max(0.0, min(values) - 0.15), min(1.0, max(values) + 0.15))
         axes.set_xlabel("age of a frame when it was done, ms, median")
         axes.set_ylabel("mean IoU, as the card states it")
         apart = "\neach marker is a data set of its own: accuracies of two are not compared" if len(sets) > 1 else ""
-        axes.set_title(f"Accuracy against latency: {_subject(report)}{apart}{_busy(cases)}")
+        axes.set_title(_title("Accuracy against latency", report) + apart + _busy(cases))
         axes.grid(color=_GRID, linewidth=0.7)
         for case in cases:
             if _told(case) is None:
-                axes.scatter([], [], 110, _GRID, label=f"{case['label']}: no accuracy on its card")
-        _legend(figure, len(cases))
+                axes.scatter([], [], 110, _GRID, label=_said(f"{case['label']}: no accuracy on its card"))
+        _legend(figure, axes)
         return figure
 
 
-def _legend(figure: Figure, cases: int) -> None:
-    """Below the chart, where it hides nothing."""
-    figure.legend(loc="outside lower center", ncols=min(2, cases), frameon=False, fontsize=9)
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Below the chart, where it hides nothing and takes none of its height."""
+    labels = axes.get_legend_handles_labels()[1]
+    columns = 2 if len(labels) > 1 and max(map(len, labels)) <= _HALF_LINE else 1
+    lines = sum(label.count("\n") + 1 for label in labels) / columns
+    figure.set_figheight(figure.get_figheight() + 0.2 * lines)
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+
+
+def _said(label: str) -> str:
+    """A label as a legend has it: matplotlib leaves out those that begin with an underscore."""
+    return _folded(f" {label}" if label.startswith("_") else label, 2 * _HALF_LINE, 4)
+
+
+def _folded(text: str, width: int, most: int) -> str:
+    """In lines of so many characters, and no more lines than that."""
+    return "\n".join(textwrap.wrap(text, width, max_lines=most, placeholder=" ...", drop_whitespace=False))
+
+
+def _title(words: str, report: Mapping[str, Any]) -> str:
+    return _folded(f"{words}: {_subject(report)}", 68, 4)
 
 
 def _busy(cases: Sequence[Mapping[str, Any]]) -> str:
@@ -199,8 +221,11 @@ def _plain_log(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
     """Round milliseconds on the logarithmic axis: 1, 2, 5, 10 ..."""
     edges = [edge for case in cases for edge in case["age_histogram"]["edges_ms"]]
     least, most = min(edges) * 0.9, max(edges) * 1.1
-    ticks = [step * 10.0**power for power in range(-4, 7) for step in (1, 2, 5)]
-    ticks = [tick for tick in ticks if least <= tick <= most]
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(step / 10 for step in range(10, 100))):
+        if len(ticks) < 3:  # a narrow range needs finer ones
+            ticks = [step * 10.0**power for power in range(-4, 7) for step in steps]
+            ticks = [tick for tick in ticks if least <= tick <= most]
     axes.set_xlim(least, most)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 

@@ -1,0 +1,71 @@
+"""The charts of a benchmark can be read, whatever its cases are called and however fast they are."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `eval`")
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from pipeline.bench.plots import accuracy, draw, latency, stages
+
+MEASURED = Path(__file__).parents[1] / "benchmarks/results/live-enet.json"
+LONG = (
+    "a-network-whose-name-says-how-it-was-trained-on-what-for-how-long-and-by-whom_v2_final, onnxruntime-cpu, 640 px"
+)
+NAMES = [LONG, "_begins with a line", "costs $5 or $x^2$, auto", r"a$\nothing$b", "g", "h", "i", "k"]
+
+
+def measured(*names: str, folder: str = "") -> dict[str, Any]:
+    report = json.loads(MEASURED.read_text())
+    case = report["cases"][0]
+    report["cases"] = [copy.deepcopy(case) | {"label": name} for name in names]
+    report["source"]["spec"] = folder + report["source"]["spec"]
+    return report
+
+
+@pytest.mark.parametrize("names", [["enet-camvid, auto"], NAMES])
+@pytest.mark.parametrize("chart", [stages, latency, accuracy])
+def test_all_words_of_a_chart_are_inside_it_and_leave_it_room(chart: Any, names: list[str]) -> None:
+    report = measured(*names, folder="a long name of a drive that somebody recorded, with all the cities on the way ")
+    figure = chart(report["cases"], report)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width, height = canvas.get_width_height()
+    (axes,) = figure.axes
+    title = [text for text in axes.findobj(Text) if text.get_text() == axes.get_title(loc="left")]
+    words = [axes.xaxis.label, *title, *axes.texts, *figure.legends[0].get_texts()]
+    for text in [*words, *axes.get_yticklabels()] if chart is stages else [*words, axes.yaxis.label]:
+        box = text.get_window_extent()
+        assert box.x0 >= -1, text.get_text()
+        assert box.y0 >= -1, text.get_text()
+        assert box.x1 <= width + 1, text.get_text()
+        assert box.y1 <= height + 1, text.get_text()
+    assert axes.get_position().width > 0.5
+    assert axes.get_window_extent().height > (30 * len(names) if chart is stages else 300)
+
+
+def test_every_case_has_its_curve_named(tmp_path: Path) -> None:
+    report = measured(*NAMES)
+    assert len(draw(tmp_path, report)) == 3  # nothing in a name is taken for a formula
+    for chart in (latency, accuracy):
+        figure = chart(report["cases"], report)
+        assert figure is not None
+        shown = [text.get_text().replace("\n", "").strip() for text in figure.legends[0].get_texts()]
+        for name, label in zip(NAMES, shown, strict=True):
+            assert label.startswith(name)
+
+
+def test_a_narrow_range_of_latencies_has_numbers_to_read_it_by() -> None:
+    report = measured("enet-camvid, auto")
+    figure = latency(report["cases"], report)
+    assert figure is not None
+    (axes,) = figure.axes
+    assert len(axes.get_xticks()) >= 3
