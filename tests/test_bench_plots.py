@@ -17,9 +17,7 @@ from matplotlib.text import Text
 from pipeline.bench.plots import accuracy, draw, latency, stages
 
 MEASURED = Path(__file__).parents[1] / "benchmarks/results/live-enet.json"
-LONG = (
-    "a-network-whose-name-says-how-it-was-trained-on-what-for-how-long-and-by-whom_v2_final, onnxruntime-cpu, 640 px"
-)
+LONG = "a-network-whose-name-says-how-it-was-trained-on-what-for-how-long-by-whom_v2_final, onnxruntime-cpu, 640 px"
 NAMES = [LONG, "_begins with a line", "costs $5 or $x^2$, auto", r"a$\nothing$b", "g", "h", "i", "k"]
 
 

@@ -17,6 +17,7 @@ from tiny_models import yolo_seg
 
 from pipeline.evaluation.evaluate import evaluate, evaluation_report
 from pipeline.evaluation.report import Worst, write_page
+from pipeline.evaluation.report.charts import bars, confusion, precision_recall
 from pipeline.evaluation.report.page import html
 from pipeline.evaluation.report.said import unmapped
 
@@ -122,6 +123,18 @@ def test_label_maps_get_a_page_too(models: tuple[Path, Path], tmp_path: Path) ->
     page = Page((out / "index.html").read_text())
     for words in ("Label maps", "Confusion", "The worst 3 images", "pixel accuracy", "boundary IoU", "Not scored"):
         assert words in page.said, words
+    for name, rgb in (("sky", (70, 130, 180)), ("road", (128, 64, 128))):  # label maps have no names beside them
+        assert f'<i style="background: rgb{rgb}"></i>{name}</span>' in (out / "index.html").read_text()
+
+
+def test_a_class_may_have_any_name() -> None:
+    names = [r"a$\nothing$b", "_begins with a line", "$x$", "n" * 200]
+    assert bars([(name, (0.5, 0.4)) for name in names], ("mask AP", "box AP")).startswith("<?xml")
+    assert confusion(names, [[1, 2, 3, 4, 5]] * 4, "no class").startswith("<?xml")
+    curve = {"precision": [1.0, 0.5]}
+    curves = {"recall": [0.0, 1.0], "classes": {name: curve for name in names}}
+    few, one = precision_recall(curves, names), precision_recall(curves, names[2:])
+    assert few.count('<g id="text_') - one.count('<g id="text_') == 2  # every curve is named
 
 
 def test_a_report_that_cannot_be_written_is_said_before_the_work(models: tuple[Path, Path], tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ class TagPainter:
     Args:
         font: of the names.
         line_px: width of a box's line; 0: no boxes.
-        names, scores: what a tag says; neither: no tags. A name has the object's number behind it, where it has one. A name
-            wider than half of the picture is shortened, so that number and score stay.
+        names, scores: what a tag says; neither: no tags. A name has the object's number behind it, where it has one.
+            A name wider than half of the picture is shortened, so that number and score stay.
         by_track: objects with a number have a colour of their own.
     """
 

@@ -25,6 +25,7 @@ _STYLE: Any = {
     "text.color": _INK,
     "xtick.color": _QUIET,
     "ytick.color": _INK,
+    "text.parse_math": False,  # a $ in a name is a $
     "svg.fonttype": "path",  # the page looks the same where the font is not installed
     "svg.hashsalt": "dashmask",  # the same figures give the same bytes
 }
@@ -48,7 +49,7 @@ def bars(rows: Sequence[tuple[str, Sequence[float | None]]], series: Sequence[st
             if number == 0:
                 for place, share in zip(places, shares, strict=True):
                     axes.text(share + 0.8, place + shift * height, f"{share:.1f}", va="center", fontsize=8.5)
-        axes.set_yticks(places, [row[0] for row in ordered])
+        axes.set_yticks(places, [_short(row[0], 40) for row in ordered])
         axes.set_xlim(0, 106)
         axes.set_ylim(-0.6, len(ordered) - 0.4)
         axes.set_xlabel("%")
@@ -70,7 +71,7 @@ def confusion(names: Sequence[str], counts: Sequence[Sequence[int]], nothing: st
     rows = np.flatnonzero(table.sum(1) > 0)
     columns = np.flatnonzero((table[rows].sum(0) > 0) | np.isin(np.arange(table.shape[1]), rows))
     shares = table[np.ix_(rows, columns)] / table[rows].sum(1, keepdims=True) * 100
-    labels = [*names, nothing]
+    labels = [_short(name, 24) for name in (*names, nothing)]
     many = max(len(rows), len(columns), 1)
     side = min(_WIDTH_IN - 0.4, 1.8 + 0.36 * many)
     font = min(10.0, 400 / many)
@@ -109,7 +110,7 @@ def precision_recall(curves: Mapping[str, Any], order: Sequence[str]) -> str:
                 curves["classes"][name]["precision"],
                 color=colours[number * 2 % 20 + number // 10] if few else _GRID,
                 linewidth=1.1,
-                label=name if few else None,
+                label=_said(name) if few else None,
                 zorder=2 if few else 1,
             )
         mean = np.mean([curves["classes"][name]["precision"] for name in order], axis=0)
@@ -122,6 +123,16 @@ def precision_recall(curves: Mapping[str, Any], order: Sequence[str]) -> str:
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         return _svg(figure)
+
+
+def _short(name: str, most: int) -> str:
+    """A name beside an axis: so many letters at most; the tables have it in full."""
+    return name if len(name) <= most else f"{name[: most - 3].rstrip()}..."
+
+
+def _said(name: str) -> str:
+    """A name in a legend: matplotlib leaves out those that begin with an underscore."""
+    return " " * name.startswith("_") + _short(name, 32)
 
 
 class _drawn:  # noqa: N801  # reads as a word where it is used

@@ -167,8 +167,10 @@ def _worst(what: Mapping[str, Any], worst: Worst) -> str:
     if what["mIoU_of"] == "label maps" or not kinds:
         kinds.append("its own mean IoU")
     mean = f"the mean of {' and '.join(kinds)}" if len(kinds) > 1 else kinds[0]
-    note = f"What was found to the left, the truth to the right. The percentage of an image is {mean}."
-    return _section(f"The worst {len(frames)} images", f"<p>{note}</p>", f'<div class="worst">{cards}</div>')
+    note = f"First what was found, then the truth. The percentage of an image is {mean}."
+    key = "".join(f'<span><i style="background: rgb{rgb}"></i>{escape(name)}</span>' for name, rgb in worst.key())
+    key = f'<p class="key">{key}</p>' if key else ""
+    return _section(f"The worst {len(frames)} images", f"<p>{note}</p>", key, f'<div class="worst">{cards}</div>')
 
 
 def _machine(what: Mapping[str, Any]) -> str:

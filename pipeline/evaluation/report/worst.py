@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.evaluation.scoring import Scores
 from pipeline.evaluation.scoring.compared import compared
 from pipeline.flow import Pool
 from pipeline.render import Renderer
+from pipeline.render.panels import Entry, Legend
 from pipeline.types import Picture, Scene
 
 KEPT = 12
@@ -30,6 +31,7 @@ class Shown:
     name: str = field(compare=False)
     found: bytes = field(compare=False)  # JPEG
     truth: bytes = field(compare=False)  # JPEG
+    key: tuple[Entry, ...] = field(compare=False)  # classes of its label maps, and their colours
 
     @property
     def quality(self) -> float:
@@ -58,7 +60,7 @@ class Worst:
         found, truth = compared(scores, picture.scene)
         frame = picture.scene.frame
         name = (frame.truth.name if frame.truth is not None else "") or f"frame {frame.index}"
-        one = Shown(*rank, name, _drawn(self._found, found), _drawn(self._truth, truth))
+        one = Shown(*rank, name, _drawn(self._found, found), _drawn(self._truth, truth), (*_key(found), *_key(truth)))
         if full:
             heapq.heapreplace(self._heap, one)
         else:
@@ -67,6 +69,14 @@ class Worst:
     def frames(self) -> list[Shown]:
         """Those kept, the worst first."""
         return sorted(self._heap, reverse=True)
+
+    def key(self) -> list[Entry]:
+        """What the colours of their label maps mean: objects have their names beside them."""
+        return list(dict.fromkeys(entry for frame in self.frames() for entry in frame.key))
+
+
+def _key(scene: Scene) -> list[Entry]:
+    return Legend().update(replace(scene, instances=None))
 
 
 def _drawn(renderer: Renderer, scene: Scene) -> bytes:
