@@ -10,12 +10,15 @@ import cv2
 import numpy as np
 import pytest
 from label_files import GREY, HW, IDS, write
+from marked_images import NONE, marked
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.data import data
 from pipeline.data_check.check import check_split, usual_splits
-from pipeline.datasets import DATASETS
+from pipeline.data_check.contact_sheet import thumbnail
+from pipeline.datasets import DATASETS, Sample
 from pipeline.errors import DataError
+from pipeline.types import VOID
 
 
 def check(*words: object) -> Result:
@@ -105,3 +108,13 @@ def test_real_data_is_whole(shared: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "5 images are whole" in done.output
     assert cv2.imread(str(sheet)).shape[1] > 1600
+
+
+def test_a_caption_is_never_cut_off() -> None:
+    grey, objects = np.full((30, 40, 3), 80, np.uint8), marked([(0, 0, 9, 9)], [0])
+    void = np.full((30, 40), VOID, np.uint8)
+    for name in ("M" * 53, "W/" * 100, "a.png"):
+        card = thumbnail(Sample(name, grey, void, objects), NONE)
+        below = card[-20:]
+        assert (below[:, -4:] == below[0, 0]).all()
+        assert (below != below[0, 0]).any()

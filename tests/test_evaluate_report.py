@@ -132,7 +132,7 @@ def test_a_class_may_have_any_name() -> None:
     assert bars([(name, (0.5, 0.4)) for name in names], ("mask AP", "box AP")).startswith("<?xml")
     assert confusion(names, [[1, 2, 3, 4, 5]] * 4, "no class").startswith("<?xml")
     curve = {"precision": [1.0, 0.5]}
-    curves = {"recall": [0.0, 1.0], "classes": {name: curve for name in names}}
+    curves = {"recall": [0.0, 1.0], "classes": dict.fromkeys(names, curve)}
     few, one = precision_recall(curves, names), precision_recall(curves, names[2:])
     assert few.count('<g id="text_') - one.count('<g id="text_') == 2  # every curve is named
 

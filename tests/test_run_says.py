@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pty
+import sys
 import threading
 from pathlib import Path
 
@@ -59,6 +61,22 @@ def test_it_says_how_many_frames_will_come_out(
     told.started(open_source("demo"), [])
     told.frame(Summary(), SourceInfo("clip.mp4", frames=38))
     assert capsys.readouterr().err == f"0 of {total} frames, 0.0 fps\n"
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_terminal_that_draws_nothing_anew_gets_lines(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal, open(ours, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with progress.Progress(SourceConfig()) as told:
+            told.started(open_source("demo"), [])
+            told.frame(Summary(), SourceInfo("clip.mp4", frames=38))
+        print("end", file=terminal, flush=True)
+        shown = screen.read(4096).decode()
+    assert ("0 of 38 frames" in shown) == (term == "dumb")
+    assert ("0/38" in shown) == (term != "dumb")
 
 
 def test_pictures_that_are_left_out_are_said(models: tuple[Path, Path], tmp_path: Path) -> None:

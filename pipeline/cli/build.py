@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from pipeline.cli.progress import redraws
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -135,7 +136,7 @@ class _Bar:
     def __init__(self) -> None:
         self._rich: RichProgress | None = None
         self._task: Any = None
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
         self._next_s = time.monotonic() + PLAIN_EVERY_S
 
     def __enter__(self) -> _Bar:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pipeline.cli.progress import redraws
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -107,7 +109,7 @@ class _Progress:
     def __init__(self, name: str) -> None:
         self._name = name
         self._next_s = 0.0
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
 
     def __call__(self, there: int, total: int | None) -> None:
         now_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class Progress:
 
     def __init__(self, chosen: SourceConfig, *, table_on_stderr: bool = False) -> None:
         self._chosen, self._table_on_stderr = chosen, table_on_stderr
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
         self._bar: Bar | None = None
         self._task: Any = None
         self._next_s = 0.0
@@ -146,6 +147,11 @@ class Progress:
         console.print(run_table(outcome.report))
         if outcome.interrupted:
             say("stopped before the end; what was written up to here is whole")
+
+
+def redraws() -> bool:
+    """Whether stderr is a terminal that can draw a line anew; on a dumb one a bar of rich shows nothing at all."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def say(line: str) -> None:

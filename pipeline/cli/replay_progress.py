@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.progress import PLAIN_EVERY_S, say
+from pipeline.cli.progress import PLAIN_EVERY_S, redraws, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +22,7 @@ class ReplayProgress:
     """A bar on a terminal, a line every few seconds elsewhere; all on stderr. Implements replay.Watch."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
         self._bar: Bar | None = None
         self._task: Any = None
         self._clips = 0

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.progress import redraws
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
@@ -78,7 +80,7 @@ class _Show:
     def __init__(self) -> None:
         self._bar: Bar | None = None
         self._task: Any = None
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
         self._next_s = time.monotonic() + PLAIN_EVERY_S
 
     def __enter__(self) -> _Show:

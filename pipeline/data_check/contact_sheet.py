@@ -40,10 +40,18 @@ def thumbnail(sample: Sample, classes: Classes) -> Picture:
     card = np.full((size_wh[1] + _CAPTION_PX, _WIDTH_PX, 3), _PAPER, np.uint8)
     left = (_WIDTH_PX - size_wh[0]) // 2
     card[: size_wh[1], left : left + size_wh[0]] = small
-    name = sample.name if len(sample.name) < 54 else f"...{sample.name[-50:]}"
-    objects = "" if sample.objects is None else f"  ({len(sample.objects)} objects)"
-    cv2.putText(card, name + objects, (4, size_wh[1] + 14), _FONT, 0.38, _INK, 1, cv2.LINE_AA)
+    cv2.putText(card, _caption(sample), (4, size_wh[1] + 14), _FONT, 0.38, _INK, 1, cv2.LINE_AA)
     return card
+
+
+def _caption(sample: Sample) -> str:
+    """Name and number of objects; of a name too long for the card its end, which tells it from others."""
+    count = None if sample.objects is None else len(sample.objects)
+    objects = "" if count is None else f"  ({count} object{'s' * (count != 1)})"
+    name = sample.name
+    while cv2.getTextSize(name + objects, _FONT, 0.38, 1)[0][0] > _WIDTH_PX - 8 and len(name) > 4:
+        name = f"...{name[4:] if name.startswith('...') else name[3:]}"
+    return name + objects
 
 
 def _outline(small: Picture, sample: Sample, scale: float) -> None:
