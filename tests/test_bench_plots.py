@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra `eval`")
@@ -14,7 +16,7 @@ pytest.importorskip("matplotlib", reason="no matplotlib here: install the extra 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from pipeline.bench.plots import accuracy, draw, latency, stages
+from pipeline.bench.plots import _COLOURS, accuracy, draw, latency, stages
 
 MEASURED = Path(__file__).parents[1] / "benchmarks/results/live-enet.json"
 LONG = "a-network-whose-name-says-how-it-was-trained-on-what-for-how-long-by-whom_v2_final, onnxruntime-cpu, 640 px"
@@ -67,3 +69,20 @@ def test_a_narrow_range_of_latencies_has_numbers_to_read_it_by() -> None:
     assert figure is not None
     (axes,) = figure.axes
     assert len(axes.get_xticks()) >= 3
+
+
+@pytest.mark.parametrize(
+    "seen",  # linear RGB as it looks without one kind of cone, Machado, Oliveira and Fernandes 2009
+    [
+        np.eye(3),
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    ],
+    ids=["all", "protanopia", "deuteranopia"],
+)
+def test_the_first_colours_part_for_colour_blind_readers(seen: Any) -> None:
+    rgb = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in _COLOURS[:7]]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ np.array(seen).T
+    lab = cv2.cvtColor(np.clip(linear, 0, 1).astype(np.float32)[None], cv2.COLOR_LRGB2LAB)[0]
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2) + 99 * np.eye(7)
+    assert apart.min() > 15

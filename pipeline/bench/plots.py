@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _QUIET, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
-_COLOURS = (
-    "#2563a8",
-    "#d9722e",
-    "#3b8f5a",
-    "#8e5bb0",
-    "#b8323c",
-    "#7a6a4f",
-    "#2aa1b3",
-    "#c7a008",
-    "#5c6b7a",
-    "#d1659b",
+_COLOURS = (  # Okabe and Ito's, but for black and yellow: they part for colour-blind readers too
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#1f2933",
+    "#56b4e9",
+    "#e69f00",
+    "#882255",
+    "#8a8a8a",
+    "#9a7a00",
 )
 _WIDTH_IN = 10.0
 _HALF_LINE = 52  # letters of a legend that half of the width has room for
