@@ -87,6 +87,20 @@ def test_equal_and_backward_times_are_moved_behind(tmp_path: Path) -> None:
     assert sink.notes == ["3 frames had the time of the one before or an earlier one: moved behind it"]
 
 
+@pytest.mark.parametrize(
+    ("ending", "times"), [(".mkv", [0, 3600, 7200]), (".mp4", [0, Fraction(1, 25), Fraction(2, 25)])]
+)
+def test_pictures_an_hour_apart_are_so_where_the_file_can_tell_and_else_follow_on(
+    tmp_path: Path, ending: str, times: list[Fraction]
+) -> None:
+    out = tmp_path / f"out{ending}"
+    nanosecond = Fraction(1, 10**9)
+    hours = [of_image(as_format(drawn(i), "yuv420p"), 3600 * 10**9 * i, nanosecond) for i in range(3)]
+    sink = save(out, hours)
+    assert times_of(out) == times
+    assert any("jumped (2x)" in note for note in sink.notes) == (ending == ".mp4")
+
+
 def test_one_wrong_time_far_back_moves_no_other_frame(tmp_path: Path) -> None:
     right = {k: 5000 + 100 * k for k in range(20) if k not in (4, 9, 10)}
     pts = [right.get(k, 100 + k) for k in range(20)]

@@ -8,7 +8,7 @@ from pipeline.types import Frame
 
 _FINEST = 1_000_000  # ticks a second; an mp4 counts them in 32 bits
 _BACK_S = 1  # times that go back further are those of another recording behind the first
-_MOST_TICKS = 2**31 - 1  # from one frame to the next, in an mp4
+_STEP_S = Fraction(1, 25)  # over a jump, where frames have had no step yet
 
 
 class Presentation:
@@ -24,6 +24,7 @@ class Presentation:
         rate: frames a second as far as known.
         fixed: the file has no times of its own, so that every tick is a frame (AVI).
         finest: ticks a second at most; None: no limit of the codec's.
+        most: ticks from one frame to the next at most; None: no limit of the container's.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Presentation:
         *,
         fixed: bool = False,
         finest: int | None = None,
+        most: int | None = None,
     ) -> None:
+        self._most = most
         finest = finest or _FINEST
         if fixed:
             self.clock = 1 / (rate or Fraction(25))
@@ -59,7 +62,7 @@ class Presentation:
 
     def jumps(self, step_s: Fraction) -> bool:
         """Whether times that change by so much have jumped."""
-        return step_s < -_BACK_S or step_s / self.clock > _MOST_TICKS
+        return step_s < -_BACK_S or (self._most is not None and step_s / self.clock > self._most)
 
     @property
     def end_s(self) -> float:
@@ -77,7 +80,7 @@ class Presentation:
         ticks = self._in_source(frame) - self._origin
         if self.last >= 0 and self.jumps((ticks - self.last) * self.clock):
             self._before = self._origin
-            self._origin += ticks - (self.last + max(1, self.interval))
+            self._origin += ticks - (self.last + (self.interval or max(1, round(_STEP_S / self.clock))))
             self.origins.append(self._origin * self.clock)
             ticks = self._in_source(frame) - self._origin
         if ticks <= self.last:

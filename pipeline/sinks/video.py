@@ -9,7 +9,7 @@ import av
 
 from pipeline.errors import SinkError
 from pipeline.image import Image
-from pipeline.sinks.codecs import FINEST, TAKE_A_COPY, VideoConfig, codec_named, container_for
+from pipeline.sinks.codecs import FINEST, MOST_TICKS, TAKE_A_COPY, VideoConfig, codec_named, container_for
 from pipeline.sinks.encoder_frame import EncoderFrame
 from pipeline.sinks.mp4_boxes import cut_torn_fragment
 from pipeline.sinks.muxer import Muxer
@@ -133,7 +133,12 @@ class VideoSink:
 
     def _open(self, image: Image, frame: Frame) -> Muxer:
         self._times = Presentation(
-            frame, self._start_s, self._rate, fixed=self._format == "avi", finest=FINEST.get(self._codec)
+            frame,
+            self._start_s,
+            self._rate,
+            fixed=self._format == "avi",
+            finest=FINEST.get(self._codec),
+            most=MOST_TICKS.get(self._format),
         )
         if self._audio_from is not None:
             self._sound = self._open_sound(self._audio_from)
