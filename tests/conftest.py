@@ -50,6 +50,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def plans(own_cache: Path) -> Path:
+    """Where plans are kept, in a cache that nothing else uses; it need not be there."""
+    return own_cache / "dashmask/plans"
+
+
+@pytest.fixture
 def fcn_card(tmp_path: Path) -> Card:
     """The card of a semantic network of three colours that takes every size."""
     pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")

@@ -25,6 +25,8 @@ from engines.tensorrt_api import Api
 from engines.tensorrt_builder import _set_timing_cache
 from pipeline.errors import BackendError
 
+pytestmark = pytest.mark.usefixtures("plans")
+
 ROOT = Path(__file__).parents[1]
 COMMAND = """
 import sys
@@ -35,12 +37,6 @@ app = typer.Typer()
 app.command()(build)
 app()
 """
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache/dashmask/plans"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +151,7 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def slow_build(tmp_path: Path, cache: Path) -> tuple[subprocess.Popen[bytes], psutil.Process]:
+def slow_build(tmp_path: Path, plans: Path) -> tuple[subprocess.Popen[bytes], psutil.Process]:
     """A command that builds in another process, with the process in which it does."""
     network(tmp_path, hw=("h", "w"), batch="n")
     shapes = ",".join(f"{8 * n}x{8 * n}" for n in range(1, 30))
@@ -190,21 +186,21 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_ctrl_c_leaves_nothing_half_written_and_nobody_behind(rtx: str, tmp_path: Path, cache: Path) -> None:
-    child, builder = slow_build(tmp_path, cache)
+def test_ctrl_c_leaves_nothing_half_written_and_nobody_behind(rtx: str, tmp_path: Path, plans: Path) -> None:
+    child, builder = slow_build(tmp_path, plans)
     child.send_signal(signal.SIGINT)
     assert child.wait(30) != 0
     wait_for(lambda: gone(builder))
-    assert not list(cache.iterdir())
+    assert not list(plans.iterdir())
 
 
-def test_the_process_that_builds_ends_with_the_one_that_asked(rtx: str, tmp_path: Path, cache: Path) -> None:
-    child, builder = slow_build(tmp_path, cache)
+def test_the_process_that_builds_ends_with_the_one_that_asked(rtx: str, tmp_path: Path, plans: Path) -> None:
+    child, builder = slow_build(tmp_path, plans)
     child.kill()
     child.wait(30)
     wait_for(lambda: gone(builder))
-    assert not list(cache.glob("*.plan"))
-    (left,) = cache.iterdir()  # swept a day later
+    assert not list(plans.glob("*.plan"))
+    (left,) = plans.iterdir()  # swept a day later
     old = time.time() - 2 * 86400
     os.utime(left, (old, old))
     build(network(tmp_path), product="tensorrt-rtx")
