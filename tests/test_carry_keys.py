@@ -26,6 +26,16 @@ def test_the_networks_look_at_a_cut_at_another_size_and_at_each_film_anew() -> N
     assert [keys(frame).carried for frame in frames] == [0, 1, 2, 0, 1, 0, 1, 0, 0, 2]
 
 
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("carry", [0, 1, 2])
+def test_no_more_frames_are_carried_than_are_asked_for(carry: int, smooth: bool) -> None:
+    keys = Keys(TrackConfig(carry=carry, smooth=smooth))
+    seen = [keys(picture(i, shifted(2 * i))) for i in range(6)]
+    assert [frame.carried for frame in seen] == [i % (carry + 1) for i in range(6)]
+    # how a picture moved is computed where somebody needs it alone: where it is carried, or steadied
+    assert [frame.motion is not None for frame in seen[1:]] == [smooth or frame.carried > 0 for frame in seen[1:]]
+
+
 @pytest.mark.parametrize("light", [1.0, 0.25, 0.15])
 def test_a_cut_is_seen_in_the_dark_too(light: float) -> None:
     def dimmed(frame: Frame, turned: bool = False) -> Frame:
