@@ -150,6 +150,42 @@ def test_pictures_of_a_camera_that_is_gone_are_whole_and_none_is_given_back_to_i
     assert told.stdout.split() == [str(value) for value in range(130, 140)]
 
 
+ANSWERS_LATE = """
+import gc, os, sys, threading
+from pipeline.errors import SourceError
+from pipeline.sources import SourceOptions
+from pipeline.sources.camera import Camera
+
+path = sys.argv[1]
+os.mkfifo(path)
+fifo = os.open(path, os.O_RDWR)
+for _ in range(3):
+    try:
+        Camera(path, SourceOptions(open_timeout_s=0.1)).__enter__()
+    except SourceError as error:
+        print(error.message)
+opening = [thread for thread in threading.enumerate() if thread.name == "source-open"]
+os.write(fifo, bytes(range(130, 140)))
+for thread in opening:
+    thread.join(10)
+gc.collect()
+open_as = [name for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == path]
+print([thread.is_alive() for thread in opening], [name for name in open_as if int(name) != fifo])
+"""
+
+
+def test_a_camera_that_answers_when_it_was_given_up_already_is_left_as_it_was(
+    tmp_path: Path, fake_v4l2: Path
+) -> None:
+    environment = {**os.environ, "LD_PRELOAD": str(fake_v4l2), "MALLOC_PERTURB_": "165"}
+    command = [sys.executable, "-X", "faulthandler", "-c", ANSWERS_LATE, str(tmp_path / "video0")]
+    root = Path(__file__).parents[1]
+    told = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "gave no picture within 0.1 s" in told.stdout
+    assert told.stdout.splitlines()[-1] == "[False, False, False] []"  # nobody else finds it in use
+
+
 def test_a_live_source_cannot_start_later() -> None:
     for spec in ("0", "lavfi:testsrc", "rtsp://127.0.0.1/x"):
         with pytest.raises(SourceError, match="live"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,7 +54,19 @@ class Camera(ContainerSource):
     def _open(self) -> InputContainer:
         if self._device is None:
             return super()._open()
-        container = within(self._options.open_timeout_s, super()._open)
+        given_up = threading.Event()
+
+        def opened() -> InputContainer:
+            container = super(Camera, self)._open()
+            if given_up.is_set():  # else Python's collector closes it, which has ended processes, or nobody does
+                container.close()
+            return container
+
+        try:
+            container = within(self._options.open_timeout_s, opened)
+        except TimeoutError:
+            given_up.set()
+            raise
         self._descriptor = _descriptor_of(self._device)
         return container
 
