@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,22 @@ def test_what_training_begins_from_is_told_as_well_with_its_data_and_terms(pictu
     about = read_about(train(config, tmp_path / "after").checkpoint)
     assert about["data"] == ["folders val, 4 pictures", "folders train, 16 pictures"]
     assert "for us alone" in about["terms"]
+
+
+def test_a_disk_without_room_is_a_sentence_and_what_was_kept_is_gone_on_with(pictures: Path, tmp_path: Path) -> None:
+    train(config_for(pictures), tmp_path, until=1)
+    kept = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (len(kept[tmp_path / "state.pt"]) // 2, 10_000, 100):  # for the state, for weights, for curves at most
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+        try:
+            with pytest.raises(ModelError, match="cannot be written: File too large"):
+                train(config_for(pictures), tmp_path, resume=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert {file.name for file in tmp_path.iterdir()} == {file.name for file in kept}
+        assert (tmp_path / "state.pt").read_bytes() == kept[tmp_path / "state.pt"]
+    assert train(config_for(pictures), tmp_path, resume=True).epochs == 2
 
 
 def test_fine_tuning_takes_over_what_fits(pictures: Path, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ Nothing is unpickled: safetensors holds only tensors, and the state is read with
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from engines.model_file import write_model
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
@@ -27,13 +28,11 @@ _KEY = "dashmask"
 def save_checkpoint(path: Path, net: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a network's weights with `about` (plain JSON) beside them in one file; whole or not at all.
 
-    The net's own `name` and `options` go into `about` as "net" and "options".
+    The net's own `name` and `options` go into `about` as "net" and "options". ModelError where it cannot be written.
     """
     whole = {"net": getattr(net, "name", ""), "options": getattr(net, "options", {}), **about}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(save(tensors, {_KEY: json.dumps(whole)}))
-    os.replace(unfinished, path)
+    write_model(save(tensors, {_KEY: json.dumps(whole)}), path)
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -93,10 +92,10 @@ def begin_from(net: nn.Module, path: Path) -> tuple[int, int]:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of training; whole or not at all."""
-    unfinished = path.with_name(path.name + ".part")
-    torch.save(dict(state), unfinished)
-    os.replace(unfinished, path)
+    """Write the state of training; whole or not at all. ModelError where it cannot be written."""
+    file = io.BytesIO()
+    torch.save(dict(state), file)
+    write_model(file.getvalue(), path)
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from engines.model_file import write_model
 
 Row = Mapping[str, float]
 
@@ -19,13 +20,11 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text.getvalue())
-    os.replace(unfinished, path)
+    write_model(text.getvalue().encode(), path)
 
 
 def draw(path: Path, rows: Sequence[Row], title: str) -> None:
-    """Loss, mean IoU and learning rate over the epochs, as a PNG.
+    """Loss, mean IoU and learning rate over the epochs, as a PNG; whole or not at all.
 
     Drawn without pyplot: no window, no global state.
     """
@@ -50,4 +49,6 @@ def draw(path: Path, rows: Sequence[Row], title: str) -> None:
     lower.set(ylabel="learning rate", xlabel="epoch")
     for axes in (upper, middle, lower):
         axes.grid(alpha=0.3)
-    figure.savefig(path)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    write_model(file.getvalue(), path)
