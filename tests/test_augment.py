@@ -45,6 +45,16 @@ def test_labels_move_with_the_picture(seed: int) -> None:
     assert (moved[~inside] == 114).all()
 
 
+@pytest.mark.parametrize("scale", [0.7, 0.9, 1.3, 1.77])
+def test_labels_are_where_the_picture_is_at_any_scale(scale: float) -> None:
+    rows, columns = np.mgrid[:96, :128]
+    labels = (np.hypot(rows % 32 - 15.5, columns % 32 - 15.5) < 11).astype(np.uint8)
+    image = np.repeat(labels[:, :, None] * np.uint8(255), 3, 2)
+    moved, mask = Augment(AugmentConfig(**NOTHING | {"scale": (scale, scale)}), (64, 80))(image, labels, (1,))
+    wrong = (moved[:, :, 0] > 127) != (mask == 1)
+    assert wrong[mask != VOID].mean() < 0.013  # half a pixel beside the picture: 0.02 and more
+
+
 def test_scales_and_flips_do_happen() -> None:
     image, labels = scene()
     augment = Augment(AugmentConfig(**NOTHING | {"scale": (0.5, 2.0), "flip": 0.5}), (64, 80))

@@ -129,7 +129,12 @@ def _compose(config: AugmentConfig, size_hw: tuple[int, int]) -> tuple[Any, Any]
     low, high = config.scale
     geometry = A.Compose(
         [
-            A.RandomScale((low - 1, high - 1), area_for_downscale="image", p=1.0 if (low, high) != (1, 1) else 0.0),
+            A.RandomScale(
+                (low - 1, high - 1),
+                mask_interpolation=cv2.INTER_NEAREST_EXACT,  # the plain one moves labels by up to half a pixel
+                area_for_downscale="image",
+                p=1.0 if (low, high) != (1, 1) else 0.0,
+            ),
             A.PadIfNeeded(height, width, position="random", fill=114, fill_mask=VOID),
             A.RandomCrop(height, width),
             A.HorizontalFlip(p=config.flip),
