@@ -103,6 +103,23 @@ def test_a_teacher_must_see_what_its_student_sees(pictures: Path, tmp_path: Path
     _refused(pictures, tmp_path / "out", r"crops\[0\].size_hw: .* multiples of 16 for roadnet", **small, **taught)
 
 
+def test_a_state_is_gone_on_with_as_what_it_is_of(pictures: Path, tmp_path: Path) -> None:
+    def refused(how: dict[str, Any], says: str) -> None:
+        with pytest.raises(ModelError, match=says) as told:
+            train(config_for(pictures, **how), tmp_path / "out", resume=True)
+        assert len(str(told.value)) < 400
+
+    train(config_for(pictures), tmp_path / "out", until=1)
+    refused({"net": {"name": "roadnet"}}, "is of the net enet with the classes red, green, blue, not of roadnet with")
+    names = ["blue", "green", "red"]  # as many, in another order
+    parts = [{"dataset": "folders", "split": s, "options": {"classes": names}} for s in ("train", "val")]
+    refused({"train": parts[:1], "val": parts[1:]}, "not of enet with the classes blue, green, red")
+    state = tmp_path / "out" / "state.pt"
+    for broken in (b"", b"xx", state.read_bytes()[:5000]):
+        state.write_bytes(broken)
+        refused({}, "state.pt: not a state of training, or damaged")
+
+
 def test_weights_that_have_left_the_numbers_are_not_kept(pictures: Path, tmp_path: Path) -> None:
     wild = {"lr": 1e38, "warmup_epochs": 0, "clip_norm": 0, "weight_decay": 1e9}
     fit_tiny(pictures, tmp_path, epochs=2, until=1)

@@ -111,5 +111,7 @@ def load_state(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no state to resume from", hint="leave --resume away to begin") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ModelError(f"{path}: not a state of training: {error}") from error
+        raise ModelError(
+            f"{path}: not a state of training, or damaged", hint="begin anew: without --resume, with another --out"
+        ) from error
     return state

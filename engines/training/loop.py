@@ -17,6 +17,7 @@ from engines.training.checkpoint import load_state, save_checkpoint, save_state
 from engines.training.config import TrainConfig
 from engines.training.early_stop import EarlyStop
 from engines.training.trainee import Trainee, Watch, choose_device
+from pipeline.errors import ModelError
 
 PLOT_EVERY = 10  # epochs
 
@@ -65,13 +66,13 @@ def fit(
     Args:
         net: gives logits (n, classes, h, w) for (n, 3, h, w) float32.
         validate: scores a forward function; called with the averaged weights. May give nothing.
-        about: goes into the checkpoints beside net, options, epoch and scores.
+        about: goes into the checkpoints beside net, options, epoch and scores; has `classes` with `names`.
         teacher: logits of the same classes, for distillation.
         resume: go on from state.pt; the result is the same as without the interruption.
         until: stop after this epoch as if interrupted; for tests and for training in instalments.
 
     Raises:
-        ModelError: no state to resume from, or one of another net.
+        ModelError: no state to resume from, or one of another net or other classes.
         ConfigError: a loss or a device that does not exist, or training that has left the numbers.
     """
     device = choose_device(config.machine)
@@ -81,8 +82,14 @@ def fit(
     net = net.to(device, memory_format=memory)  # type: ignore[call-overload]
     run = Trainee(net, batches, config, classes, device, teacher)
     stop, first, rows = EarlyStop(config.stop), 0, list[dict[str, float]]()
+    of = {"net": getattr(net, "name", ""), "classes": list(about["classes"]["names"])}
     if resume:
-        rows = run.restore(load_state(out / "state.pt"))
+        state = load_state(out / "state.pt")
+        was = state.get("of", of)
+        if was != of:
+            before, now = (f"{one['net']} with the classes {', '.join(one['classes'])}" for one in (was, of))
+            raise ModelError(f"{out / 'state.pt'}: is of the net {before}, not of {now}", hint="--out takes another folder")
+        rows = run.restore(state)
         first = len(rows)
         stop.replay((i, row["val_mean_iou"]) for i, row in enumerate(rows) if "val_mean_iou" in row)
     out.mkdir(parents=True, exist_ok=True)
@@ -108,7 +115,7 @@ def fit(
         if best:
             save_checkpoint(best_path, run.kept, told)
         save_checkpoint(out / f"{config.name}-last.safetensors", run.kept, told)
-        save_state(out / "state.pt", run.state(rows))
+        save_state(out / "state.pt", run.state(rows) | {"of": of})
         curves.write_csv(out / "curves.csv", rows)
         if (epoch + 1) % PLOT_EVERY == 0:
             curves.draw(out / "curves.png", rows, config.name)

@@ -156,7 +156,8 @@ class Trainee:
             rng.restore(state["rng"])
             return [dict(row) for row in state["rows"]]
         except (RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(f"the state is of another net or configuration: {error}") from error
+            said = str(error).splitlines()[0]  # torch goes on with the name of every tensor
+            raise ModelError(f"the state is of another net or configuration: {said}") from error
 
 
 def _finite(net: nn.Module) -> bool:
