@@ -34,6 +34,7 @@ def train(
     from rich.console import Console
     from rich.markup import escape
 
+    from engines.model_file import write_model
     from pipeline.cli.progress import say
     from pipeline.cli.table import plain_table
     from pipeline.config_file import dump
@@ -47,9 +48,9 @@ def train(
         raise ConfigError(f"{folder} holds a training already", hint="--resume goes on with it; --out takes another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(dump(wanted), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error}", hint="--out takes another folder") from error
+    write_model(dump(wanted).encode(), folder / "config.yaml")  # whole: that of before is kept where there is no room
     try:
         with _Show() as show:
             trained = run(wanted, folder, resume=resume, until=until, watch=show, say=say)
