@@ -13,7 +13,7 @@ from scenes_to_draw import CITY, UNTOUCHED, changed, ellipses, frame, render, yu
 from pipeline.render.colours import legible
 from pipeline.render.panels import Legend, Panels
 from pipeline.render.tags import Places
-from pipeline.render.text import Font
+from pipeline.render.text import Font, drawing_order
 from pipeline.types import VOID, Classes, Labels, Scene
 
 
@@ -128,3 +128,17 @@ def test_a_status_line_wider_than_the_picture_is_broken_between_its_parts() -> N
     assert two[2] < 320 - 4
     assert two[3] < 240
     assert 1.6 < (two[3] - two[1]) / (one[3] - one[1]) < 2.6
+
+
+def test_hebrew_and_arabic_names_are_drawn_from_right_to_left() -> None:
+    train, green = "\u05e7\u05d8\u05e8", "\u05d9\u05e8\u05d5\u05e7"  # kof tet resh; yod resh vav kof
+    assert drawing_order(f"{train} 7 0.88") == f"{train[::-1]} 7 0.88"
+    assert drawing_order(f"{train} {green} 12") == f"{green[::-1]} {train[::-1]} 12"
+    assert drawing_order(f"{train}12") == f"12{train[::-1]}"
+    assert drawing_order("\u0633\u064a\u0627\u0631\u0629") == "\u0629\u0631\u0627\u064a\u0633"
+    for text in ("car 7", "B\u00fcrgersteig", "\u81ea\u884c\u8eca 0.5"):
+        assert drawing_order(text) == text
+    font = Font(20)
+    alone, second = font.line(green)[0], font.line(f"{train} {green}")[0]
+    width = alone.shape[1] - 8  # without the padding behind it
+    np.testing.assert_array_equal(second[:, :width], alone[:, :width])

@@ -96,8 +96,8 @@ class Panels:
             x = right
         shown = sum(len(column) for _, column, _ in columns)
         if columns and shown < len(named):
-            (left, _, _, _), column, _ = columns.pop()
-            columns.append(self._column(left, [*column[:-1], (f"+ {len(named) - shown + 1} more", None)]))
+            (left, _, _, _), kept, _ = columns.pop()
+            columns.append(self._column(left, [*kept[:-1], (f"+ {len(named) - shown + 1} more", None)]))
         return columns
 
     def _column(self, x: int, rows: Sequence[Row]) -> Column:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from itertools import groupby
 from typing import TypeVar
 
 import cv2
@@ -69,7 +72,7 @@ class Font:
         return made
 
     def _join(self, text: str) -> U8:
-        words = [self._word(word) for word in text.split(" ")]
+        words = [self._word(word) for word in drawing_order(text).split(" ")]
         width = sum(word.shape[1] for word in words) + self._space_px * (len(words) - 1)
         whole = np.zeros((self.line_px, _even(width + 2 * self._pad_px)), np.uint8)
         x = self._pad_px
@@ -100,6 +103,27 @@ class Font:
             return np.zeros((self.line_px, 0), np.uint8)
         fine = fine[:, : width * _FINER]
         return np.asarray(cv2.resize(fine, (width, self.line_px), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def drawing_order(text: str) -> str:
+    """The text as it is drawn from left to right: Hebrew and Arabic words that follow on one another turned round.
+
+    Numbers stay as they are. Arabic letters are not joined: the font has no forms for that.
+    """
+    if text.isascii():
+        return text
+    words: list[str] = []
+    for right_to_left, run in groupby(text.split(" "), _right_to_left):
+        words += [_turned(word) for word in reversed(list(run))] if right_to_left else run
+    return " ".join(words)
+
+
+def _right_to_left(word: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in word)
+
+
+def _turned(word: str) -> str:
+    return re.sub(r"[0-9]+", lambda number: number[0][::-1], word[::-1])
 
 
 def unpack_font() -> None:
