@@ -126,7 +126,7 @@ def test_the_configuration_of_a_training_is_no_card(fcn: Path) -> None:
     model = onnx.load(fcn)
     model.metadata_props.add(key="dashmask", value=SEMANTIC)
     onnx.save(model, fcn)
-    fcn.with_suffix(".yaml").write_text("# dashmask train --config fcn.yaml\nname: fcn\ntrain:\n  - {dataset: folders}\n")
+    fcn.with_suffix(".yaml").write_text("# of dashmask train\nname: fcn\ntrain:\n  - {dataset: folders}\n")
     assert read_card(fcn).classes.names == ("red", "green", "blue")
 
 

@@ -197,7 +197,8 @@ def test_a_batch_of_classes_without_weight_is_no_loss(name: str) -> None:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
 def test_focal_has_a_gradient_where_nothing_is_known_or_all_is_certain(gamma: float) -> None:
-    logits = torch.tensor([200.0, 0.0, 1.0, 0.0, 0.3, 0.0]).reshape(1, 3, 2).transpose(1, 2)[..., None].requires_grad_()
+    pixels = torch.tensor([200.0, 0.0, 1.0, 0.0, 0.3, 0.0]).reshape(1, 3, 2)
+    logits = pixels.transpose(1, 2)[..., None].requires_grad_()
     loss = LOSSES["focal"](logits, torch.tensor([0, VOID, 1]).reshape(1, 3, 1), gamma=gamma)
     loss.backward()
     assert torch.isfinite(logits.grad).all()

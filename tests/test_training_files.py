@@ -68,7 +68,7 @@ def test_a_disk_without_room_is_a_sentence_and_what_was_kept_is_gone_on_with(pic
     train(config_for(pictures), tmp_path, until=1)
     kept = {file: file.read_bytes() for file in tmp_path.iterdir()}
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for room in (len(kept[tmp_path / "state.pt"]) // 2, 10_000, 100):  # for the state, for weights, for curves at most
+    for room in (len(kept[tmp_path / "state.pt"]) // 2, 10_000, 100):  # for the state, for weights, for neither
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
         try:
             with pytest.raises(ModelError, match="cannot be written: File too large"):

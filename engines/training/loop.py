@@ -88,7 +88,8 @@ def fit(
         was = state.get("of", of)
         if was != of:
             before, now = (f"{one['net']} with the classes {', '.join(one['classes'])}" for one in (was, of))
-            raise ModelError(f"{out / 'state.pt'}: is of the net {before}, not of {now}", hint="--out takes another folder")
+            said = f"{out / 'state.pt'}: is of the net {before}, not of {now}"
+            raise ModelError(said, hint="--out takes another folder")
         rows = run.restore(state)
         first = len(rows)
         stop.replay((i, row["val_mean_iou"]) for i, row in enumerate(rows) if "val_mean_iou" in row)

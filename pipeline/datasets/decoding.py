@@ -14,7 +14,10 @@ from pipeline.errors import DataError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # PNG colour types (ISO/IEC 15948, 11.2.2)
-_COLOUR_HINT = "this layout keeps class ids in one grey channel; read colour masks as the data set `folders` with encoding=colours"
+_COLOUR_HINT = (
+    "this layout keeps class ids in one grey channel; read colour masks as the data set `folders` "
+    "with encoding=colours"
+)
 _BITMASK_HINT = "use the folder `bitmasks`, not `colormaps`"
 
 

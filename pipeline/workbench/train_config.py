@@ -21,5 +21,5 @@ def load_train_config(path: str, sets: Sequence[str] = ()) -> TrainConfig:
     config = load_as(TrainConfig, path, sets, folder="train")
     name = config.name
     if name in ("", ".", "..") or set(name) & set("/\\\0") or len(name.encode()) > _NAME_BYTES:
-        raise ConfigError(f"name: {name!r} is no name for a file", hint="weights are kept under it; --out takes a folder")
+        raise ConfigError(f"name: {name!r} is no name for a file", hint="a folder is what --out takes")
     return config

@@ -86,7 +86,7 @@ def train(
         scorer(_val_names(config), held[shown:], classes, int(net.stride)),
         config,
         classes=len(classes),
-        about=_about(config, classes, parts[:shown], held[:shown], _long_side(held[shown] if config.val else held[0])),
+        about=_about(config, classes, parts[:shown], held[:shown], _long_side([*held[shown:], held[0]][0])),
         out=out,
         watch=watch,
         teacher=_teacher(config, classes),
@@ -187,7 +187,7 @@ def _teacher(config: TrainConfig, classes: Classes) -> Any:
     _check_crops(config, teacher)
     seen = about.get("input", {})
     if not np.allclose([seen.get("mean", config.mean), seen.get("std", config.std)], [config.mean, config.std]):
-        said = f"was trained with the mean {seen['mean']} and std {seen['std']}, and is shown what its student is shown"
+        said = f"was trained with the mean {seen['mean']} and std {seen['std']}, and sees what its student sees"
         raise ConfigError(f"distil.teacher: {config.distil.teacher} {said}", hint="give the same `mean` and `std`")
     return teacher
 
@@ -203,7 +203,7 @@ def _ancestors(config: TrainConfig) -> list[dict[str, Any]]:
 def _long_side(group: Sequence[Sample]) -> int:
     """The longer side of most pictures: a network knows things at the size that they have there, not in a crop."""
     sides = sorted(max(sample.labels.shape) for sample in group)
-    return sides[len(sides) // 2]
+    return int(sides[len(sides) // 2])
 
 
 def _about(
