@@ -59,8 +59,10 @@ def main() -> None:
             "iou": {key: round(value, 4) for key, value in found["IoU"].items()},
         }
         text = write(card, file.with_suffix(".yaml"))
-    # To begin training from: half precision is enough for that.
-    save_checkpoint(file.with_suffix(".safetensors"), net.half(), {**about, "name": name})
+    # To begin training from: half precision is enough for that, but not for variances, which may be over 65504.
+    for weight in net.parameters():
+        weight.data = weight.data.half()
+    save_checkpoint(file.with_suffix(".safetensors"), net, {**about, "name": name})
     print(f"{file}: {size:,} bytes\n{text}")
 
 
