@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="no torch here: install the extra `train`")
+pytest.importorskip("torch", reason="no torch here: install the extra `train`")
 pytest.importorskip("safetensors", reason="no safetensors here: install the extra `train`")
-ort = pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+
+import onnxruntime as ort
+import torch
 
 from engines.embedded import FOLDER
 from engines.export import export_net
