@@ -39,7 +39,7 @@ class PlaneReader:
 
     Args:
         bgr: give bgr24 always, converted by swscale.
-        copied: pictures do not stay where they are: give no views of them.
+        copied: pictures do not stay where they are, as a camera's: give no views of them, and let go of them at once.
     """
 
     def __init__(self, bgr: bool, copied: bool = False) -> None:
@@ -70,7 +70,8 @@ class PlaneReader:
         planes = tuple(_view(plane, samples) for plane, samples in zip(picture.planes, SAMPLES[form], strict=True))
         if self._copied and not converted:
             planes = tuple(_owned(plane) for plane in planes)
-        if picture.rotation != self._rotation:
+        # Side data and its picture hold each other until Python's collector comes: too late for what is not to stay.
+        if not self._copied and picture.rotation != self._rotation:
             self._rotation, self._turn = picture.rotation, _turn(picture)
         if any(self._turn):
             planes = tuple(_turned(plane, self._turn) for plane in planes)
