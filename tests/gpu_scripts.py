@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fake_gpu import ROOT
@@ -24,3 +25,9 @@ def run_sh(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         list(map(str, command)), env=given, capture_output=True, text=True, timeout=100, check=False
     )
+
+
+def run_machine_alone(folder: Path, packs: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """A dry run of the part that needs no GPU, all of it written into a folder."""
+    places = ("--out", folder, "--work", folder / "work", "--packs", packs)
+    return run_sh("--dry", "--only", "machine", *places, *words)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_gpu import ROOT, build_driver, run_with_gpu
-from gpu_scripts import GPU, bash, run_sh
+from gpu_scripts import GPU, bash, run_machine_alone, run_sh
 from test_device import CHECKS, PYTEST
 
 PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "run", "way", "sanitizer", "compile"]
@@ -55,20 +55,7 @@ def test_a_dry_run_goes_through_every_part_and_claims_nothing(tmp_path: Path) ->
 
 
 def test_one_part_is_run_alone_and_a_part_that_hangs_is_stopped(tmp_path: Path) -> None:
-    words = (
-        "--dry",
-        "--only",
-        "machine",
-        "--out",
-        tmp_path,
-        "--work",
-        tmp_path / "work",
-        "--packs",
-        tmp_path,
-        "--name",
-        "one",
-    )
-    assert run_sh(*words).returncode == 0
+    assert run_machine_alone(tmp_path, tmp_path, "--name", "one").returncode == 0
     assert list(json.loads((tmp_path / "gpu-one.json").read_text())["parts"]) == ["machine"]
     (tmp_path / "part_hangs.py").write_text(
         "import report, sys, time\n"

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from gpu_scripts import GPU, bash, run_sh
+from gpu_scripts import GPU, bash, run_machine_alone, run_sh
 
 
 def wheel(path: Path, files: dict[str, bytes]) -> Path:
@@ -49,18 +49,7 @@ def test_packs_go_over_in_pieces_and_come_together_again(tmp_path: Path) -> None
         shutil.copytree(folder, one / folder.name)
         done = run_sh("--stash", "--work", tmp_path / "work", "--packs", one)
         assert done.returncode == 0, done.stderr
-    words = (
-        "--dry",
-        "--only",
-        "machine",
-        "--out",
-        tmp_path,
-        "--work",
-        tmp_path / "work",
-        "--packs",
-        tmp_path / "none",
-    )
-    told = run_sh(*words)
+    told = run_machine_alone(tmp_path, tmp_path / "none")
     assert told.returncode == 0, told.stderr
     found = json.loads((tmp_path / "gpu-dry.json").read_text())["packs"]
     assert found["wrong"] == []
