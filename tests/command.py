@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,3 +36,11 @@ def dashmask(*words: object) -> Said:
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def scored(folder: Path, *words: object) -> dict[str, Any]:
+    """What `dashmask score WORDS...` writes as JSON; `folder`: where it may."""
+    said = dashmask("score", *words, "--json", folder / "o.json")
+    assert said.code == 0, said.err
+    what: dict[str, Any] = json.loads((folder / "o.json").read_text())
+    return what

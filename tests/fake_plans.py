@@ -14,10 +14,12 @@ import numpy as np
 import tiny_models
 from numpy.typing import NDArray
 
+from engines.backends.base import Backend, Options
 from engines.card import read_card
 from engines.gpu import gpu_here
 from engines.manifest import Manifest, PlanOptions, Product, Shapes
 from engines.plans import Plan, store_plan
+from engines.select import opener
 from pipeline.image import Image
 from pipeline.letterbox import Letterbox
 from pipeline.types import Card, Frame, Prepared
@@ -85,6 +87,17 @@ def means(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
     _, _, height, width = tensor.shape
     found: NDArray[np.float32] = tensor.reshape(1, 3, height // 8, 8, width // 8, 8).mean((3, 5))
     return found
+
+
+def opened(card: Card, product: str = "tensorrt", **options: object) -> Backend:
+    """The backend of a product for a network."""
+    return opener(product)(card, Options(**options))  # type: ignore[arg-type]
+
+
+def ask(backend: Backend, tensor: NDArray[np.float32], index: int = 0) -> NDArray[Any]:
+    """The first output for one frame."""
+    (inferred,) = backend.submit([prepared(tensor, index)]).result()
+    return inferred.arrays()[0]
 
 
 def main(model: str, height: str, width: str, version: str = VERSION, data: str = "") -> None:

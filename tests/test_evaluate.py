@@ -16,12 +16,7 @@ from tiny_models import fcn
 
 import pipeline
 from engines.card import read_card
-from pipeline.classes import DRIVING
 from pipeline.datasets import open_dataset
-from pipeline.datasets.camvid import CAMVID
-from pipeline.datasets.idd_lite import IDD_LITE
-from pipeline.errors import ConfigError
-from pipeline.evaluation.mapping import find_mapping, fitting_mapping
 from pipeline.evaluation.trained_on import trained_on
 from pipeline.types import VOID
 
@@ -204,41 +199,6 @@ def test_drawn_scenes_are_scored_against_what_was_drawn(models: tuple[Path, Path
     assert what["pixels"]["unmapped"]["truth"]["road"] > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "network", "dataset"),
-    [
-        ("cityscapes-on-camvid", DRIVING, CAMVID),
-        ("camvid-on-cityscapes", CAMVID, DRIVING),
-        ("cityscapes-on-idd-lite", DRIVING, IDD_LITE),
-        ("camvid-on-idd-lite", CAMVID, IDD_LITE),
-    ],
-)
-def test_every_table_fits_what_its_name_says(name: str, network: Any, dataset: Any) -> None:
-    mapping = find_mapping(name, network.names, [n.upper() for n in dataset.names])
-    assert VOID not in mapping.dataset
-    assert set(mapping.dataset) == set(range(len(mapping.classes)))
-    with pytest.raises(ConfigError, match="is not for"):
-        find_mapping(name, dataset.names, network.names)
-    with pytest.raises(ConfigError, match=name):
-        find_mapping(None, network.names, dataset.names)
-
-
-def test_every_table_for_label_maps_is_in_the_test_above() -> None:
-    tables = {path.stem for path in (Path(__file__).parents[1] / "configs/mappings").glob("*.yaml")}
-    tables = {name for name in tables if not name.startswith("coco-on-")}  # tests/test_evaluate_objects.py has those
-    tables -= {"cityscapes-on-bdd100k-panoptic", "camvid-on-camvid32", "cityscapes-on-camvid32"}  # tested elsewhere
-    assert tables == {"cityscapes-on-camvid", "camvid-on-cityscapes", "cityscapes-on-idd-lite", "camvid-on-idd-lite"}
-
-
-@pytest.mark.parametrize(
-    "text", ["", "classes: [a]", "classes: [a]\nnetwork: {x: b}\ndataset: {}\n", "classes: {", "- a"]
-)
-def test_a_broken_table_is_named(text: str, tmp_path: Path) -> None:
-    (tmp_path / "t.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"t\.yaml"):
-        find_mapping(str(tmp_path / "t.yaml"), ["x"], ["y"])
-
-
 def test_a_real_network_scores_on_real_streets_what_its_labels_say(shared: Path, tmp_path: Path) -> None:
     model = shared / "weights/enet_cityscapes_512x1024.onnx"
     root, out = shared / "data/kitti-semantics", tmp_path / "k.json"
@@ -265,14 +225,6 @@ def test_a_real_network_is_mapped_onto_camvid(shared: Path, tmp_path: Path) -> N
     what = json.loads(out.read_text())
     assert what["mIoU"] > 0.3  # a random permutation of the classes gives 0.05
     assert what["classes"]["Sky"]["IoU"] > 0.8
-
-
-def test_the_table_that_names_most_classes_fits_best() -> None:
-    assert fitting_mapping(CAMVID.names, DRIVING.names).name == "camvid-on-cityscapes"
-    assert fitting_mapping(DRIVING.names, CAMVID.names).name == "cityscapes-on-camvid"  # coco-on-camvid names fewer
-    assert fitting_mapping(CAMVID.names, CAMVID.names).name == "same names"
-    with pytest.raises(ConfigError, match="are not the data set's"):
-        fitting_mapping(("cat", "dog"), CAMVID.names)
 
 
 def test_pictures_that_a_network_was_trained_on_are_named(tmp_path: Path) -> None:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import benchmarks_on_disk as on_disk
 import cv2
 import numpy as np
 import pytest
 from benchmarks_on_disk import CAR, PERSON, SIDE, put, run_lengths, squares
-from command import dashmask
+from command import dashmask, scored
 
 from pipeline.formats.coco_categories import COCO_CATEGORY_IDS, COCO_NAMES
 
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
 
 BENCH = (1, 1, 7, 7)
-
-
-def scored(folder: Path, *words: object) -> dict[str, Any]:
-    said = dashmask("score", *words, "--json", folder / "o.json")
-    assert said.code == 0, said.err
-    what: dict[str, Any] = json.loads((folder / "o.json").read_text())
-    return what
 
 
 def table(folder: Path, name: str, classes: str, network: str, dataset: str) -> Path:

@@ -13,7 +13,7 @@ from test_device import CHECKS, PYTEST
 def test_the_backend_from_frames_to_outputs(late: bool, tmp_path: Path) -> None:
     pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    checks = [*PYTEST, CHECKS / "check_tensorrt.py"]
+    checks = [*PYTEST, CHECKS / "check_tensorrt.py", CHECKS / "check_tensorrt_failing.py"]
     # Errors from every call take long, and when the driver works makes no difference to them.
     checks, environment = (checks, {}) if late else ([*checks, "-k", "not fail"], {"FAKE_CUDA_EAGER": "1"})
     driver = build_driver(tmp_path / "driver")

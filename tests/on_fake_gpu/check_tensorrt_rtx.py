@@ -26,12 +26,6 @@ from engines.select import opener
 from pipeline.types import Card
 
 
-@pytest.fixture
-def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return fake_plans.semantic(tmp_path)
-
-
 def opened(card: Card, **about: object) -> Backend:
     data = b"FAKE" + json.dumps({"profiles": [fixed(64, 96)], **about}).encode() + b"\n" + card.path.read_bytes()
     fake_plans.plan(card, [fixed(64, 96)], product="tensorrt-rtx", data=data)

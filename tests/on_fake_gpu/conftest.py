@@ -35,6 +35,15 @@ def host_kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """A network of three colours, and a cache for its plans that nothing else uses."""
+    import fake_plans
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return fake_plans.semantic(tmp_path)
+
+
+@pytest.fixture
 def semantic(tmp_path: Path, host_kernels: None) -> Card:
     import frame_runs
 
