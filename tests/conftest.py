@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import write_clip
+from fake_gpu import build_driver
 from one_backend import card_of
 from tiny_models import fcn, yolo_seg
 
@@ -66,6 +67,12 @@ def fcn_card(tmp_path: Path) -> Card:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """25 frames of H.264 at 10 frames a second, 128x96."""
     return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", "libx264", frames=25)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the driver in host memory."""
+    return build_driver(tmp_path_factory.mktemp("gpu") / "driver")
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,12 @@ def build_driver(folder: Path, more: str = "") -> Path:
     return folder
 
 
+def need_cuda_python() -> None:
+    """Skip the test where the driver could not be spoken to."""
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+
+
 @dataclass(frozen=True)
 class Ran:
     """How a process ended."""
@@ -86,3 +92,20 @@ def run_with_gpu(
     )
     told = json.loads(report.read_text()) if report.is_file() else {}
     return Ran(done.returncode, done.stdout, done.stderr, told)
+
+
+def run_checks(
+    driver: Path, folder: Path, *names: str, python_path: Sequence[Path] = (), but: str = "", **environment: str
+) -> str:
+    """Run tests/on_fake_gpu/check_NAME.py by pytest in a process where the driver is found; but those that match.
+
+    Returns:
+        What pytest said. All of them passed.
+    """
+    words = ["-m", "pytest", "-p", "pytest_timeout", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
+    words += ["--rootdir", ROOT, "-q", *(["-k", f"not ({but})"] if but else [])]
+    files = [HERE / f"on_fake_gpu/check_{name}.py" for name in names]
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}  # which takes longer than most checks
+    ran = run_with_gpu(driver, [*words, *files], folder, python_path=python_path, timeout_s=110, **environment)
+    assert ran.code == 0, ran.out + ran.err
+    return ran.out

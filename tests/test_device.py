@@ -8,33 +8,25 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fake_gpu import ROOT, build_driver, run_with_gpu
-
-CHECKS = Path(__file__).parent / "on_fake_gpu"
-PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-q")
+from fake_gpu import ROOT, build_driver, run_checks, run_with_gpu
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
-def test_the_device_on_cuda_python(late: bool, tmp_path: Path) -> None:
+def test_the_device_on_cuda_python(late: bool, driver: Path, tmp_path: Path) -> None:
     pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     environment = {"DEVICE_API": "cuda-python"} | ({} if late else {"FAKE_CUDA_EAGER": "1"})
-    driver = build_driver(tmp_path / "driver")
-    ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_device.py"], tmp_path, **environment)
-    assert ran.code == 0, ran.out + ran.err
+    run_checks(driver, tmp_path, "device", **environment)
 
 
-def test_the_device_on_pycuda(tmp_path: Path) -> None:
+def test_the_device_on_pycuda(driver: Path, tmp_path: Path) -> None:
     spec = find_spec("pycuda")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("no pycuda here: install the extra `pycuda`, which needs nvcc")
     (library,) = Path(next(iter(spec.submodule_search_locations))).glob("_driver*.so")
     # It wants every function of the driver to be there, also those that nobody calls.
-    plain = build_driver(tmp_path / "plain") / "libcuda.so.1"
-    missing = sorted(_symbols("--undefined-only", library) - _symbols("--defined-only", plain))
+    missing = sorted(_symbols("--undefined-only", library) - _symbols("--defined-only", driver / "libcuda.so.1"))
     more = "".join(f"int {name}(void) {{ return 801; }}\n" for name in missing)
-    driver = build_driver(tmp_path / "driver", more)
-    ran = run_with_gpu(driver, [*PYTEST, CHECKS / "check_device.py"], tmp_path, DEVICE_API="pycuda")
-    assert ran.code == 0, ran.out + ran.err
+    run_checks(build_driver(tmp_path / "driver", more), tmp_path, "device", DEVICE_API="pycuda")
 
 
 def _symbols(which: str, library: Path) -> set[str]:
@@ -54,7 +46,9 @@ def _symbols(which: str, library: Path) -> set[str]:
         ({"FAKE_CUDA_FAIL": "cuDevicePrimaryCtxRetain:1:2"}, "cuDevicePrimaryCtxRetain: out of memory"),
     ],
 )
-def test_a_driver_that_does_not_work_is_a_sentence(environment: dict[str, str], reason: str, tmp_path: Path) -> None:
+def test_a_driver_that_does_not_work_is_a_sentence(
+    environment: dict[str, str], reason: str, driver: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     code = (
         "from engines.device import open_device\n"
@@ -62,7 +56,7 @@ def test_a_driver_that_does_not_work_is_a_sentence(environment: dict[str, str], 
         "try: open_device()\n"
         "except BackendError as error: print(error)"
     )
-    ran = run_with_gpu(build_driver(tmp_path / "driver"), ["-c", code], tmp_path, **environment)
+    ran = run_with_gpu(driver, ["-c", code], tmp_path, **environment)
     assert reason in ran.out, ran.out + ran.err
     assert ran.report["alive"] == {}
 
@@ -77,7 +71,7 @@ def test_no_driver_is_a_sentence_and_nothing_is_imported() -> None:
 
 
 @pytest.mark.parametrize("given", ["cuda-python", "pycuda"])
-def test_without_the_package_the_reason_says_how_to_get_it(given: str, tmp_path: Path) -> None:
+def test_without_the_package_the_reason_says_how_to_get_it(given: str, driver: Path, tmp_path: Path) -> None:
     # A folder that is in front of it in the path, and breaks it.
     name = {"cuda-python": "cuda", "pycuda": "pycuda"}[given]
     (tmp_path / "broken" / name).mkdir(parents=True)
@@ -88,6 +82,5 @@ def test_without_the_package_the_reason_says_how_to_get_it(given: str, tmp_path:
         f"try: open_device(prefer={given!r})\n"
         "except BackendError as error: print(error)"
     )
-    driver = build_driver(tmp_path / "driver")
     ran = run_with_gpu(driver, ["-c", code], tmp_path, python_path=[tmp_path / "broken"])
     assert f"{given} cannot be imported: not today (pip install {given})" in ran.out, ran.out + ran.err

@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 import tiny_models
-from fake_gpu import HERE, Ran, build_driver, run_with_gpu
+from fake_gpu import HERE, Ran, run_with_gpu
 from kernel_emulator.cache import fill_cache
 
 CARD = "family: semantic\nclasses: [red, green, blue]\ninput: {stride: 8, long_side: 128}\n"
 COMMAND = "from pipeline.cli import main; main()"
 FRAMES = 24
 TENSORRT = [HERE / "fake_tensorrt"]
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_driver(tmp_path_factory.mktemp("gpu") / "driver")
 
 
 def new_model(folder: Path) -> Path:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_gpu import ROOT, build_driver, run_with_gpu
+from fake_gpu import ROOT, need_cuda_python, run_checks
 from gpu_scripts import GPU, bash, run_machine_alone, run_sh
-from test_device import CHECKS, PYTEST
 
 PARTS = ["machine", "device", "kernels", "onnxruntime", "rtx", "run", "way", "sanitizer", "compile"]
 KEYS = {"part": str, "state": str, "why": str, "seconds": float, "facts": dict, "rows": list, "log": str}
@@ -116,14 +115,10 @@ def test_the_table_sets_figures_against_aims_and_says_what_did_not_run(tmp_path:
     assert "| 0.100 / 0.200 | 0.500 |" in done.stdout
 
 
-def test_its_parts_run_on_a_driver_in_host_memory(tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
-    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    words = [*PYTEST, CHECKS / "check_gpu_benchmark.py"]
-    driver = build_driver(tmp_path / "driver")
-    ran = run_with_gpu(driver, words, tmp_path, python_path=[GPU], timeout_s=110, FAKE_CUDA_EAGER="1")
-    assert ran.code == 0, ran.out + ran.err
-    assert "skipped" not in ran.out
+def test_its_parts_run_on_a_driver_in_host_memory(driver: Path, tmp_path: Path) -> None:
+    need_cuda_python()
+    said = run_checks(driver, tmp_path, "gpu_benchmark", python_path=[GPU], FAKE_CUDA_EAGER="1")
+    assert "skipped" not in said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tiny_models
-from fake_gpu import HERE, ROOT, Ran, build_driver, run_with_gpu
+from fake_gpu import HERE, ROOT, Ran, need_cuda_python, run_with_gpu
 from kernel_emulator.cache import fill_cache
 
 TENSORRT = [HERE / "fake_tensorrt"]
@@ -18,10 +18,9 @@ SOURCE = "demo:frames=12,size=256x144"
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
-    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    return build_driver(tmp_path_factory.mktemp("gpu") / "driver")
+def driver(driver: Path) -> Path:
+    need_cuda_python()
+    return driver
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from fake_gpu import ROOT, Ran, build_driver, run_with_gpu
+from fake_gpu import ROOT, Ran, run_with_gpu
 from kernel_emulator.build import HERE, host_kernels
 from kernel_emulator.check_way import Said
 from numpy.typing import NDArray
@@ -28,9 +28,9 @@ CLASSES = Classes(("road", "car", "sky", "person"), ((128, 64, 128), (0, 0, 142)
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def driver(driver: Path) -> Path:
     pytest.importorskip("cuda.bindings.driver", reason="no cuda-bindings here: pip install cuda-bindings")
-    return build_driver(tmp_path_factory.mktemp("driver") / "lib")
+    return driver
 
 
 def run(driver: Path, said: Said, folder: Path, **environment: str) -> Ran:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from fake_gpu import build_driver, run_with_gpu
+from fake_gpu import need_cuda_python, run_checks
 from onnx import TensorProto, helper
-from test_device import CHECKS, PYTEST
 
 from engines.backends.onnxruntime_libraries import preload
 from engines.backends.onnxruntime_profile import left_to_cpu
@@ -79,10 +78,7 @@ def test_a_library_that_is_missing_is_named_and_nothing_is_printed(capsys: pytes
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
-def test_the_way_around_it(late: bool, tmp_path: Path) -> None:
-    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
-    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
-    checks = [*PYTEST, CHECKS / "check_onnxruntime_cuda.py"]
-    checks, environment = (checks, {}) if late else ([*checks, "-k", "not fail"], {"FAKE_CUDA_EAGER": "1"})
-    ran = run_with_gpu(build_driver(tmp_path / "driver"), checks, tmp_path, **environment)
-    assert ran.code == 0, ran.out + ran.err
+def test_the_way_around_it(late: bool, driver: Path, tmp_path: Path) -> None:
+    need_cuda_python()
+    but, environment = ("", {}) if late else ("fail", {"FAKE_CUDA_EAGER": "1"})
+    run_checks(driver, tmp_path, "onnxruntime_cuda", but=but, **environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipeline.types import Card  # noqa: E402
 
 @pytest.fixture(scope="session")
 def library() -> FakeCuda:
+    gc.collect()
+    gc.freeze()  # hundreds of modules, which every later collection would look through: most of the time of a check
     return FakeCuda()
 
 
