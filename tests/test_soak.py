@@ -41,7 +41,7 @@ def test_three_thousand_frames_at_full_speed_leave_nothing_behind(found: dict[st
 
 
 @pytest.mark.timeout(600)
-def test_half_a_minute_live_with_a_camera_that_dies_accounts_for_every_frame(found: dict[str, Any]) -> None:
+def test_live_with_a_camera_that_dies_again_and_again_every_frame_is_accounted_for(found: dict[str, Any]) -> None:
     part = found["live"]
     if "skipped" in part:
         pytest.skip(part["skipped"])

@@ -172,13 +172,13 @@ def left(before: Any, but_children: int = 0) -> dict[str, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="3,000 frames, 30 seconds, 20 damaged files")
+    parser.add_argument("--short", action="store_true", help="3,000 frames, 18 seconds, 20 damaged files")
     parser.add_argument("--only", nargs="+", choices=("live", "corrupt", "full_speed"), help="these parts only")
     parser.add_argument("--json", type=Path, help="where the figures go, beside those of other parts")
     parser.add_argument("--damage", type=Path, help="the clip whose bytes are flipped; drawn by default")
     parser.add_argument("--note", default="", help="what else the machine did, for the figures")
     asked = parser.parse_args()
-    frames, seconds, every_s, seeds = (3_000, 30.0, 6.0, 20) if asked.short else (60_000, 600.0, 20.0, 200)
+    frames, seconds, every_s, seeds = (3_000, 18.0, 4.0, 20) if asked.short else (60_000, 600.0, 20.0, 200)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = fcn(folder / "colours.onnx")
