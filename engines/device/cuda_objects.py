@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from engines.device.base import Event, Stream
@@ -25,13 +27,29 @@ class Driver:
         Raises:
             BackendError: it failed; in CUDA's own words.
         """
-        try:
-            status, *values = getattr(self.cuda, name)(*args)
-        except RuntimeError as error:  # the bindings do not find libcuda, or this function in it
-            raise BackendError(f"{name}: {error}") from error
+        status, *values = self.ask(name, *args)
         if status:
             raise self.error(name, status)
         return values[0] if len(values) == 1 else tuple(values)
+
+    def ask(self, name: str, *args: Any) -> Any:
+        """The status of a function, which may be an error, and what it answers.
+
+        Raises:
+            BackendError: it was not called, or the bindings do not know what it says.
+        """
+        try:
+            return getattr(self.cuda, name)(*args)
+        except RuntimeError as error:  # the bindings do not find libcuda, or this function in it
+            raise BackendError(f"{name}: {error}") from error
+        except (
+            KeyError,
+            ValueError,
+        ) as error:  # `12345` or `12345 is not a valid CUresult`, as they are older or newer
+            if (status := re.match(r"(\d+)(?: is not a valid CUresult)?$", str(error))) is None:
+                raise
+            meaning = "an error that cuda-python, older than the driver, has no name for"
+            raise device_error(name, int(status[1]), meaning) from error
 
     def error(self, name: str, status: Any) -> BackendError:
         """The error for a status."""
@@ -111,7 +129,7 @@ class CudaEvent(_Handle):
 
     def done(self) -> bool:
         """Whether the mark was reached."""
-        (status,) = self._driver.cuda.cuEventQuery(self._of)
+        (status,) = self._driver.ask("cuEventQuery", self._of)
         if status and int(status) != NOT_READY:
             raise self._driver.error("cuEventQuery", status)
         return not status
@@ -156,7 +174,8 @@ class CudaGraph(_Handle):
         try:
             super().__init__(driver, ledger, "cuGraphInstantiate", (captured, 0), "cuGraphExecDestroy")
         finally:
-            driver.cuda.cuGraphDestroy(captured)  # the executable one is a copy
+            with suppress(BackendError):
+                driver.ask("cuGraphDestroy", captured)  # the executable one is a copy
 
     def launch(self, stream: Stream) -> None:
         """Put all of it into a stream."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,8 @@ class CudaPythonDevice(ProviderDevice):
         self._call("cuCtxPopCurrent")
 
     def _pop_whatever_it_says(self) -> None:
-        self._driver.cuda.cuCtxPopCurrent()
+        with suppress(BackendError):
+            self._driver.ask("cuCtxPopCurrent")
 
     def close(self) -> None:
         """Free everything, let go of the context."""

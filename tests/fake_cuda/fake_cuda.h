@@ -2,7 +2,7 @@
  *
  * driver.c   start, devices, the primary context, looking up functions
  * ledger.c   what is alive, what was done wrong, calls that fail when told to, the report
- * memory.c   allocations with guards behind them, copies
+ * memory.c   allocations with guards around them, which the host cannot touch where they are the device's; copies
  * stream.c   streams, events, graphs, host functions
  * module.c   kernels: functions of a shared library of the host
  *
@@ -72,13 +72,16 @@ typedef struct Op {
     void (*host)(void *);
     unsigned grid[3], block[3];
     void *staged; /* what `from` was, or a kernel's arguments */
+    bool is_from_ours, is_to_ours; /* COPY: memory that must live when it runs */
     Object *object; /* the event, or the graph */
     struct Op *next;
 } Op;
 Status put(void *stream, Op op); /* into the queue, or into what is captured */
 bool is_capturing(void *stream);
 void run_everything(void);
-void free_memory(Object *object); /* checks the guard */
+void free_memory(Object *object); /* checks the guards */
+void device_begins(void); /* device memory can be touched from here */
+void device_ends(void);
 void break_captures(void);
 Status run(const Op *op);
 #endif

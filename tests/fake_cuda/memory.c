@@ -1,30 +1,65 @@
-/* Allocations with guards behind them, and copies. Fresh and dead device memory is full of 0xCD. */
+/* Allocations with guards around them, and copies. Fresh and dead device memory is full of 0xCD.
+ *
+ * Memory ends where a page does that nobody may touch, up to 256 bytes, and an address is given once: who reads behind
+ * it, or after its death, ends the process. So does the host where it touches device memory: that is open only while
+ * the device works.
+ */
 #include "fake_cuda.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { GUARD = 256, ROT = 0xCD, FENCE = 0xFD };
+enum { PAGE = 4096, GUARD = 256, ROT = 0xCD, FENCE = 0xFD };
+
+static size_t up(size_t size, size_t to) { return (size + to - 1) / to * to; }
+static size_t pages_of(const Object *object) { return up(object->size, PAGE); }
+static unsigned char *first_page(const Object *object) {
+    return (unsigned char *)object->at - (pages_of(object) - up(object->size, GUARD));
+}
+
+static void open_to(Object *object, int rights) {
+    if (mprotect(first_page(object), pages_of(object), rights)) abort();
+}
+
+static int works; /* how deep the device is in its work */
+
+void device_begins(void) {
+    if (works++) return;
+    for (Object *object = objects; object; object = object->next)
+        if (object->kind == MEMORY && object->alive) open_to(object, PROT_READ | PROT_WRITE);
+}
+
+void device_ends(void) {
+    if (--works) return;
+    for (Object *object = objects; object; object = object->next)
+        if (object->kind == MEMORY && object->alive) open_to(object, PROT_NONE);
+}
 
 static Object *reserve(Kind kind, size_t size) {
-    size_t room = (size + GUARD - 1) / GUARD * GUARD;
-    unsigned char *memory = aligned_alloc(GUARD, room + GUARD);
-    if (!memory) return NULL;
-    memset(memory, ROT, size);
-    memset(memory + size, FENCE, room + GUARD - size);
-    return born(kind, memory, size, NULL);
+    unsigned char *pages = mmap(NULL, up(size, PAGE) + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) return NULL;
+    Object *object = born(kind, pages + up(size, PAGE) - up(size, GUARD), size, NULL);
+    open_to(object, PROT_READ | PROT_WRITE);
+    memset(pages, FENCE, up(size, PAGE));
+    memset(object->at, ROT, size);
+    if (kind == MEMORY && !works) open_to(object, PROT_NONE);
+    return object;
+}
+
+static bool is_whole(const unsigned char *from, const unsigned char *to) {
+    while (from < to && *from == FENCE) from++;
+    return from == to;
 }
 
 void free_memory(Object *object) {
-    unsigned char *memory = object->at;
-    for (size_t i = 0; i < GUARD; i++)
-        if (memory[object->size + i] != FENCE) {
-            violation("something wrote behind a %s of %zu bytes", object->kind == MEMORY ? "buffer" : "pinned buffer",
-                      object->size);
-            break;
-        }
-    memset(memory, ROT, object->size);
-    free(memory);
+    unsigned char *first = first_page(object), *memory = object->at, *behind = memory + object->size;
+    open_to(object, PROT_READ | PROT_WRITE);
+    if (!is_whole(behind, first + pages_of(object)) || !is_whole(first, memory))
+        violation("something wrote beside a %s of %zu bytes", object->kind == MEMORY ? "buffer" : "pinned buffer",
+                  object->size);
+    madvise(first, pages_of(object), MADV_DONTNEED);
+    open_to(object, PROT_NONE);
 }
 
 static Status release(const void *address, Kind kind) {
@@ -90,7 +125,7 @@ static Status copy(void *to, const void *from, size_t size, void *stream, bool u
     }
     bool late = !(up || down) || memory_at(host, size);
     if (!late && is_capturing(stream)) violation("a copy of memory that is not pinned is captured");
-    Op op = {.kind = COPY, .to = to, .from = from, .size = size};
+    Op op = {.kind = COPY, .to = to, .from = from, .size = size, .is_from_ours = late || down, .is_to_ours = late || up};
     if (!late && up) { /* taken over before the call returns */
         op.staged = malloc(size);
         op.from = memcpy(op.staged, from, size);

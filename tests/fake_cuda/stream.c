@@ -31,13 +31,18 @@ static void advance(Object *object) { /* run the first thing in a stream */
         while (event->done < op->turn && event->stream != object) advance(event->stream);
     }
     stream->work.first = op->next;
+    device_begins();
     if (!lost) lost = run(op);
+    device_ends();
     if (op->kind == RECORD) ((Event *)op->object->of)->done = op->turn;
     drop(op);
 }
 
 static void finish(Object *object) {
+    if (!((Stream *)object->of)->work.first) return;
+    device_begins(); /* once for all of it */
     while (((Stream *)object->of)->work.first) advance(object);
+    device_ends();
 }
 
 void run_everything(void) {
@@ -51,11 +56,17 @@ Status run(const Op *op) {
     struct timespec now;
     switch (op->kind) {
     case COPY:
-        if (!op->staged && !(all_inside(op->from, op->size) || all_inside(op->to, op->size))) return ILLEGAL_ADDRESS;
+        if ((op->is_from_ours && !all_inside(op->from, op->size)) || (op->is_to_ours && !all_inside(op->to, op->size))) {
+            violation("a copy of %zu bytes ran when its memory was freed", op->size);
+            return ILLEGAL_ADDRESS;
+        }
         memcpy(op->to, op->from, op->size);
         return OK;
     case FILL:
-        if (!all_inside(op->to, op->size)) return ILLEGAL_ADDRESS;
+        if (!all_inside(op->to, op->size)) {
+            violation("a fill of %zu bytes ran when its memory was freed", op->size);
+            return ILLEGAL_ADDRESS;
+        }
         memset(op->to, op->byte, op->size);
         return OK;
     case KERNEL:
@@ -170,7 +181,7 @@ Status cuEventRecord(void *handle, void *stream) {
 }
 
 Status cuEventSynchronize(void *handle) {
-    CALL("cuEventSynchronize", CONTEXT);
+    CALL("cuEventSynchronize", CONTEXT | NOT_WHILE_CAPTURING);
     Object *object = living(handle, EVENT);
     if (!object) return INVALID_HANDLE;
     Event *event = object->of;
@@ -179,7 +190,7 @@ Status cuEventSynchronize(void *handle) {
 }
 
 Status cuEventQuery(void *handle) { /* every question lets one thing happen */
-    CALL("cuEventQuery", CONTEXT);
+    CALL("cuEventQuery", CONTEXT | NOT_WHILE_CAPTURING);
     Object *object = living(handle, EVENT);
     if (!object) return INVALID_HANDLE;
     Event *event = object->of;

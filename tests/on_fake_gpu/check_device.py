@@ -271,6 +271,26 @@ def test_a_gpu_that_goes_away_is_told_as_such_and_closing_says_no_more(cuda: Fak
     everything_again.close()
 
 
+def test_a_status_that_the_bindings_do_not_know_is_a_sentence_as_well(cuda: FakeCuda) -> None:
+    device = opened()
+    with device.current():
+        stream, buffer, array = device.stream(), device.alloc(4), device.pinned((4,), np.uint8)
+        event = device.event()
+        event.record(stream)
+        stream.synchronize()
+        cuda.fail("cuMemcpyHtoDAsync:1:12345,cuEventQuery:1:12345,cuGraphDestroy:1:12345,cuStreamDestroy:1:12345")
+        for call in (lambda: device.upload(buffer, array, stream), event.done):
+            with pytest.raises(BackendError, match=r"CUDA error 12345|unknown error"):
+                call()
+        if device.graphs:
+            device.begin_capture(stream)
+            device.end_capture(stream).free()
+    cuda.fail("cuCtxPopCurrent:1:12345")
+    with pytest.raises(ZeroDivisionError), device.current():
+        raise ZeroDivisionError
+    cuda.reset()
+
+
 FREES = ("cuMemFree", "cuMemFreeHost", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuGraphExecDestroy")
 CONTEXT = ("cuCtxPushCurrent", "cuCtxPopCurrent", "cuCtxGetDevice", "cuDevicePrimaryCtxRelease", "cuCtxSynchronize")
 # Whose failure nobody can be told of, as something else went wrong before, or as pycuda prints it and goes on.

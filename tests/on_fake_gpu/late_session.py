@@ -26,14 +26,25 @@ class LateSession:
         return getattr(self._session, name)
 
     def run_with_iobinding(self, binding: Any, options: Any = None) -> None:
-        if options is None:  # waits for its end
-            self._session.run_with_iobinding(binding)
-            return
-        assert options.get_run_config_entry("disable_synchronize_execution_providers") == "1"
-        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: self._session.run_with_iobinding(binding))
+        wrong: list[Exception] = []
+
+        def work(_: int) -> None:
+            try:
+                self._session.run_with_iobinding(binding)
+            except Exception as error:
+                wrong.append(error)
+
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(work)
         self._kept.append(function)
-        if status := CUDA.cuLaunchHostFunc(ctypes.c_void_p(self._stream), function, None):
+        status = CUDA.cuLaunchHostFunc(ctypes.c_void_p(self._stream), function, None)
+        if options is None:  # waits for its end
+            status = status or CUDA.cuStreamSynchronize(ctypes.c_void_p(self._stream))
+        else:
+            assert options.get_run_config_entry("disable_synchronize_execution_providers") == "1"
+        if status:
             raise RuntimeError(f"CUDA failure {status}: of the driver in host memory ; GPU=0")
+        if wrong:
+            raise wrong[0]
 
 
 def cpu_as_cuda(patch: pytest.MonkeyPatch) -> None:
