@@ -176,6 +176,7 @@ def _build(
         "profiles": [[list(shape) for shape in asdict(one).values()] for one in options.profiles],
         "workspace_mib": options.workspace_mib,
         "optimisation_level": options.optimisation_level,
+        "compute_capability": gpu.compute_capability,
         "timing": str(plans_dir() / f"timing-{where}.cache") if product == "tensorrt" else None,
         "most_bytes": int(most_mib * 2**20),
     }

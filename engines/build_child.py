@@ -26,7 +26,8 @@ def main(request: str, reply: int, log: int) -> None:
 
     Args:
         request: JSON file: `product`, perhaps its `module`; to build also `onnx` (file), `profiles`,
-            `workspace_mib`, `optimisation_level`, `timing` (file), `plan` (file to write), `most_bytes`.
+            `workspace_mib`, `optimisation_level`, `compute_capability`, `timing` (file), `plan` (file to write),
+            `most_bytes`.
         reply: file descriptor for lines of JSON.
         log: file descriptor for what TensorRT says.
     """
@@ -73,6 +74,7 @@ def _build(api: Api, request: dict[str, Any], reply: int) -> dict[str, Any]:
         [Profile(*(tuple(shape) for shape in shapes)) for shapes in request["profiles"]],
         workspace_mib=request["workspace_mib"],
         optimisation_level=request["optimisation_level"],
+        compute_capability=request["compute_capability"],
         timing_cache=timing.read_bytes() if timing is not None and timing.is_file() else None,
         progress=progress,
     )

@@ -9,11 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from engines.tensorrt_api import Api
 from pipeline.errors import BackendError
 
+# Compute capability -> member of ComputeCapability, of GPUs that RTX builds for only alone and where it is said.
+_ALONE = MappingProxyType({"7.5": "SM75"})
 Progress = Callable[[str, float], bool]  # phase and done 0..1 of the whole; False stops the build
 
 
@@ -55,6 +58,7 @@ def build(
     *,
     workspace_mib: int | None = None,
     optimisation_level: int | None = None,
+    compute_capability: str = "",
     timing_cache: bytes | None = None,
     progress: Progress = lambda phase, done: True,
 ) -> tuple[bytes, bytes]:
@@ -65,6 +69,8 @@ def build(
         profiles: one for each shape of the only input; none where the graph fixes it.
         workspace_mib: memory that a layer may use beside its inputs and outputs; None: TensorRT's choice.
         optimisation_level: 0 to 5; None: TensorRT's choice.
+        compute_capability: of the GPU that it is for, such as 7.5; empty: of those that RTX knows where nothing is
+            said. TensorRT builds for the GPU that is here.
         timing_cache: what an earlier build measured; None: begin anew. Not used for RTX, which measures nothing.
         progress: told about every step.
 
@@ -89,6 +95,7 @@ def build(
         config.clear_flag(trt.BuilderFlag.TF32)
         if api.product == "tensorrt-rtx":  # else it may allocate while it runs, which no CUDA graph can hold
             config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+            _set_target(api, config, compute_capability)
         config.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
         if workspace_mib is not None:
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mib << 20)
@@ -124,6 +131,14 @@ def _add_profile(api: Api, builder: Any, network: Any, config: Any, profile: Pro
         raise BackendError(f"{api.product} does not take the shapes {profile}: {error}") from error
     if config.add_optimization_profile(made) < 0:
         raise BackendError(f"{api.product} does not take the shapes {profile}: {api.last_error()}")
+
+
+def _set_target(api: Api, config: Any, compute_capability: str) -> None:
+    if (member := _ALONE.get(compute_capability)) is None:
+        return
+    config.num_compute_capabilities = 1
+    if not config.set_compute_capability(getattr(api.trt.ComputeCapability, member), 0):
+        raise BackendError(f"{api.product} does not build for compute capability {compute_capability}")
 
 
 def _set_timing_cache(api: Api, config: Any, stored: bytes) -> Any:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from engines.build import Built, build
 from engines.card import read_card
 from engines.embedded import embedded_models
-from engines.gpu import gpu_here
+from engines.gpu import Gpu, gpu_here
 from engines.manifest import Machine, Shapes
 from engines.plans import find_plans, load_plan, manifest_path
 from pipeline.cli.build import batch_sizes, shapes_hw
@@ -80,6 +80,17 @@ def test_sizes_and_batches_become_profiles(rtx: str, tmp_path: Path) -> None:
 def test_a_network_of_one_size_needs_no_profile(rtx: str, tmp_path: Path) -> None:
     options = build(network(tmp_path), product="tensorrt-rtx").plan.manifest.options
     assert (options.profiles, options.input_shape) == ((), (1, 3, 64, 96))
+
+
+def test_a_gpu_that_rtx_leaves_out_of_a_plan_for_several_gets_one_of_its_own(
+    rtx: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, plans = network(tmp_path), {}
+    for capability in ("8.9", "12.0", "7.5"):
+        monkeypatch.setattr("engines.build.gpu_here", lambda: (Gpu("GPU", capability, "13.0"), ""))  # noqa: B023
+        plans[capability] = build(card, product="tensorrt-rtx").plan.manifest.plan_sha256
+    assert plans["8.9"] == plans["12.0"]  # what is said of neither
+    assert plans["7.5"] != plans["8.9"]
 
 
 def test_a_quantised_network_is_built_as_int8(rtx: str, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def test_what_was_measured_is_kept_and_a_broken_cache_of_it_begins_anew(
         "profiles": [],
         "workspace_mib": 64,
         "optimisation_level": 1,
+        "compute_capability": "",
         "timing": str(timing),
         "most_bytes": 1 << 30,
     }
