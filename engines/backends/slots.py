@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from engines.device.base import Device, Stream
+from engines.device.errors import DeviceLostError
 from engines.device.ledger import free_each
 from engines.device.timeline import Timeline
 from pipeline.errors import BackendError
@@ -158,20 +159,25 @@ class Slots:
             slot.began.record(slot.stream)
             work.start(slot.stream)
             slot.event.record(slot.stream)
-        except BaseException:
+        except BaseException as error:
             self._idle.append(slot)
-            self._settle(slot)
-            raise
+            lost = self._settle(slot)
+            if lost is None or isinstance(error, DeviceLostError) or not isinstance(error, BackendError):
+                raise
+            raise lost from error  # a runtime only says that it could not run
         part = _Part(items, slot, work)
         self._flying.append(part)
         return part
 
-    def _settle(self, slot: _Slot) -> None:
+    def _settle(self, slot: _Slot) -> DeviceLostError | None:
         """Wait for what was begun in a slot and is of no use: its memory is written to next."""
         try:
             slot.stream.synchronize()
+        except DeviceLostError as lost:
+            return lost
         except BackendError:
-            return  # the error that led here is told
+            pass  # the error that led here is told
+        return None
 
     def finish(self, part: _Part[Item, Result]) -> list[Result]:
         """What came of a part, in new memory."""

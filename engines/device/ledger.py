@@ -40,7 +40,7 @@ class Ledger:
         free_each(thing.free for thing in list(reversed(self.live)))
 
 
-def free_each(frees: Iterable[Callable[[], None]]) -> None:
+def free_each(frees: Iterable[Callable[[], object]]) -> None:
     """Call every one, whatever the driver says of the others.
 
     A device that was lost complains about everything, which says nothing new and is no error.

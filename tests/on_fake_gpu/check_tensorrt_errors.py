@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 
 from engines.backends.slot_backend import SlotBackend
 from engines.backends.tensorrt import SLOTS
+from engines.device.errors import DeviceLostError
 from engines.plans import manifest_path
 from pipeline.errors import BackendError, ModelError
 from pipeline.types import Card
@@ -195,5 +196,17 @@ def test_a_gpu_that_goes_away_fails_what_was_under_way_and_closes(cuda: FakeCuda
         backend.submit([prepared(noise(64, 96))])
     with pytest.raises(BackendError, match="the GPU cannot be used any more: cuEventSynchronize"):
         first.result()
+    backend.close()
+    cuda.assert_clean()
+
+
+def test_a_gpu_that_goes_away_inside_tensorrt_is_known_as_such(cuda: FakeCuda, card: Card) -> None:
+    fake_plans.plan(card, [fixed(64, 96), fixed(32, 40)])
+    backend = opened(card)
+    cuda.fail("cuLaunchHostFunc:1:719")  # of a size that has no graph yet; TensorRT answers False and says nothing
+    with pytest.raises(DeviceLostError, match="the GPU cannot be used any more: cuStreamSynchronize") as caught:
+        backend.submit([prepared(noise(32, 40))])
+    assert "tensorrt cannot run the network" in str(caught.value.__cause__)
+    del caught
     backend.close()
     cuda.assert_clean()
