@@ -114,7 +114,7 @@ def why_not(backend: str) -> str:
     if module and not installed(module):
         return f"not installed ({install})"
     if backend in TENSORRT and not (installed("cuda.bindings") or installed("pycuda.driver")):
-        return "neither cuda-python nor pycuda is installed (pip install cuda-python)"
+        return "neither cuda-python nor pycuda is installed (pip install -U cuda-python)"
     return ""
 
 

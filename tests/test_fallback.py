@@ -122,7 +122,7 @@ def test_a_gpu_without_tensorrt(driver: Path, model: Path) -> None:
     assert_goes_on(run(driver, model), model, "")
     assert reasons(model)["tensorrt"] in (
         "not installed (pip install tensorrt)",
-        "neither cuda-python nor pycuda is installed (pip install cuda-python)",
+        "neither cuda-python nor pycuda is installed (pip install -U cuda-python)",
         f"no plan was built of it here (`dashmask build {model}` builds one)",
     )
 

@@ -83,7 +83,7 @@ def test_what_a_driver_answers_is_understood(
     ("there", "reason"),
     [
         ((), "not installed (pip install tensorrt)"),
-        (("tensorrt",), "neither cuda-python nor pycuda is installed (pip install cuda-python)"),
+        (("tensorrt",), "neither cuda-python nor pycuda is installed (pip install -U cuda-python)"),
         (("tensorrt", "cuda.bindings"), ""),
         (("tensorrt", "pycuda.driver"), ""),
     ],

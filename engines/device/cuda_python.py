@@ -37,7 +37,7 @@ def open_cuda_python(ordinal: int) -> CudaPythonDevice:
         import cuda.bindings
         from cuda.bindings import driver
     except ImportError as error:
-        raise BackendError(f"cuda-python cannot be imported: {error}", hint="pip install cuda-python") from error
+        raise BackendError(f"cuda-python cannot be imported: {error}", hint="pip install -U cuda-python") from error
     return CudaPythonDevice(Driver(driver), f"cuda-bindings {cuda.bindings.__version__}", ordinal)
 
 
@@ -140,7 +140,8 @@ class CudaPythonDevice(ProviderDevice):
 
     def _free(self) -> None:
         try:
-            with self.current():  # nothing is freed under work that is still going on
-                free_each((lambda: self._call("cuCtxSynchronize"), self._ledger.free_all))
+            with self.current():
+                streams = [thing for thing in self._ledger.live if isinstance(thing, CudaStream)]
+                self._free_behind(streams)
         finally:
             self._context = None

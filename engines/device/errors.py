@@ -27,6 +27,7 @@ LOST = frozenset(
     )
 )
 OUT_OF_MEMORY = 2
+CAPTURE_BROKEN = (900, 901)  # STREAM_CAPTURE_UNSUPPORTED, STREAM_CAPTURE_INVALIDATED
 
 
 class DeviceLostError(BackendError):
@@ -35,6 +36,10 @@ class DeviceLostError(BackendError):
 
 class DeviceMemoryError(BackendError):
     """The GPU has too little memory left; the device goes on."""
+
+
+class CaptureBrokenError(BackendError):
+    """Something was called that waits for a stream that records, or for all of them; perhaps by another thread."""
 
 
 def device_error(call: str, status: int, meaning: str) -> BackendError:
@@ -48,4 +53,6 @@ def device_error(call: str, status: int, meaning: str) -> BackendError:
     message = f"{call}: {meaning} (CUDA error {status})"
     if status in LOST:
         return DeviceLostError(f"the GPU cannot be used any more: {message}")
+    if status in CAPTURE_BROKEN:
+        return CaptureBrokenError(message)
     return (DeviceMemoryError if status == OUT_OF_MEMORY else BackendError)(message)

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import DTypeLike, NDArray
 
 from engines.device.base import DeviceBuffer, Stream
-from engines.device.ledger import Ledger, Owned
+from engines.device.ledger import Ledger, Owned, free_each
 from engines.device.memory import bytes_of, check_room
 from pipeline.errors import BackendError
 
@@ -84,6 +84,13 @@ class ProviderDevice(ABC):
         """Set bytes on the device."""
         check_room(buffer, offset, nbytes)
         self._set(buffer.ptr + offset, byte, nbytes, stream)
+
+    def _free_behind(self, streams: Sequence[Stream]) -> None:
+        """Free everything, and nothing under work that is still going on in our streams.
+
+        Not all of the GPU is waited for: that would break what another device of this process records.
+        """
+        free_each((*(stream.synchronize for stream in streams), self._ledger.free_all))
 
     @abstractmethod
     def _push(self) -> None: ...

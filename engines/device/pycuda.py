@@ -120,11 +120,11 @@ class PycudaDevice(ProviderDevice):
 
     def begin_capture(self, stream: Stream) -> None:
         """Not here."""
-        raise BackendError("pycuda has no CUDA graphs", hint="pip install cuda-python")
+        raise BackendError("pycuda has no CUDA graphs", hint="pip install -U cuda-python")
 
     def end_capture(self, stream: Stream) -> Graph:
         """Not here."""
-        raise BackendError("pycuda has no CUDA graphs", hint="pip install cuda-python")
+        raise BackendError("pycuda has no CUDA graphs", hint="pip install -U cuda-python")
 
     def _push(self) -> None:
         self._call(self._context.push)
@@ -144,8 +144,7 @@ class PycudaDevice(ProviderDevice):
         free_each((lambda: self._call(context.push), self._free, lambda: self._release(context)))
 
     def _free(self) -> None:
-        # Nothing is freed under work that is still going on.
-        free_each((lambda: self._call(self._cuda.Context.synchronize), self._ledger.free_all))
+        self._free_behind([thing for thing in self._ledger.live if isinstance(thing, PycudaStream)])
 
     def _release(self, context: Any) -> None:
         # pycuda releases it only while it is current, whatever the thread, and then forgets to pop it.

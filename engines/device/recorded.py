@@ -10,9 +10,12 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from engines.device.base import Device, DeviceBuffer, Graph, Stream
-from engines.device.errors import DeviceLostError
+from engines.device.errors import CaptureBrokenError, DeviceLostError
 from engines.device.ledger import free_each
 from pipeline.errors import BackendError
+
+
+_TRIES = 3  # another thread that waits for the whole GPU breaks a capture
 
 
 class Step(Protocol):
@@ -64,7 +67,7 @@ class Recorded:
 
     The first time they are put into the stream one by one, which also lets libraries allocate what they need; the
     second time that is waited for, they are captured, and from then on one call starts them all. Where they cannot be
-    captured they go on one by one.
+    captured they go on one by one, once that was tried again as far as another thread may be the reason.
 
     Args:
         apart: which steps cannot be captured, asked when the others are: what stands before and behind them is, each
@@ -80,6 +83,7 @@ class Recorded:
         self._graphs: list[Graph] = []
         self._now = self.steps  # what is put into the stream: steps, or graphs of them
         self._ran = self._captured = False
+        self._tries = _TRIES
 
     def start(self, stream: Stream) -> None:
         """Put all of it into a stream; returns before it is done.
@@ -103,7 +107,9 @@ class Recorded:
         except DeviceLostError:
             raise
         except BackendError as error:
-            self.why_no_graph = str(error)
+            self._tries -= 1
+            if not self._tries or not isinstance(error, CaptureBrokenError):
+                self.why_no_graph = str(error)
             self.free()
         else:
             self._now, self._captured = tuple(now), True

@@ -126,7 +126,7 @@ Status cuGetExportTable(const void **table, const void *id) { /* NVRTC asks for 
 }
 
 Status cuCtxSynchronize(void) {
-    CALL("cuCtxSynchronize", CONTEXT | NOT_WHILE_CAPTURING);
+    CALL("cuCtxSynchronize", CONTEXT | NOT_WHILE_ANY_CAPTURES);
     run_everything();
     return lost;
 }
@@ -147,6 +147,8 @@ static const struct { Status status; const char *name, *text; } meanings[] = {
     {700, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
     {719, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
     {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+    {908, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+     "attempt to terminate a thread-local capture sequence from another thread"},
     {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"},
     {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };

@@ -25,11 +25,15 @@ typedef int Status; /* CUresult */
 enum {
     OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
     INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600,
-    ILLEGAL_ADDRESS = 700, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901
+    ILLEGAL_ADDRESS = 700, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_WRONG_THREAD = 908
 };
 
 /* What a call needs, besides its arguments. */
-enum { INIT = 1, CONTEXT = 2, NOT_WHILE_CAPTURING = 4 };
+enum {
+    INIT = 1, CONTEXT = 2,
+    NOT_WHILE_CAPTURING = 4,    /* in the thread that captures */
+    NOT_WHILE_ANY_CAPTURES = 8  /* in no thread: it waits for the stream that is captured as well */
+};
 Status enter(const char *call, int needs);
 void hold(int *held);
 void let_go(int *held);
@@ -78,10 +82,11 @@ typedef struct Op {
 } Op;
 Status put(void *stream, Op op); /* into the queue, or into what is captured */
 bool is_capturing(void *stream);
+bool captures_here(void); /* in this thread */
 void run_everything(void);
 void free_memory(Object *object); /* checks the guards */
 void device_begins(void); /* device memory can be touched from here */
 void device_ends(void);
-void break_captures(void);
+void break_captures(bool everywhere); /* else in this thread */
 Status run(const Op *op);
 #endif

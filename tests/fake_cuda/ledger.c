@@ -68,9 +68,10 @@ Status enter(const char *call, int needs) {
         violation("%s without a current context", call);
         return INVALID_CONTEXT;
     }
-    if (needs & NOT_WHILE_CAPTURING && is_capturing(NULL)) {
+    bool everywhere = needs & NOT_WHILE_ANY_CAPTURES;
+    if ((everywhere && is_capturing(NULL)) || (needs & NOT_WHILE_CAPTURING && captures_here())) {
         violation("%s while a stream is captured", call);
-        break_captures();
+        break_captures(everywhere);
         return CAPTURE_UNSUPPORTED;
     }
     return OK;

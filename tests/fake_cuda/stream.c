@@ -1,12 +1,13 @@
 /* Streams, events, graphs, host functions. */
 #include "fake_cuda.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 typedef struct { Op *first, **last; } Queue;
-typedef struct { Queue work, captured; bool is_capturing, is_broken; } Stream;
+typedef struct { Queue work, captured; bool is_capturing, is_broken; pthread_t by; } Stream;
 typedef struct { unsigned recorded, done; Object *stream; double at_ms; bool is_timed; } Event;
 
 static void append(Queue *queue, Op op) {
@@ -113,10 +114,20 @@ bool is_capturing(void *handle) { /* NULL: any stream */
     return false;
 }
 
-void break_captures(void) {
+static bool is_ours(const Object *object) {
+    const Stream *stream = object->of;
+    return object->kind == STREAM && object->alive && stream->is_capturing && pthread_equal(stream->by, pthread_self());
+}
+
+bool captures_here(void) {
     for (Object *object = objects; object; object = object->next)
-        if (object->kind == STREAM && object->alive && ((Stream *)object->of)->is_capturing)
-            ((Stream *)object->of)->is_broken = true;
+        if (is_ours(object)) return true;
+    return false;
+}
+
+void break_captures(bool everywhere) {
+    for (Object *object = objects; object; object = object->next)
+        if (everywhere ? object->kind == STREAM && object->alive : is_ours(object)) ((Stream *)object->of)->is_broken = true;
 }
 
 Status cuStreamCreate(void **handle, unsigned flags) {
@@ -138,6 +149,11 @@ Status cuStreamSynchronize(void *handle) {
     CALL("cuStreamSynchronize", CONTEXT | NOT_WHILE_CAPTURING);
     Object *object = living(handle, STREAM);
     if (!object) return INVALID_HANDLE;
+    if (((Stream *)object->of)->is_capturing) { /* by another thread */
+        violation("a stream is waited for that is captured");
+        ((Stream *)object->of)->is_broken = true;
+        return CAPTURE_UNSUPPORTED;
+    }
     finish(object);
     return lost;
 }
@@ -231,6 +247,7 @@ Status cuStreamBeginCapture_v2(void *handle, int mode) {
     if (!object) return INVALID_HANDLE;
     Stream *stream = object->of;
     if (stream->is_capturing) return INVALID_VALUE;
+    stream->by = pthread_self();
     stream->is_capturing = true, stream->is_broken = false, stream->captured = (Queue){0};
     return OK;
 }
@@ -239,6 +256,7 @@ Status cuStreamEndCapture(void *handle, void **graph) {
     Object *object = living(handle, STREAM);
     if (!object || !((Stream *)object->of)->is_capturing) return INVALID_VALUE;
     Stream *stream = object->of;
+    if (!pthread_equal(stream->by, pthread_self())) return CAPTURE_WRONG_THREAD;
     stream->is_capturing = false; /* also where it fails */
     *graph = NULL;
     CALL("cuStreamEndCapture", CONTEXT);

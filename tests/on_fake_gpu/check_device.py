@@ -252,6 +252,46 @@ def test_a_capture_that_fails_leaves_the_stream_in_order(cuda: FakeCuda) -> None
     device.close()
 
 
+def test_what_another_device_records_is_left_alone_by_one_that_is_closed(cuda: FakeCuda) -> None:
+    device, other = opened(), opened()
+    if not device.graphs:
+        other.close()
+        device.close()
+        return
+    with device.current():
+        stream, buffer, array = device.stream(), device.alloc(4), device.pinned((4,), np.uint8)
+        with other.current():
+            other.stream()
+            other.alloc(4)
+        device.begin_capture(stream)
+        device.upload(buffer, array, stream)
+        thread = threading.Thread(target=other.close)
+        thread.start()
+        thread.join()
+        device.end_capture(stream).free()
+    device.close()
+
+
+@pytest.mark.parametrize(("breaks", "graphs"), [("1", 1), ("1+", 0)])
+def test_a_capture_that_another_thread_broke_is_tried_again(cuda: FakeCuda, breaks: str, graphs: int) -> None:
+    device = opened()
+    if not device.graphs:
+        device.close()
+        return
+    with device.current():
+        stream, buffer, array = device.stream(), device.alloc(4), device.pinned((4,), np.uint8)
+        work = Recorded(device, [Upload(device, array, buffer), Download(device, array, buffer)])
+        cuda.fail(f"cuStreamEndCapture:{breaks}:901")
+        for _ in range(9):
+            work.start(stream)
+            stream.synchronize()
+        calls = cuda.report()["calls"]
+    assert bool(work.why_no_graph) != bool(graphs)
+    assert calls.get("cuGraphInstantiate", 0) == graphs
+    assert calls["cuStreamBeginCapture"] == (2 if graphs else 3)
+    device.close()
+
+
 @pytest.mark.parametrize("status", [214, 700, 719, 999])
 def test_a_gpu_that_goes_away_is_told_as_such_and_closing_says_no_more(cuda: FakeCuda, status: int) -> None:
     device = opened()
