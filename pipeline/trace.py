@@ -4,6 +4,9 @@ The Trace Event Format in its array form ("Trace Event Format", Google 2016): sl
 track a worker, and for what a GPU did; arrows `s t f` from stage to stage of one frame; spans `b e`, which overlap,
 for a frame's whole way and the waits in it; marks `i` where frames were dropped. The array may end without its
 bracket, so a run that was killed leaves a trace that opens.
+
+Times are those of time.monotonic(), in microseconds: never negative, which Perfetto leaves out, and the same for all
+sources of a run. All ways bear one name, as Perfetto gives each name a row of its own; the frame is in `args`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ Event = dict[str, Any]
 
 _PROCESS = 1
 _FRAMES = 0  # track of what belongs to no stage
+_MOST_LANES = 1000  # tracks of a stage
 
 
 class Trace:
@@ -37,9 +41,7 @@ class Trace:
 
     def __init__(self, path: Path) -> None:
         self._path, self._part = path, PartFile(path)
-        self._zero_s: float | None = None
         self._lanes: dict[str, list[tuple[int, float]]] = {}  # stage -> number and last end of each of its tracks
-        self._tracks = 0
         self._before = b"\n"  # an event; a pipe, which may be written to as well, takes no comma back
         self._dropped: dict[str, int] = {}
         self._file: BinaryIO
@@ -58,26 +60,25 @@ class Trace:
             done_s: time.monotonic() when it was out.
             dropped: frames lost up to it, by cause.
         """
-        if self._zero_s is None:
-            self._zero_s = min((begin for begin, _ in frame.stamps.spans.values()), default=frame.captured_s)
         spans = sorted(frame.stamps.spans.items(), key=lambda item: item[1])
         about = {"frame": frame.index, "pts_s": frame.pts_s} | ({"carried": frame.carried} if frame.carried else {})
-        whole = {"cat": "frame", "name": f"frame {frame.index}", "id": frame.index, "pid": _PROCESS, "tid": _FRAMES}
+        own = {"local": hex(frame.index)}  # of this process
+        whole = {"cat": "frame", "name": "frame", "id2": own, "pid": _PROCESS, "tid": _FRAMES}
         began_s = min([frame.captured_s, *(begin for _, (begin, _) in spans)])
         events: list[Event] = [
-            {**whole, "ph": "b", "ts": self._us(began_s), "args": about},
+            {**whole, "ph": "b", "ts": _us(began_s), "args": about},
             *self._waits(whole, spans),
-            {**whole, "ph": "e", "ts": self._us(done_s)},
+            {**whole, "ph": "e", "ts": _us(done_s)},
         ]
         for name, (begin_s, end_s) in frame.stamps.device.items():
             track = self._track(name, begin_s, end_s, events)
-            at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
-            events.append({**at, "ph": "X", "cat": "gpu", "name": name, "dur": _us(end_s - begin_s), "args": about})
+            at = {"pid": _PROCESS, "tid": track, "ts": _us(begin_s)}
+            events.append({**at, "ph": "X", "cat": "gpu", "name": name, "dur": _lasted(begin_s, end_s), "args": about})
         for place, (stage, (begin_s, end_s)) in enumerate(spans):
             track = self._track(stage, begin_s, end_s, events)
-            at = {"pid": _PROCESS, "tid": track, "ts": self._us(begin_s)}
+            at = {"pid": _PROCESS, "tid": track, "ts": _us(begin_s)}
             events.append(
-                {**at, "ph": "X", "cat": "stage", "name": stage, "dur": _us(end_s - begin_s), "args": about}
+                {**at, "ph": "X", "cat": "stage", "name": stage, "dur": _lasted(begin_s, end_s), "args": about}
             )
             if len(spans) > 1:
                 kind = "s" if place == 0 else "f" if place == len(spans) - 1 else "t"
@@ -85,7 +86,7 @@ class Trace:
                 events.append({**arrow, "bp": "e"} if kind == "f" else arrow)
         for cause, count in dropped.items():
             if count > self._dropped.get(cause, 0):
-                mark = {"ph": "i", "s": "p", "cat": "drop", "pid": _PROCESS, "tid": _FRAMES, "ts": self._us(began_s)}
+                mark = {"ph": "i", "s": "p", "cat": "drop", "pid": _PROCESS, "tid": _FRAMES, "ts": _us(done_s)}
                 events.append(
                     {**mark, "name": f"dropped: {cause}", "args": {"frames": count - self._dropped.get(cause, 0)}}
                 )
@@ -116,7 +117,7 @@ class Trace:
         for (_, (_, free_s)), (stage, (begin_s, _)) in pairwise(spans):
             if begin_s > free_s:
                 wait = {**whole, "name": f"waits for {stage}"}
-                events += [{**wait, "ph": "b", "ts": self._us(free_s)}, {**wait, "ph": "e", "ts": self._us(begin_s)}]
+                events += [{**wait, "ph": "b", "ts": _us(free_s)}, {**wait, "ph": "e", "ts": _us(begin_s)}]
         return events
 
     def _track(self, stage: str, begin_s: float, end_s: float, events: list[Event]) -> int:
@@ -126,12 +127,13 @@ class Trace:
             if busy_until_s <= begin_s:
                 lanes[place] = track, end_s
                 return track
-        self._tracks += 1
-        lanes.append((self._tracks, end_s))
-        events.append(_named("thread_name", self._tracks, f"{stage} {len(lanes)}" if len(lanes) > 1 else stage))
-        order = {"ph": "M", "name": "thread_sort_index", "pid": _PROCESS, "tid": self._tracks}
-        events.append({**order, "args": {"sort_index": 100 * list(self._lanes).index(stage) + len(lanes)}})
-        return self._tracks
+        # Perfetto sorts by number, chrome://tracing by index; one like the process would be called the main thread.
+        track = _MOST_LANES * (list(self._lanes).index(stage) + 1) + len(lanes)
+        lanes.append((track, end_s))
+        events.append(_named("thread_name", track, f"{stage} {len(lanes)}" if len(lanes) > 1 else stage))
+        order = {"ph": "M", "name": "thread_sort_index", "pid": _PROCESS, "tid": track}
+        events.append({**order, "args": {"sort_index": track}})
+        return track
 
     def _put(self, events: Iterable[Event]) -> None:
         try:
@@ -141,16 +143,17 @@ class Trace:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _us(self, time_s: float) -> float:
-        assert self._zero_s is not None
-        return _us(time_s - self._zero_s)
-
     def _unwritable(self, error: OSError) -> SinkError:
         return SinkError(f"{self._path}: the trace cannot be written: {error.strerror}")
 
 
-def _us(duration_s: float) -> float:
-    return round(duration_s * 1e6, 3)
+def _us(time_s: float) -> float:
+    return round(time_s * 1e6, 3)
+
+
+def _lasted(begin_s: float, end_s: float) -> float:
+    """Up to the very number that the next slice may begin with: no slices cross by a nanosecond."""
+    return round(_us(end_s) - _us(begin_s), 3)
 
 
 def _named(what: str, track: int, name: str) -> Event:

@@ -77,7 +77,7 @@ def test_the_seconds_before_and_after_are_kept_whole(tmp_path: Path) -> None:
     assert told["video_zero_pts_s"] == pytest.approx(kept[0] / 10)
     assert (told["first_frame"], told["last_frame"], told["frames"]) == (kept[0], 60, len(kept))
     trace = json.loads((folder / "trace.json").read_text())
-    assert {event["id"] for event in trace if event["ph"] == "b"} == set(kept)
+    assert {event["args"]["frame"] for event in trace if event["ph"] == "b" and event["name"] == "frame"} == set(kept)
 
 
 def test_the_pictures_are_those_that_were_seen(tmp_path: Path) -> None:
