@@ -27,7 +27,7 @@ class Kind:
 
 CHECKS: Mapping[str, Kind] = MappingProxyType(
     {
-        "frames": Kind("least", "frames compared", "", (8, 8, 8, 8)),
+        "frames": Kind("least", "different frames compared", "", (8, 8, 8, 8)),
         "other_shapes": Kind("most", "outputs of another shape", "frames", (0, 0, 0, 0)),
         "not_finite": Kind("most", "NaN or infinite", "values", (0, 0, 0, 0)),
         "largest_difference": Kind("most", "largest difference of outputs", "of range"),

@@ -23,12 +23,15 @@ from engines.tune_store import store_path
 from engines.weight_types import in_halves
 from pipeline.types import Card
 
-VERSION = 1  # of what is checked and how: an older record does not count
+VERSION = 2  # of what is checked and how: an older record does not count
 Graded = Literal["f32", "fp16", "bf16", "int8"]
 GRADES: tuple[Graded, ...] = ("f32", "fp16", "bf16", "int8")  # from strict to lenient
 PLAIN = ("onnxruntime-cpu", "onnxruntime-cuda", "openvino")  # with f32 these need no verification
 _OPERATORS = 2 << 20  # bytes at the beginning of an ONNX file; its nodes come before its weights
 _LARGEST = 1 << 20  # bytes of a record; more is none of ours
+_MATERIAL = ("frames", "classes_seen", "instances")  # checks of what was compared, not of who was
+_RESULTS = ("label_iou", "class_kept", "missing", "extra", "class_flips", "objects_kept")
+_RESULTS += ("box_iou", "mask_iou", "score_difference", "mask_shift_px")  # not measured where there was nothing to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ class Verification:
     def passed(self) -> bool:
         """Whether every check that has a limit was kept."""
         return all(check.passed for check in self.checks)
+
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether it failed for want of anything to compare alone: that says nothing against the backend."""
+        failed = [check for check in self.checks if not check.passed]
+        return bool(failed) and all(
+            check.name in _MATERIAL or (check.name in _RESULTS and check.measured is None) for check in failed
+        )
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -198,10 +209,12 @@ def store_verification(card: Card, backend: Backend, verification: Verification)
     """Keep a record, whole or not at all.
 
     Returns:
-        A line for people: where it is, or why it could not be kept.
+        A line for people: where it is, or why it was not kept.
     """
     import json
 
+    if verification.proves_nothing:
+        return "not kept, as there was too little to compare: what was known before still holds"
     try:
         path = _path(card.sha256, backend)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -201,6 +201,20 @@ def test_only_a_passing_record_with_the_present_limits_opens_the_gate(scoring: C
     half.close()
 
 
+def test_too_little_to_compare_takes_no_verification_away_and_keeps_no_backend_from_running(
+    scoring: Card, record: Verification
+) -> None:
+    half: Any = InBf16(scoring, unaltered)
+    limits = limits_for(scoring, "bf16")
+    mine = replace(verified(scoring, InBf16(scoring, unaltered)), identity=identity_of(half))
+    mine = replace(mine, checks=tuple(replace(c, limit=limits.get(c.name)) for c in mine.checks))
+    store_verification(scoring, half, mine)
+    few = tuple(replace(c, passed=c.name != "classes_seen") for c in mine.checks)
+    assert "not kept" in store_verification(scoring, half, replace(mine, checks=few))
+    assert why_not_verified(scoring, half, limits) == ""
+    half.close()
+
+
 def test_a_plain_backend_that_was_found_wrong_is_passed_over_too(scoring: Card) -> None:
     backend = opener("onnxruntime-cpu")(scoring, Options(workers=1, threads=1))
     wrong = verified(scoring, nan)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_models
-from verifying_parts import FRAMES, SEMANTIC, Altered, Outputs, failed, infinite, nan, unaltered, verified
+from verifying_parts import FRAMES, SEMANTIC, Altered, Outputs, failed, frames, infinite, nan, unaltered, verified
 
 from engines.backends.base import Done, Options, Ticket
+from engines.backends.onnxruntime import open_exact
 from engines.card import read_card
 from engines.checks import CHECKS, limits_for
 from engines.select import opener
 from pipeline.errors import ModelError
 from pipeline.evaluation.comparing import LabelComparison, ObjectComparison, mask_iou
 from pipeline.types import Card, Classes, Inferred, Instances, Labels, Prepared
+from pipeline.workbench.verifying import compare
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is the reference: install dashmask[cpu]")
 
@@ -208,14 +211,31 @@ def test_an_object_on_the_edge_of_the_least_score_may_come_and_go() -> None:
     assert comparison.add(instances(0.9, 0.4), instances(0.9)) == 0.5
     assert comparison.measures()["missing"] == pytest.approx(1 / 4)
     assert mask_iou(instances(0.9), 0, instances(0.9), 0) == 1
+    made_up = ObjectComparison(0.25)
+    made_up.add(instances(), instances(0.9, 0.9))
+    assert made_up.measures()["extra"] == 2
+    assert math.isnan(ObjectComparison(0.25).measures()["extra"])
+
+
+def test_the_same_picture_again_and_again_is_one(scoring: Card) -> None:
+    """Of a camera with its lid on, say."""
+    reference, backend = open_exact(scoring, threads=1), Altered(scoring, unaltered)
+    limits = limits_for(scoring, "f32")
+    found = compare(backend, reference, frames(1) * FRAMES, card=scoring, limits=limits, source="a lid")
+    backend.close()
+    reference.close()
+    assert failed(found) == {"frames"}
+    assert found.failures == ("different frames compared: 1, at least 8 passes",)
 
 
 def test_nothing_to_compare_is_not_a_pass(tmp_path: Path) -> None:
-    """Pictures in which a network finds nothing prove nothing about it."""
+    """Pictures in which a network finds nothing prove nothing about it, nor against it."""
     empty = tiny_models.yolo_seg(tmp_path / "none.onnx", np.zeros((0, 4), np.float32), [], [])
     found = verified(read_card(empty), unaltered, "int8")
     assert "instances" in failed(found)
     assert "mean IoU of masks: there was nothing to measure" in found.failures
+    assert found.proves_nothing
+    assert not verified(read_card(empty), nan, "int8").proves_nothing
 
 
 def test_the_card_may_state_other_limits(tmp_path: Path) -> None:

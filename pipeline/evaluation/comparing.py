@@ -116,7 +116,7 @@ class ObjectComparison:
         return {
             "instances": float(count["expected"]),
             "missing": count["missing"] / sure,
-            "extra": count["extra"] / sure,
+            "extra": count["extra"] / (count["sure"] or 1) if count["extra"] else 0 / sure,
             "class_flips": count["flips"] / (count["matched"] or np.nan),
             "objects_kept": count["kept"] / sure,
             "box_iou": _mean(self._boxes),

@@ -80,9 +80,11 @@ def quantize_model(wanted: Wanted, say: Callable[[str], None] = lambda line: Non
     out = wanted.out or Path(f"{card.path.stem}-int8.onnx")
     total = length(wanted.frames)
     count = min(wanted.count, max(1, round(total * LEARNED[1])))
-    if total <= round(total * LEARNED[1]):
+    left, least = total - round(total * LEARNED[1]), limits_for(card, "int8")["frames"]
+    if left < least:
         raise DataError(
-            f"{wanted.frames} has {total} frames: none is left to measure on behind those that calibrate",
+            f"{wanted.frames} has {total} frames: {f'{left} are' if left else 'none is'} left to measure on behind "
+            f"those that calibrate, expected {least:g} or more",
             hint="give a clip of some seconds, as it will be run on",
         )
     with tempfile.TemporaryDirectory(prefix="dashmask-quantize-") as folder:

@@ -90,7 +90,8 @@ def verify_model(wanted: Wanted, watch: Callable[[int, int], None] = lambda done
         finally:
             reference.close()
         stored = store_verification(card, backend, found)
-        into_manifest(card, found)
+        if not found.proves_nothing:
+            into_manifest(card, found)
         return Outcome(found, backend.detail, stored)
     finally:
         backend.close()
