@@ -30,8 +30,10 @@ PLAIN = ("onnxruntime-cpu", "onnxruntime-cuda", "openvino")  # with f32 these ne
 _OPERATORS = 2 << 20  # bytes at the beginning of an ONNX file; its nodes come before its weights
 _LARGEST = 1 << 20  # bytes of a record; more is none of ours
 _MATERIAL = ("frames", "classes_seen", "instances")  # checks of what was compared, not of who was
-_RESULTS = ("label_iou", "class_kept", "missing", "extra", "class_flips", "objects_kept")
-_RESULTS += ("box_iou", "mask_iou", "score_difference", "mask_shift_px")  # not measured where there was nothing to see
+_RESULTS = (  # checks of what was seen, not measured where there was nothing to see
+    *("label_iou", "class_kept", "missing", "extra", "class_flips"),
+    *("objects_kept", "box_iou", "mask_iou", "score_difference", "mask_shift_px"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,12 @@ def verify(
         if not spans:
             raise BackendError(f"{source}: there is not one frame to verify on", hint="give a clip with frames")
         done = len(spans)
-        measures = {"frames": float(len(different)), "other_shapes": float(shapes), **raw.measures(), **again(backend, kept)}
+        measures = {
+            "frames": float(len(different)),
+            "other_shapes": float(shapes),
+            **raw.measures(),
+            **again(backend, kept),
+        }
     measures |= comparison.measures()
     later = spans[1:] or spans  # the first run allocates and compiles
     return Verification(

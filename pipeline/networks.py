@@ -173,7 +173,7 @@ def input_for(card: Card, wanted: InputConfig) -> InputSpec:
     """
     if wanted.long_side is None and not wanted.square:
         return card.input
-    spec, long_side = card.input, wanted.long_side or card.input.long_side
+    spec, long_side = card.input, card.input.long_side if wanted.long_side is None else wanted.long_side
     if None not in spec.size_hw:
         if wanted.long_side is not None and max(n for n in spec.size_hw if n) != long_side:
             height, width = spec.size_hw
@@ -182,7 +182,7 @@ def input_for(card: Card, wanted: InputConfig) -> InputSpec:
                 hint="leave --imgsz out, or export the model with free sizes",
             )
         return spec
-    if long_side % spec.stride:
+    if long_side < 1 or long_side % spec.stride:
         near = max(1, round(long_side / spec.stride)) * spec.stride
         raise ConfigError(
             f"{card.path.name} takes multiples of {spec.stride}, {long_side} was asked for", hint=f"try {near}"

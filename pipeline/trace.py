@@ -73,7 +73,9 @@ class Trace:
         for name, (begin_s, end_s) in frame.stamps.device.items():
             track = self._track(name, begin_s, end_s, events)
             at = {"pid": _PROCESS, "tid": track, "ts": _us(begin_s)}
-            events.append({**at, "ph": "X", "cat": "gpu", "name": name, "dur": _lasted(begin_s, end_s), "args": about})
+            events.append(
+                {**at, "ph": "X", "cat": "gpu", "name": name, "dur": _lasted(begin_s, end_s), "args": about}
+            )
         for place, (stage, (begin_s, end_s)) in enumerate(spans):
             track = self._track(stage, begin_s, end_s, events)
             at = {"pid": _PROCESS, "tid": track, "ts": _us(begin_s)}
@@ -93,8 +95,8 @@ class Trace:
         self._dropped = dict(dropped)
         self._put(events)
 
-    def close(self) -> None:
-        """End the array and give the file its name; legal twice."""
+    def close(self, whole: bool = True) -> None:
+        """End the array and give the file its name, OUT.partial.json where frames are missing; legal twice."""
         if self._file.closed:
             return
         try:
@@ -103,13 +105,16 @@ class Trace:
         except OSError as error:
             self._part.publish(whole=False)
             raise self._unwritable(error) from error
-        self._part.publish(whole=True)
+        if whole or self._lanes:
+            self._part.publish(whole)
+        else:
+            self._part.discard()
 
     def __enter__(self) -> Trace:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *error: object) -> None:
+        self.close(whole=kind is None)
 
     def _waits(self, whole: Mapping[str, Any], spans: Sequence[tuple[str, tuple[float, float]]]) -> list[Event]:
         """Between two stages nobody works on a frame: it waits for the later one to be free."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import cycle, pairwise
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -18,7 +20,11 @@ from flow_parts import each, stage
 from flow_parts import no_thread_is_left as no_thread_is_left
 from virtual_clock import VirtualClock
 
+import pipeline.bench.usage
+from pipeline.bench.case import _Measured
+from pipeline.bench.gpu_meter import GpuMeter
 from pipeline.bench.meter import Meter, Order
+from pipeline.bench.options import SCENARIOS, BenchOptions
 from pipeline.bench.stream import Came, Seen, Streams
 from pipeline.bench.tally import Tally, percentiles
 from pipeline.bench.usage import Usage, memory_mb, spent, usage
@@ -218,6 +224,33 @@ def test_the_rate_is_that_of_a_full_line() -> None:
     assert Seen(came[:1], 1, {}, closed_s=1.4).fps is None
 
 
+def test_frames_that_come_several_at_a_time_are_counted_over_whole_rounds() -> None:
+    """Four workers in step, 40 frames a second: 0.1 s, four frames, 0.1 s, four frames ..."""
+    came = tuple(Came(0.0, 1 + 0.1 * round_ + 0.001 * nth, Stamps()) for round_ in range(5) for nth in range(4))
+    assert Seen(came, 20, {}, 2.0, together=4).fps == pytest.approx(40)
+    assert Seen(came[:18], 18, {}, 2.0, together=4).fps == pytest.approx(40)
+    assert Seen(came[:18], 18, {}, 2.0).fps == pytest.approx(17 / 0.401)  # as if there were one: 42
+    assert Seen(came[:3], 3, {}, 2.0, together=4).fps == pytest.approx(2 / 0.002)  # not one round: as well as can be
+
+
+@pytest.mark.parametrize("seconds", [2.0, 600.0])
+def test_a_warm_up_has_its_windows_however_long_those_that_count_are(seconds: float) -> None:
+    class Steady:
+        def __init__(self) -> None:
+            self.asked_s: list[float] = []
+
+        def window(self, order: Order) -> list[Seen]:
+            self.asked_s.append(order.seconds)
+            return [Seen(tuple(Came(0.0, 0.1 * k, Stamps()) for k in range(9)), 9, {}, 1.0)]
+
+    running: Any = Steady()
+    options = BenchOptions(SCENARIOS["throughput"], seconds=seconds, warm_up_s=20.0)
+    measured = _Measured([], (), running, options, GpuMeter(), lambda line: None)
+    measured.warm_up()
+    assert measured.warming.stable
+    assert sum(running.asked_s) <= 20
+
+
 # Figures
 
 
@@ -273,6 +306,22 @@ def test_what_others_take_of_the_machine_is_told_apart_from_our_own() -> None:
     between = spent(before, after)
     assert between.threads_s == pytest.approx({"infer": 1.75, "video": 0.1})
     assert between.other_share == pytest.approx((4.0 - 2.0 + 0.4) / 8)
+
+
+def test_only_what_others_do_on_our_cpus_is_other_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.bench.usage, "PROC", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 11})
+    (tmp_path / "self/task").mkdir(parents=True)
+
+    def read(*busy_ticks: int) -> Usage:
+        lines = [f"cpu{number} {ticks} 0 0 900 0 0 0 0 0 0" for number, ticks in enumerate(busy_ticks)]
+        total = f"cpu  {sum(busy_ticks)} 0 0 900 0 0 0 0 0 0"
+        (tmp_path / "stat").write_text("\n".join([total, *lines, "intr 5", "ctxt 7"]))
+        return usage()
+
+    before, after = read(*[0] * 12), read(900, 30, *[900] * 9, 20)
+    assert after.cores == 2
+    assert (after.busy_s - before.busy_s) * os.sysconf("SC_CLK_TCK") == pytest.approx(50)
 
 
 def test_cpu_time_is_found_by_thread() -> None:

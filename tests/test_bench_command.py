@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from flow_parts import no_thread_is_left as no_thread_is_left
 import pipeline.bench.case
 from pipeline.bench.machine import machine
 from pipeline.config import Config
+from pipeline.errors import SinkError
 from pipeline.networks import Network, networks
 
 QUICK = ("--seconds", "0.3", "--windows", "3", "--warm-up", "0.2")
@@ -49,6 +51,7 @@ def test_thirty_frames_without_a_network_end_and_say_what_was_measured(
     assert said.code == 0, said.err
     report = figures(out)
     assert report["schema"] == "dashmask bench 1"
+    assert report["settings"] == {}
     assert report["machine"] == machine()
     assert {"dashmask", "python", "numpy", "av"} <= set(report["versions"])
     assert report["source"]["reading"] == (
@@ -159,6 +162,18 @@ def test_models_backends_and_shapes_make_one_table_and_what_cannot_run_is_a_line
     assert "tensorrt cannot run" in " ".join(said.out.split())
 
 
+def test_models_of_the_same_name_are_told_apart_by_their_folders(semantic: Path, clip: Path, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        for file in (semantic, semantic.with_suffix(".yaml")):
+            shutil.copy(file, tmp_path / name / f"best{file.suffix}")
+    models = (word for name in ("old", "new") for word in ("-m", tmp_path / name / "best.onnx"))
+    out = tmp_path / "b.json"
+    said = bench(clip, *models, "--backend", "null", "--output", "scene", "--json", out)
+    assert said.code == 0, said.err
+    assert [case["label"] for case in figures(out)["cases"]] == ["old/best, null", "new/best, null"]
+
+
 def test_two_networks_on_the_same_frames_are_one_case(models: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "b.json"
     said = bench(clip, "-m", f"{models[0]}+{models[1]}", "--backend", "null", "--output", "scene", "--json", out)
@@ -193,9 +208,14 @@ def test_a_report_is_compared_with_a_later_run(semantic: Path, clip: Path, tmp_p
     for window in report["cases"][0]["windows"]:
         window["fps"] *= 1000  # once it was a thousand times as fast
     old.write_text(json.dumps(report))
-    said = bench(*words, "--json", new, "--compare", old)
+    said = bench(*words, "--json", new, "--compare", old, "--set", "track.carry=1")
     assert said.code == 0, said.err
     assert "frames a second: slower (0.00" in said.out
+    assert "track.carry is 1, it was as usual" in said.out
+    said = bench("demo:frames=9,size=160x96", *words[1:], "--compare", old)
+    assert said.code == 2
+    assert "was measured on the source" in said.err
+    assert "case 1" not in said.err  # before anything is measured
     assert figures(new)["compared"]["verdicts"][0]["verdict"] == "slower"
     assert bench(*words, "--compare", old, "--fail-on", "slower").code == 1
 
@@ -219,6 +239,11 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(semantic: Path, clip: Pat
         (("lavfi:testsrc", "-m", semantic), "is live: a benchmark needs the same frames"),
         ((clip, "-m", semantic, *CPU, *CPU, "--trace", tmp_path / "t.json"), "--trace takes one case, these are 2"),
         ((clip, "-m", semantic, "--json", tmp_path / "no" / "b.json"), "there is no folder"),
+        ((clip, "-m", semantic, "--json", clip), "is what is read"),
+        ((clip, "-m", semantic, "--trace", semantic), "is what is read"),
+        ((clip, "-m", semantic, "--json", tmp_path / "x", "--trace", tmp_path / "x"), "is asked for twice"),
+        ((clip, "-m", semantic, "--frames", "-1"), "--frames -1: expected 1 or more"),
+        ((clip, "-m", semantic, "--imgsz", "0"), "0 was asked for"),
     ):
         said = bench(*words)
         assert said.code == 2, (words, said)
@@ -257,6 +282,45 @@ def test_ctrl_c_keeps_what_was_measured(semantic: Path, clip: Path, tmp_path: Pa
     assert report["interrupted"]
     assert "stopped before its end" in said.err
     assert len(report["cases"][0]["windows"]) < 1000
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SinkError("no space is left")])
+def test_what_ends_a_case_costs_no_figure_of_those_before(
+    semantic: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    calls: list[Config] = []
+
+    def second_fails(config: Config) -> tuple[Network, ...]:
+        calls.append(config)
+        if len(calls) == 2:
+            raise error
+        return networks(config)
+
+    monkeypatch.setattr(pipeline.bench.case, "networks", second_fails)
+    out = tmp_path / "b.json"
+    backends = ("--backend", "null") * 3
+    said = bench(clip, "-m", semantic, *backends, "--output", "scene", "--json", out)
+    assert said.code == 0, said.err
+    report = figures(out)
+    stopped = isinstance(error, KeyboardInterrupt)
+    assert report["interrupted"] is stopped
+    assert [case["ok"] for case in report["cases"]] == ([True, False] if stopped else [True, False, True])
+    assert ("stopped before anything was measured" if stopped else "no space is left") in said.out
+
+
+def test_a_full_disk_costs_no_figure_that_was_measured(semantic: Path, clip: Path) -> None:
+    said = bench(clip, "-m", semantic, "--backend", "null", "--output", "scene", "--json", "/dev/full")
+    assert said.code == 2
+    assert "/dev/full cannot be written: No space left" in said.err
+    assert "frames/s" in said.out
+
+
+def test_a_trace_of_a_case_that_cannot_run_leaves_an_older_one(semantic: Path, clip: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "t.json"
+    trace.write_text("older")
+    assert bench(clip, "-m", semantic, "--backend", "tensorrt", "--trace", trace).code == 2
+    assert trace.read_text() == "older"
+    assert [path.name for path in tmp_path.glob("t*")] == ["t.json"]
 
 
 def test_charts_are_drawn_at_a_size_to_be_read(semantic: Path, clip: Path, tmp_path: Path) -> None:

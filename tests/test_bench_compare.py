@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bench.compare import check_alike, compare, judge, read_report
+from pipeline.bench.compare import FAILING, check_alike, check_source, compare, judge, read_report
 from pipeline.bench.interval import mean_interval, ratio_interval
 from pipeline.bench.options import SCENARIOS, BenchOptions, cases, scenario_named
 from pipeline.errors import ConfigError, DataError
@@ -92,14 +93,33 @@ OLD = Path("old.json")
 
 def test_reports_are_compared_case_by_case() -> None:
     old, new = report(1, 50), report(2, 45, other_load={"share": 0.5})
-    fps, age = compare(OLD, old, new)
+    fps, age = compare(old, new)
     assert (fps.verdict, age.verdict) == ("slower", "slower")
     assert age.change is not None
     assert age.change.value == pytest.approx(50 / 45, abs=0.01)
     assert re.match(r"net, openvino, frames a second: slower \(0\.\d+ of the old, 0\.\d+ to 0\.\d+\)", fps.said())
     assert fps.said().endswith("; in the new run other work took 50 % of the machine")
     other = [{"sha256": "cd", "backend": "openvino", "input_hw": [[384, 640]]}]
-    assert compare(OLD, old, report(2, 45, networks=other))[0].caveats == ("the weights changed",)
+    assert compare(old, report(2, 45, networks=other))[0].caveats == ("the weights changed",)
+
+
+def test_settings_that_differ_are_said_beside_the_verdict() -> None:
+    old, new = report(1, 50), report(2, 90)
+    carried = {**new, "settings": {"track.carry": 1, "decode.conf": 0.5}}
+    said = ("decode.conf is 0.5, it was as usual", "track.carry is 1, it was as usual")
+    assert compare({**old, "settings": {}}, carried)[0].caveats == said
+    assert compare(carried, {**carried})[0].caveats == ()
+    assert compare(old, carried)[0].caveats == ()  # an old report that does not say how it was set
+
+
+def test_a_case_that_runs_no_longer_is_a_verdict_too() -> None:
+    new = report(2, 50)
+    failed = {"asked": new["cases"][0]["asked"], "label": "net, openvino", "ok": False}
+    (verdict,) = compare(report(1, 50), {**new, "cases": [{**failed, "reason": "out of memory"}]})
+    assert verdict.verdict in FAILING
+    assert verdict.said() == "net, openvino: runs no longer; out of memory"
+    assert compare(report(1, 50), {**new, "cases": [{**failed, "interrupted": True}]}) == []
+    assert compare({**new, "cases": [failed]}, report(1, 50)) == []
 
 
 def test_reports_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -126,7 +146,39 @@ def test_reports_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path: Pat
     with pytest.raises(DataError, match="holds none of these cases, but: net, openvino"):
         check_alike(OLD, old, old["options"], [{**asked, "backend": "null"}])
     with pytest.raises(DataError, match=r"on the source a\.mp4, not b\.mp4"):
-        compare(OLD, old, {**report(1, 50), "source": {"spec": "b.mp4", "size_hw": [720, 1280]}})
+        check_source(OLD, old, {"spec": "b.mp4", "size_hw": (720, 1280)})
+    with pytest.raises(DataError, match="with frames None, not 30"):
+        check_alike(OLD, old, {**old["options"], "frames": 30}, [asked])
+    path.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="is no JSON"):
+        read_report(path)
+
+
+def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key in tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ():
+        yield (*above, key)
+        yield from paths(tree[key], (*above, key))
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {}, [None], {"a": 1}, float("nan"), -1.0])
+def test_a_report_with_a_part_changed_is_refused_or_compared(tmp_path: Path, value: Any) -> None:
+    """Of another version, or edited by hand."""
+    new = report(2, 50)
+    for at in paths(report(1, 50)):
+        old = report(1, 50)
+        part: Any = old
+        for key in at[:-1]:
+            part = part[key]
+        part[at[-1]] = value
+        (tmp_path / "old.json").write_text(json.dumps(old))
+        try:
+            read = read_report(tmp_path / "old.json", new["machine"])
+            check_alike(OLD, read, new["options"], [case["asked"] for case in new["cases"]])
+            check_source(OLD, read, new["source"])
+        except DataError:
+            continue
+        for verdict in compare(read, new):
+            json.dumps(verdict.as_dict(), allow_nan=False)
 
 
 # Options

@@ -70,7 +70,10 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: 
         ((good, "--frames", tmp_path / "empty"), "empty"),
         ((good, "--frames", tmp_path / "broken"), "broken"),
         ((good, "--frames", "0"), "is live"),
-        ((good, "--frames", tmp_path / "one.png"), "has 1 frames: none is left to measure on behind those that calibrate, expected 8"),
+        (
+            (good, "--frames", tmp_path / "one.png"),
+            "has 1 frames: none is left to measure on behind those that calibrate, expected 8",
+        ),
         ((bare, "--frames", drive), "nothing says what this model is"),
         ((half, "--frames", drive), "is float16, expected float32"),
         ((models[1], "--frames", drive), "has no convolution"),

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from engines.embedded import BEST
+import msgspec
+
 from pipeline.bench.case import run_case
 from pipeline.bench.footage import open_footage
 from pipeline.bench.gpu_meter import GpuMeter
 from pipeline.bench.machine import machine, versions
-from pipeline.bench.options import BenchOptions, Case
+from pipeline.bench.options import BenchOptions, Case, asked, label
 from pipeline.config import Config
-from pipeline.errors import ConfigError, SinkError, UserError
+from pipeline.errors import ConfigError, UserError
 from pipeline.networks import read_cards
 from pipeline.trace import Trace
 
 SCHEMA = "dashmask bench 1"
+_MATTER = (  # what settings begin with that may change a figure
+    *("source.start_s", "source.every", "backend.", "input.", "decode.", "track.", "render.", "flow."),
+    *("output.codec", "output.crf", "output.preset"),
+)
 
 
 def bench(
@@ -28,6 +34,7 @@ def bench(
     options: BenchOptions,
     *,
     trace: Path | None = None,
+    check: Callable[[Mapping[str, Any]], None] = lambda source: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measure every case.
@@ -38,10 +45,12 @@ def bench(
         config: what they have in common.
         options: how it is measured.
         trace: a file for each frame's way through the threads; of one case, and of the first stream.
+        check: is told of the source, as the report has it, before anything is measured; may refuse it.
         say: is told how it goes on.
 
     Returns:
-        The report, for JSON. A case that cannot run is in it with its reason. Ctrl-C ends it early: `interrupted`.
+        The report, for JSON. A case that cannot run is in it with its reason. Ctrl-C ends it early, with what was
+        measured by then: `interrupted`.
 
     Raises:
         UserError: a source or a model that is not there, or nothing that was asked for can run.
@@ -54,27 +63,35 @@ def bench(
     footage = open_footage(spec, config, options.frames, decode=decode)
     if options.scenario.paced and options.fps is None and not footage.info.fps:
         raise ConfigError(f"{footage.info.name} does not say its frame rate", hint="give it with --fps")
+    source = {
+        "spec": footage.info.name,
+        "size_hw": footage.info.size_hw,
+        "fps": footage.info.fps,
+        "codec": footage.info.codec,
+        "reading": footage.told,
+    }
+    check(source)
     say(f"{footage.info.name}: {footage.told}")
     gpu = GpuMeter()
     measured: list[dict[str, Any]] = []
     errors: list[UserError] = []
     try:
-        for number, case in enumerate(cases):
-            say(f"case {number + 1} of {len(cases)}: {label(case)}")
-            about = {"asked": asked(case), "label": label(case)}
-            writer = Trace(trace) if trace is not None else None
+        for number, (case, own) in enumerate(zip(cases, asked(cases), strict=True)):
+            about = {"asked": own, "label": label(own)}
+            say(f"case {number + 1} of {len(cases)}: {label(own)}")
             try:
-                figures = run_case(case, footage, config, options, gpu, say, writer)
-            except SinkError:
-                raise
+                with Trace(trace) if trace is not None else nullcontext() as writer:
+                    figures = run_case(case, footage, config, options, gpu, say, writer)
             except UserError as error:
                 errors.append(error)
                 say(f"  cannot run: {error}")
                 measured.append({**about, "ok": False, "reason": str(error)})
                 continue
-            finally:
-                if writer is not None:
-                    writer.close()
+            except KeyboardInterrupt:  # while a network is loaded: nothing runs yet that it could end
+                if not any(one["ok"] for one in measured):
+                    raise
+                measured.append({**about, "ok": False, "interrupted": True})
+                break
             measured.append({**about, "ok": bool(figures["windows"]), **figures})
             if figures["interrupted"]:
                 break
@@ -89,32 +106,28 @@ def bench(
         "gpu_meter": gpu.reason or f"{gpu.name}, driver {gpu.driver}",
         "versions": versions(),
         "options": options.as_dict(),
-        "source": {
-            "spec": footage.info.name,
-            "size_hw": footage.info.size_hw,
-            "fps": footage.info.fps,
-            "codec": footage.info.codec,
-            "reading": footage.told,
-        },
+        "settings": settings(config),
+        "source": source,
         "interrupted": any(one.get("interrupted", False) for one in measured),
         "cases": measured,
     }
 
 
-def label(case: Case) -> str:
-    """For people: `yolo11n-seg, openvino, 640`."""
-    names = " + ".join(Path(model).stem for model in case.models or (BEST,))
-    size = "" if case.long_side is None else f", {case.long_side} px"
-    return f"{names}, {case.backend}{size}"
-
-
-def asked(case: Case) -> dict[str, Any]:
-    """What tells a case from another, for JSON."""
+def settings(config: Config) -> dict[str, Any]:
+    """What is set otherwise than by default, and may change a figure: `{"track.carry": 1}`."""
+    own, usual = (_flat(msgspec.to_builtins(one)) for one in (config, Config()))
     return {
-        "models": [Path(model).stem for model in case.models or (BEST,)],
-        "backend": case.backend,
-        "long_side": case.long_side,
+        key: value
+        for key, value in own.items()
+        if value != usual[key] and key.startswith(_MATTER) and key != "backend.name"
     }
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return flat
 
 
 def _nothing(measured: Sequence[dict[str, Any]], first: UserError) -> UserError:

@@ -123,10 +123,12 @@ class _Measured:
     def warm_up(self) -> None:
         """Windows until the last ones agree, or until the time for it is over."""
         options, paced = self._options, self._options.scenario.paced
-        most = max(AGREE, int(options.warm_up_s / options.window_s)) if options.warm_up_s else 0
+        # However long the windows that count are: those that shall agree have to fit in.
+        window_s = min(options.window_s, options.warm_up_s / (AGREE + 1))
+        most = max(AGREE, int(options.warm_up_s / window_s)) if options.warm_up_s else 0
         frames, values, began_s = 0, [], usage().at_s
         for _ in range(most):
-            seen = self._window()
+            seen = self._window(window_s)
             if seen is None:
                 return
             frames += sum(len(one.came) for one in seen)
@@ -144,7 +146,7 @@ class _Measured:
         options = self._options
         for number in range(count or options.windows):
             gpu_before, before = self._gpu.read(), usage()
-            seen = self._window()
+            seen = self._window(options.window_s)
             after, gpu_after = usage(), self._gpu.read()
             if seen is None:
                 return
@@ -165,10 +167,10 @@ class _Measured:
         ceiling = run_alone(self._backends, self._inputs, seconds, workers, one_at_a_time=one)
         return alone(ceiling, spent(before, usage()))
 
-    def _window(self) -> list[Seen] | None:
+    def _window(self, seconds: float) -> list[Seen] | None:
         if self.interrupted:
             return None
-        seen = self._running.window(Order(self._options.window_s, LEAST_FRAMES))
+        seen = self._running.window(Order(seconds, LEAST_FRAMES))
         self.interrupted = seen is None
         return seen
 

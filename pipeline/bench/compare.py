@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pipeline.bench.bench import SCHEMA
 from pipeline.bench.interval import Interval, ratio_interval
 from pipeline.bench.machine import SAME
@@ -15,8 +17,49 @@ from pipeline.bench.usage import OTHER_LIMIT
 from pipeline.errors import DataError
 
 LEAST_CLAIM = 0.02  # two runs of the same thing differ by so much for reasons that no window shows
-_OPTIONS = ("scenario", "streams", "fps", "output")
+NO_LONGER = "runs no longer"
+FAILING = ("slower", NO_LONGER)
+_OPTIONS = ("scenario", "streams", "fps", "output", "frames")
 _SOURCE = ("spec", "size_hw")
+
+
+class _Load(msgspec.Struct):
+    share: float
+
+
+class _Window(msgspec.Struct):
+    fps: float | None
+    age_ms_mean: float
+
+
+class _Network(msgspec.Struct):
+    sha256: str
+    backend: str
+    input_hw: list[list[int]]
+
+
+class _Case(msgspec.Struct):
+    """What is looked at of every case."""
+
+    asked: dict[str, Any]
+    label: str
+    ok: bool
+
+
+class _Measured(_Case):
+    """And of one that could run."""
+
+    windows: list[_Window]
+    other_load: _Load
+    networks: list[_Network]
+
+
+class _Report(msgspec.Struct):
+    machine: dict[str, Any]
+    options: dict[str, Any]
+    source: dict[str, Any]
+    cases: list[dict[str, Any]]
+    settings: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +68,13 @@ class Verdict:
 
     label: str
     of: str  # the figure
-    verdict: str  # faster, slower, no difference can be claimed
-    change: Interval | None  # new over old; None: there are too few windows
+    verdict: str  # faster, slower, no difference can be claimed, runs no longer
+    change: Interval | None  # new over old; None: there are too few windows, or none
     caveats: tuple[str, ...] = ()
 
     def said(self) -> str:
         """In a sentence."""
-        told = f"{self.label}, {self.of}: {self.verdict}"
+        told = f"{self.label}{', ' * bool(self.of)}{self.of}: {self.verdict}"
         if self.change is not None:
             change = self.change
             told += f" ({change.value:.3f} of the old, {change.low:.3f} to {change.high:.3f})"
@@ -54,18 +97,21 @@ def read_report(path: Path, machine: Mapping[str, Any] | None = None) -> dict[st
         DataError: it cannot be read, is of another kind or schema, or was measured on another machine.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = msgspec.json.decode(path.read_bytes())  # which takes no NaN
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
-    except ValueError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON", hint="give a file that `dashmask bench --json` wrote") from error
     schema = report.get("schema") if isinstance(report, dict) else None
     if schema != SCHEMA:
         raise DataError(
             f"{path}: expected the schema `{SCHEMA}`, found `{schema}`", hint="measure again with this version"
         )
-    if not {"machine", "options", "source", "cases"} <= set(report):
-        raise DataError(f"{path}: parts of the report are missing", hint="measure again")
+    try:
+        for case in msgspec.convert(report, _Report).cases:
+            msgspec.convert(case, _Measured if msgspec.convert(case, _Case).ok else _Case)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{path}: parts of the report are missing: {error}", hint="measure again") from error
     for key in SAME if machine is not None else ():
         assert machine is not None
         was, here = report["machine"].get(key), machine.get(key)
@@ -98,22 +144,32 @@ def check_alike(
         )
 
 
-def compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Verdict]:
-    """A verdict for every figure of every case that both reports have.
+def check_source(path: Path, old: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+    """Was the old report measured on this source?
 
     Raises:
-        DataError: the source is another one.
+        DataError: it was not.
     """
     for key in _SOURCE:
-        was, now = old["source"].get(key), new["source"].get(key)
+        was, now = old["source"].get(key), source.get(key)
         if _plain(was) != _plain(now):
             raise DataError(f"{path} was measured on the source {was}, not {now}", hint="give the same source")
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Verdict]:
+    """A verdict for every figure of every case that both reports have, and for each that runs no longer."""
     before = {_key(case["asked"]): case for case in old["cases"] if case["ok"]}
+    paced = new["options"]["scenario"] in ("live", "multi-stream")
+    changed = _changed(old["settings"], new["settings"]) if "settings" in old else []
     verdicts = []
     for case in new["cases"]:
         was = before.get(_key(case["asked"]))
-        if case["ok"] and was is not None:
-            verdicts += _verdicts(was, case, paced=new["options"]["scenario"] in ("live", "multi-stream"))
+        if was is None:
+            continue
+        if case["ok"]:
+            verdicts += _verdicts(was, case, changed, paced=paced)
+        elif "reason" in case:
+            verdicts.append(Verdict(case["label"], "", NO_LONGER, None, (case["reason"],)))
     return verdicts
 
 
@@ -128,9 +184,11 @@ def judge(label: str, of: str, old: Sequence[float], new: Sequence[float], *, mo
     return Verdict(label, of, "faster" if grown == more_is_faster else "slower", change)
 
 
-def _verdicts(old: Mapping[str, Any], new: Mapping[str, Any], *, paced: bool) -> list[Verdict]:
+def _verdicts(
+    old: Mapping[str, Any], new: Mapping[str, Any], changed: Sequence[str], *, paced: bool
+) -> list[Verdict]:
     figures = [("frames a second", "fps", True), *([("mean age", "age_ms_mean", False)] if paced else [])]
-    caveats = _caveats(old, new)
+    caveats = (*_caveats(old, new), *changed)
     made = []
     for of, key, more_is_faster in figures:
         windows = [[window[key] for window in case["windows"] if window[key]] for case in (old, new)]
@@ -150,6 +208,16 @@ def _caveats(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if [net[place] for net in networks[0]] != [net[place] for net in networks[1]]:
             said.append(f"the {what} changed")
     return said
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """A sentence for each setting that is another one; those that are not named were as usual."""
+    usual = "as usual"
+    return [
+        f"{key} is {new.get(key, usual)}, it was {old.get(key, usual)}"
+        for key in sorted({*old, *new})
+        if _plain(old.get(key)) != _plain(new.get(key))
+    ]
 
 
 def _key(asked: Mapping[str, Any]) -> str:

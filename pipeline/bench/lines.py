@@ -62,7 +62,9 @@ def streams(
         dropped=lambda number: flow.ledgers[number].drops,
         in_flight=1 if scenario.alone else None,
     )
-    return Streams(flow, meters, clock, asked=scenario.alone, trace=trace)
+    backends = [net.selection.backend for net in nets]
+    together = 1 if scenario.alone else max(backend.workers * backend.max_batch for backend in backends)
+    return Streams(flow, meters, clock, asked=scenario.alone, trace=trace, together=together)
 
 
 def _renderer(config: Config, live: bool) -> Callable[[Scene], Picture]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from engines.embedded import BEST
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 
@@ -89,6 +90,8 @@ class BenchOptions:
             raise ConfigError(f"--stable {self.stable_percent:g}: expected a percentage over 0, at most 100")
         if not 0 <= self.warm_up_s <= 3600:
             raise ConfigError(f"--warm-up {self.warm_up_s:g}: expected 0 to 3600 seconds")
+        if self.frames is not None and self.frames < 1:
+            raise ConfigError(f"--frames {self.frames}: expected 1 or more")
         if self.output not in OUTPUTS:
             raise ConfigError(f"--output {self.output}: expected {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}")
 
@@ -142,6 +145,36 @@ def cases(models: Sequence[str], backends: Sequence[str], long_sides: Sequence[i
     sides: Sequence[int | None] = long_sides or (None,)
     for model, backend, side in product(models or ("",), backends or ("auto",), sides):
         yield Case(_together(model), backend, side)
+
+
+def asked(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """What tells each case from the others, for JSON."""
+    names = _names([model for case in cases for model in case.models or (BEST,)])
+    return [
+        {
+            "models": [names[model] for model in case.models or (BEST,)],
+            "backend": case.backend,
+            "long_side": case.long_side,
+        }
+        for case in cases
+    ]
+
+
+def label(asked: Mapping[str, Any]) -> str:
+    """For people: `yolo11n-seg, openvino, 640 px`."""
+    size = "" if asked["long_side"] is None else f", {asked['long_side']} px"
+    return f"{' + '.join(asked['models'])}, {asked['backend']}{size}"
+
+
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """Of each model its file's name without the ending, and as many of its folders as tell it from the others."""
+    parts = {model: (*Path(model).parts[:-1], Path(model).stem) for model in models}
+    names = {}
+    for model, own in parts.items():
+        others = [other for it, other in parts.items() if it != model]
+        alone = (n for n in range(1, len(own)) if all(own[-n:] != other[-n:] for other in others))
+        names[model] = "/".join(own[-next(alone, len(own)) :])
+    return names
 
 
 def _together(model: str) -> tuple[str, ...]:

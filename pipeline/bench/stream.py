@@ -31,17 +31,21 @@ class Seen:
     given: int  # frames that went in
     drops: Mapping[str, int]  # frames of this window that did not come out, by cause
     closed_s: float  # when the last frame went in
+    together: int = 1  # frames that workers and batches may give at about the same time
 
     @property
     def fps(self) -> float | None:
         """Frames a second that came out; None: too few to say.
 
         Over the intervals between the frames that came out while others still went in: a line that fills, or runs
-        empty, has another rate.
+        empty, has another rate. Where frames come several at a time, over whole rounds of them: from the first frame
+        of a round to the last of another would be more frames than intervals.
         """
         within = [one.done_s for one in self.came if one.done_s <= self.closed_s]
         times = within if len(within) > 2 else [one.done_s for one in self.came]
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else None
+        last = len(times) - 1
+        last -= last % self.together if last >= self.together else 0
+        return last / (times[last] - times[0]) if last > 0 and times[last] > times[0] else None
 
 
 class Streams:
@@ -53,6 +57,7 @@ class Streams:
         clock: that times are read from.
         asked: a frame's age counts from when it was asked for, not from `captured_s`.
         trace: is told of every frame of the first source.
+        together: frames that may come out at about the same time, see Seen.
     """
 
     def __init__(
@@ -63,8 +68,10 @@ class Streams:
         *,
         asked: bool = False,
         trace: Trace | None = None,
+        together: int = 1,
     ) -> None:
         self._flow, self._meters, self._clock, self._asked, self._trace = flow, meters, clock, asked, trace
+        self._together = together
         self._ended = False
         for meter in meters:
             meter.stopping = flow.stopping
@@ -115,7 +122,7 @@ class Streams:
                 going_on.remove(frame.source)
         drops = [since(old, ledger.drops) for old, ledger in zip(before, flow.ledgers, strict=True)]
         parts = zip(self._meters, came, drops, strict=True)
-        return [Seen(tuple(own), meter.given, lost, meter.closed_s) for meter, own, lost in parts]
+        return [Seen(tuple(own), meter.given, lost, meter.closed_s, self._together) for meter, own, lost in parts]
 
 
 def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-OTHER_LIMIT = 0.05  # of all cores: more of other work than this and a figure is not only ours
+OTHER_LIMIT = 0.05  # of the CPUs that we may use: more of other work than this and a figure is not only ours
 PROC = Path("/proc")
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of /proc/stat; guest time, 8 and 9, is in user time already
 
@@ -22,9 +22,9 @@ class Usage:
     at_s: float
     own_s: float  # CPU time of this process, threads that have ended included
     threads: Mapping[int, tuple[str, float]]  # thread -> its name and CPU time
-    busy_s: float  # CPU time of the whole machine
+    busy_s: float  # CPU time of everybody on the CPUs that this process may use
     stolen_s: float  # that the host of a virtual machine gave to others
-    cores: int  # of the machine
+    cores: int  # CPUs that this process may use
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Spent:
     wall_s: float
     own_s: float
     threads_s: Mapping[str, float]  # CPU time by thread; those of one name together
-    other_share: float  # of all cores, that other processes and the host took, 0..1
+    other_share: float  # of those CPUs, that other processes and the host took, 0..1
 
 
 def usage() -> Usage:
@@ -79,10 +79,11 @@ def memory_mb() -> dict[str, float | None]:
 
 
 def _machine() -> tuple[list[int], int]:
-    lines = [line.split() for line in _read(PROC / "stat").splitlines() if line.startswith("cpu")]
-    if not lines:
-        return [], 0
-    return [int(number) for number in lines[0][1:]], max(1, len(lines) - 1)
+    """Ticks of the CPUs that this process may use, summed, and how many they are: what others do elsewhere costs us
+    nothing, and what they do on two CPUs of sixty-four is no small share."""
+    ours = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+    lines = [words for line in _read(PROC / "stat").splitlines() if (words := line.split())[:1] and words[0] in ours]
+    return [sum(map(int, ticks)) for ticks in zip(*(words[1:] for words in lines), strict=True)], len(lines)
 
 
 def _threads() -> dict[int, tuple[str, float]]:

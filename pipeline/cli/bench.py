@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -83,7 +84,9 @@ def bench(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            "--fail-on", metavar="slower", help="With --compare: exit code 1 where something became slower."
+            "--fail-on",
+            metavar="slower",
+            help="With --compare: exit code 1 where something became slower, or runs no longer.",
         ),
     ] = None,
 ) -> None:
@@ -95,19 +98,19 @@ def bench(
 
     from rich.console import Console
 
-    from pipeline.bench.bench import asked
     from pipeline.bench.bench import bench as measure
-    from pipeline.bench.compare import check_alike, read_report
+    from pipeline.bench.compare import FAILING, check_alike, check_source, read_report
     from pipeline.bench.compare import compare as judged
     from pipeline.bench.machine import machine
-    from pipeline.bench.options import BenchOptions, cases, scenario_named
+    from pipeline.bench.options import BenchOptions, asked, cases, scenario_named
     from pipeline.bench.plots import check_plots, draw
     from pipeline.cli.bench_table import lines, machine_table, stages_table, table
     from pipeline.cli.progress import say
-    from pipeline.cli.settings import output_path
     from pipeline.errors import ConfigError
     from pipeline.report import write_report
+    from pipeline.sinks import check_outputs
 
+    whole = given.config()
     chosen = scenario_named(scenario)
     options = BenchOptions(
         chosen,
@@ -118,43 +121,45 @@ def bench(
         stable,
         warm_up,
         output,
-        frames,
+        frames if frames is not None else whole.source.frames,
     )
     if fail_on not in (None, "slower"):
         raise ConfigError(f"--fail-on {fail_on}: expected slower")
     if fail_on is not None and compare is None:
         raise ConfigError("--fail-on needs --compare OLD.json")
-    out, traced = output_path(json), output_path(trace)
-    folder = check_plots(plots) if plots is not None else None
-    whole = given.config()
     models = model or ["+".join(whole.model)] if model or whole.model else []
+    for read in (source, *models, *(part for one in models for part in one.split("+"))):
+        check_outputs(read, [name for name in (json, trace) if name is not None])
+    out, traced = (None if name is None else Path(name) for name in (json, trace))
+    folder = check_plots(plots) if plots is not None else None
     backends = backend or [whole.backend.name]
     wanted = list(cases(models, backends, imgsz or ()))
     old_path = Path(compare) if compare is not None else None
     old = None
     if old_path is not None:
         old = read_report(old_path, machine())
-        check_alike(old_path, old, options.as_dict(), [asked(case) for case in wanted])
-    report = measure(source, wanted, whole, options, trace=traced, say=say)
-    if out is not None:
-        write_report(out, report)
-    verdicts = []
-    if old_path is not None and old is not None:
-        verdicts = judged(old_path, old, report)
+        check_alike(old_path, old, options.as_dict(), asked(wanted))
+
+    def check(there: Mapping[str, Any]) -> None:
+        if old_path is not None and old is not None:
+            check_source(old_path, old, there)
+
+    report = measure(source, wanted, whole, options, trace=traced, check=check, say=say)
+    verdicts = judged(old, report) if old is not None else []
+    if old is not None:
         report["compared"] = {"with": compare, "verdicts": [verdict.as_dict() for verdict in verdicts]}
+    try:
         if out is not None:
             write_report(out, report)
-    for path in draw(folder, report) if folder is not None else ():
-        say(f"drawn: {path}")
-    console = Console(width=max(Console().width, LEAST_WIDTH))
-    console.print(table(report))
-    console.print(machine_table(report))
-    console.print(stages_table(report))
-    for line in lines(report):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    for verdict in verdicts:
-        console.print(verdict.said(), soft_wrap=True, highlight=False, markup=False)
-    if report["interrupted"]:
-        say("stopped before its end: these are the figures of what was measured by then")
-    if fail_on == "slower" and any(verdict.verdict == "slower" for verdict in verdicts):
+        for path in draw(folder, report) if folder is not None else ():
+            say(f"drawn: {path}")
+    finally:  # a full disk costs no figure that was measured
+        console = Console(width=max(Console().width, LEAST_WIDTH))
+        for part in (table(report), machine_table(report), stages_table(report)):
+            console.print(part)
+        for line in [*lines(report), *(verdict.said() for verdict in verdicts)]:
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+        if report["interrupted"]:
+            say("stopped before its end: these are the figures of what was measured by then")
+    if fail_on == "slower" and any(verdict.verdict in FAILING for verdict in verdicts):
         raise typer.Exit(1)

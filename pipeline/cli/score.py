@@ -63,7 +63,7 @@ def score(
     from pipeline.evaluation.truths import TruthWanted
     from pipeline.report import write_report
 
-    output = output_path(json)
+    output = output_path(json, predictions, truth)
     wanted = TruthWanted(Path(truth), Path(predictions), split, task, strict)
 
     def watch(done: int, total: int) -> None:

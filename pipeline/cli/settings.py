@@ -25,14 +25,19 @@ def settings(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def output_path(name: str | None) -> Path | None:
-    """The path of an output, while it can still be said before long work that nothing can be written there."""
+def output_path(name: str | None, *read: str) -> Path | None:
+    """The path of an output, while it can still be said before long work that nothing can be written there.
+
+    Args:
+        read: files that would be lost if they were written over.
+    """
     from pipeline.sinks import check_outputs
 
     if name is None:
         return None
     path = Path(name)
-    check_outputs(None, [path])
+    for source in read or (None,):
+        check_outputs(source, [path])
     return path
 
 

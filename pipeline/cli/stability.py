@@ -32,7 +32,7 @@ def stability(
     from pipeline.report import write_report
 
     whole = given.config()
-    output = output_path(json)
+    output = output_path(json, source, *whole.model)
     cv2.setNumThreads(1)  # the stages are the threads
     with Progress(whole.source) as progress:
         found = measure(source, whole, progress)

@@ -57,7 +57,7 @@ def verify(
         raise ConfigError(f"--precision {precision}: expected {' or '.join(known)}")
     if frames < LEAST_FRAMES:
         raise ConfigError(f"--frames {frames}: expected {LEAST_FRAMES} or more, fewer prove nothing")
-    output = output_path(json)
+    output = output_path(json, model, source)
     cv2.setNumThreads(1)
     wanted = Wanted(
         model,
