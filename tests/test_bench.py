@@ -224,6 +224,15 @@ def test_the_rate_is_that_of_a_full_line() -> None:
     assert Seen(came[:1], 1, {}, closed_s=1.4).fps is None
 
 
+def test_a_paced_source_gives_no_more_than_was_due() -> None:
+    """The first two frames are late and come together with the third: 10 a second, as they were due."""
+    came = tuple(Came(0.1 * k, max(0.25, 0.1 * k + 0.01), Stamps()) for k in range(10))
+    assert Seen(came, 10, {}, 0.9, paced_fps=10).fps == 10
+    assert Seen(came[:7], 10, {"newest": 3}, 0.9, paced_fps=10).fps == 10
+    slow = tuple(Came(0.1 * k, 0.1 * k + 0.2, Stamps()) for k in range(0, 10, 2))
+    assert Seen(slow, 10, {"newest": 5}, 0.9, paced_fps=10).fps == pytest.approx(5)
+
+
 def test_frames_that_come_several_at_a_time_are_counted_over_whole_rounds() -> None:
     """Four workers in step, 40 frames a second: 0.1 s, four frames, 0.1 s, four frames ..."""
     came = tuple(Came(0.0, 1 + 0.1 * round_ + 0.001 * nth, Stamps()) for round_ in range(5) for nth in range(4))

@@ -52,6 +52,16 @@ def test_all_words_of_a_chart_are_inside_it_and_leave_it_room(chart: Any, names:
     assert axes.get_window_extent().height > (30 * len(names) if chart is stages else 300)
 
 
+@pytest.mark.parametrize("name", ["live-enet.json", "live-enet-carry.json"])
+def test_a_bar_is_as_long_as_frames_are_old(name: str) -> None:
+    """Also where half of the frames pass by the network."""
+    report = json.loads(MEASURED.with_name(name).read_text())
+    figure = stages(report["cases"], report)
+    assert figure is not None
+    total_ms = float(figure.axes[0].texts[0].get_text().removesuffix("ms"))
+    assert total_ms == pytest.approx(report["cases"][0]["age_ms"]["mean"], rel=0.03)
+
+
 def test_every_case_has_its_curve_named(tmp_path: Path) -> None:
     report = measured(*NAMES)
     assert len(draw(tmp_path, report)) == 3  # nothing in a name is taken for a formula

@@ -40,7 +40,7 @@ class Meter:
         self, info: SourceInfo, pictures: Callable[[], Iterator[Image]], clock: Clock, paced_fps: float | None = None
     ) -> None:
         self.live = paced_fps is not None
-        self._fps = paced_fps
+        self.paced_fps = paced_fps
         self.info = replace(info, live=self.live, fps=paced_fps or info.fps, frames=None)
         self.stopping = threading.Event()  # set it to that of the flow
         self.last_index: int | None = None  # of the window that is open; None: not known yet
@@ -74,11 +74,13 @@ class Meter:
         while (order := self._orders.get()) is not None:
             began_s = clock.now_s()
             self.given = 0
-            whole = math.inf if self._fps is None else max(order.least, math.ceil(order.seconds * self._fps))
+            whole = (
+                math.inf if self.paced_fps is None else max(order.least, math.ceil(order.seconds * self.paced_fps))
+            )
             for number in count():
                 due_s = began_s
-                if self._fps is not None:
-                    due_s += number / self._fps
+                if self.paced_fps is not None:
+                    due_s += number / self.paced_fps
                     clock.wait_until(due_s, self.stopping)
                 if self.stopping.is_set():
                     return
@@ -87,11 +89,13 @@ class Meter:
                 read_s = clock.now_s()
                 index = next(indices)
                 over = read_s >= began_s + order.seconds and number + 1 >= order.least
-                last = over if self._fps is None else number + 1 >= whole
+                last = over if self.paced_fps is None else number + 1 >= whole
                 self.given, self.closed_s = number + 1, read_s
                 if last:
                     self.last_index = index
                 stamps = Stamps({"capture": (reading_s, read_s)})
-                yield Frame(index, index, time_base, read_s if self._fps is None else due_s, image, stamps=stamps)
+                yield Frame(
+                    index, index, time_base, read_s if self.paced_fps is None else due_s, image, stamps=stamps
+                )
                 if last:
                     break

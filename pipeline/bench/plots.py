@@ -95,8 +95,9 @@ def stages(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fig
             left = 0.0
             for stage, times in case["stages"].items():
                 colour = _COLOURS[names.index(stage) % len(_COLOURS)]
-                waited = (times["waiting_ms"] or {}).get("mean") or 0.0
-                worked = times["service_ms"]["mean"] or 0.0
+                share = times["service_ms"]["samples"] / case["age_ms"]["samples"]  # some frames pass by a network
+                waited = ((times["waiting_ms"] or {}).get("mean") or 0.0) * share
+                worked = (times["service_ms"]["mean"] or 0.0) * share
                 axes.barh(place, waited, 0.62, left, color=colour, alpha=0.3, linewidth=0)
                 axes.barh(place, worked, 0.62, left + waited, color=colour, linewidth=0)
                 left += waited + worked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ class Seen:
     drops: Mapping[str, int]  # frames of this window that did not come out, by cause
     closed_s: float  # when the last frame went in
     together: int = 1  # frames that workers and batches may give at about the same time
+    paced_fps: float | None = None  # frames a second that were due; None: no pace
 
     @property
     def fps(self) -> float | None:
@@ -39,13 +41,18 @@ class Seen:
 
         Over the intervals between the frames that came out while others still went in: a line that fills, or runs
         empty, has another rate. Where frames come several at a time, over whole rounds of them: from the first frame
-        of a round to the last of another would be more frames than intervals.
+        of a round to the last of another would be more frames than intervals. No more than were due: where none was
+        lost all of them came, and that the first one was late made the others no faster.
         """
+        if self.paced_fps is not None and self.came and len(self.came) == self.given:
+            return self.paced_fps
         within = [one.done_s for one in self.came if one.done_s <= self.closed_s]
         times = within if len(within) > 2 else [one.done_s for one in self.came]
         last = len(times) - 1
         last -= last % self.together if last >= self.together else 0
-        return last / (times[last] - times[0]) if last > 0 and times[last] > times[0] else None
+        if last < 1 or times[last] <= times[0]:
+            return None
+        return min(last / (times[last] - times[0]), self.paced_fps or math.inf)
 
 
 class Streams:
@@ -122,7 +129,10 @@ class Streams:
                 going_on.remove(frame.source)
         drops = [since(old, ledger.drops) for old, ledger in zip(before, flow.ledgers, strict=True)]
         parts = zip(self._meters, came, drops, strict=True)
-        return [Seen(tuple(own), meter.given, lost, meter.closed_s, self._together) for meter, own, lost in parts]
+        return [
+            Seen(tuple(own), meter.given, lost, meter.closed_s, self._together, meter.paced_fps)
+            for meter, own, lost in parts
+        ]
 
 
 def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
