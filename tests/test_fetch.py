@@ -3,67 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from command import dashmask
+from file_server import CONTENT, Server, serving
 from typer.testing import CliRunner
 
 from pipeline.cli.data import data
 from pipeline.errors import DataError
 from pipeline.fetch.download import TRIES, Download, fetch
 from pipeline.fetch.offers import offers
+from pipeline.fetch.part import opened_part
 
-CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()
-
-
-@dataclass
-class Server:
-    """How the server behaves, and what it was asked for."""
-
-    content: bytes = CONTENT
-    parts: bool = True  # sends from the middle of a file
-    breaks_after: list[int] = field(default_factory=list)  # bytes of each answer, then the connection ends
-    codes: list[int] = field(default_factory=list)  # of the next answers
-    ranges: list[str | None] = field(default_factory=list)
-    url: str = ""
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            server.ranges.append(asked)
-            if server.codes:
-                self.send_error(server.codes.pop(0))
-                return
-            first = int(asked[6:].rstrip("-")) if asked and server.parts else 0
-            if first >= len(server.content):
-                self.send_error(416)
-                return
-            body = server.content[first:]
-            self.send_response(206 if first else 200)
-            if first:
-                self.send_header("Content-Range", f"bytes {first}-{len(server.content) - 1}/{len(server.content)}")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: server.breaks_after.pop(0)] if server.breaks_after else body)
-
-        def log_message(self, *said: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        server.url = f"http://127.0.0.1:{http.server_address[1]}/file.bin"
-        yield server
-        http.shutdown()
 
 
 def bring(server: Server, folder: Path, sha: str = SHA, size: int | None = len(CONTENT)) -> Path:
@@ -122,6 +76,77 @@ def test_a_wrong_sha256_is_said_and_the_file_is_put_aside(tmp_path: Path) -> Non
         assert (tmp_path / "file.bin").read_bytes() == b"mine"
 
 
+OTHER = CONTENT[::-1]
+
+
+@pytest.mark.parametrize("heeds", [True, False], ids=["If-Range is heeded", "If-Range is not heeded"])
+@pytest.mark.parametrize("parts", [True, False], ids=["with parts", "without parts"])
+def test_a_file_that_changes_meanwhile_is_brought_anew_though_nobody_vouches(
+    parts: bool, heeds: bool, tmp_path: Path
+) -> None:
+    with serving(Server(etag='"1"', parts=parts, heeds=heeds, breaks_after=[1000, *[0] * TRIES])) as server:
+        wanted = Download("file.bin", server.url, None)
+        with pytest.raises(DataError, match="broke off"):
+            fetch(wanted, tmp_path, pause_s=0.001)
+        assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[:1000]
+        server.content, server.etag = OTHER, '"2"'
+        assert fetch(wanted, tmp_path, pause_s=0.001).read_bytes() == OTHER
+    assert [file.name for file in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_what_nothing_tells_to_be_of_the_same_file_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "file.bin.part").write_bytes(OTHER[:1000])
+    with serving(Server()) as server:
+        assert fetch(Download("file.bin", server.url, None), tmp_path).read_bytes() == CONTENT
+        assert server.ranges == [None]
+
+
+def test_a_file_that_became_shorter_is_not_taken_for_whole(tmp_path: Path) -> None:
+    with serving(Server(etag='"1"', breaks_after=[5000, *[0] * TRIES])) as server:
+        wanted = Download("file.bin", server.url, None)
+        with pytest.raises(DataError, match="broke off"):
+            fetch(wanted, tmp_path, pause_s=0.001)
+        server.content = CONTENT[:100]
+        assert fetch(wanted, tmp_path, pause_s=0.001).read_bytes() == CONTENT[:100]
+
+
+def test_a_web_page_or_a_file_of_another_size_is_refused_before_it_comes(tmp_path: Path) -> None:
+    with serving(Server(content=b"<!DOCTYPE html><p>log in", kind="text/html; charset=utf-8")) as server:
+        with pytest.raises(DataError, match="a web page is sent"):
+            fetch(Download("file.bin", server.url, None), tmp_path)
+        server.kind = "application/zip"
+        with pytest.raises(DataError, match=f"has 24 bytes, {len(CONTENT)} were expected"):
+            bring(server, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["file.zip", "gs://bucket/file.zip", "https://example.org/a b.zip"])
+def test_what_is_no_address_is_said_at_once(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no address of a file"):
+        fetch(Download("file.bin", url, None), tmp_path)
+
+
+def test_a_file_that_another_process_brings_is_left_to_it(tmp_path: Path) -> None:
+    with serving(Server()) as server:
+        with opened_part(tmp_path / "file.bin") as part:
+            part.put(CONTENT[:1000], 0)
+            with pytest.raises(DataError, match="is being fetched by another process"):
+                bring(server, tmp_path)
+        assert bring(server, tmp_path).read_bytes() == CONTENT
+        assert server.ranges == ["bytes=1000-"]
+
+
+def test_a_proxy_that_is_asked_is_named_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Server(codes=[407])) as server:
+        monkeypatch.setenv("http_proxy", server.url.rpartition("/")[0])
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(DataError, match="407") as caught:
+            fetch(Download("file.bin", "http://example.org/file.bin", SHA), tmp_path)
+        assert "http_proxy" in caught.value.hint
+        path = fetch(Download("file.bin", "http://example.org/file.bin", SHA), tmp_path)  # the proxy sends it
+    assert path.read_bytes() == CONTENT
+
+
 def test_what_is_not_there_is_said_at_once_and_a_busy_server_is_asked_again(tmp_path: Path) -> None:
     with serving(Server(codes=[404])) as server:
         with pytest.raises(DataError, match="404"):
@@ -165,14 +190,8 @@ def test_the_command_shows_the_terms_wants_a_yes_and_unpacks(tmp_path: Path) -> 
         made.writestr("../../outside.txt", "b")
     content = (tmp_path / "made.zip").read_bytes()
     with serving(Server(content=content)) as server:
-        words = [
-            "fetch",
-            "tiny",
-            "--root",
-            str(tmp_path / "in" / "here"),
-            "--table",
-            table(tmp_path, server.url, content),
-        ]
+        listed = table(tmp_path, server.url, content)
+        words = ["fetch", "tiny", "--root", str(tmp_path / "in" / "here"), "--table", listed]
         refused = CliRunner().invoke(data, words)
         assert "be kind" in refused.output
         assert isinstance(refused.exception, DataError)

@@ -7,20 +7,22 @@ import http.client
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pipeline.errors import DataError
+from pipeline.fetch.part import Part, opened_part
 
 TRIES = 5  # in a row without a byte that is new
 PAUSE_S = 1.0  # before the second try, doubled before each further one
 _TIMEOUT_S = 30.0
 _BLOCK = 1 << 20
-_GONE = (400, 401, 403, 404, 410)
+_PASSING = (408, 425, 429)  # of the codes under 500: asked again, it may be sent
+_CHANGED = "the file has changed there"
 
 Watch = Callable[[int, int | None], None]  # bytes there, bytes in all
 
@@ -38,9 +40,9 @@ class Download:
 def fetch(download: Download, folder: Path, watch: Watch | None = None, pause_s: float = PAUSE_S) -> Path:
     """Bring a file, unless it is there.
 
-    What came is kept in `{name}.part` until it is whole and right; a second call goes on behind it. A server that
-    does not send parts sends all again, of which what is there is skipped. A whole file with a wrong sha256 is put
-    aside as `{name}.wrong`.
+    What came is kept in `{name}.part` until it is whole and right; a second call goes on behind it, where the server
+    says that its file is still the same, or a sha256 will tell. A server that does not send parts sends all again, of
+    which what is there is skipped. A whole file with a wrong sha256 is put aside as `{name}.wrong`.
 
     Args:
         download: what.
@@ -52,77 +54,102 @@ def fetch(download: Download, folder: Path, watch: Watch | None = None, pause_s:
         The file's path.
 
     Raises:
-        DataError: the address is not there, it breaks off too often, the disk is full, the sha256 is wrong.
+        DataError: the address is none or not there, a web page or a file of another size is sent, it breaks off too
+            often, another process brings it, the disk is full, the sha256 is wrong.
     """
-    path, part = folder / download.name, folder / f"{download.name}.part"
-    if path.is_file():
-        if download.sha256 in (None, file_sha256(path)):
+    path = folder / download.name
+    if path.exists():
+        if path.is_file() and download.sha256 in (None, file_sha256(path)):
             return path
         raise DataError(f"{path} is there and is not what {download.url} was", hint="move it away, then fetch again")
+    address = urllib.parse.urlsplit(download.url)
+    if address.scheme not in ("http", "https", "ftp", "file") or not download.url.isascii() or " " in download.url:
+        raise DataError(f"{download.url} is no address of a file", hint="such as https://example.org/file.zip")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder} cannot be made: {error.strerror}", hint="give another --root") from error
-    there = part.stat().st_size if part.is_file() else 0
-    if download.size is not None and (free := shutil.disk_usage(folder).free) < download.size - there:
-        raise DataError(
-            f"{download.name} has {download.size - there >> 20} MB to come, {folder} has {free >> 20} MB free",
-            hint="make room, or give another --root",
-        )
+    with opened_part(path) as part:
+        if download.sha256 is None and part.mark is None:
+            part.begin(None)  # nothing would tell whether what is there belongs to what comes
+        to_come = (download.size or 0) - part.size
+        if (free := shutil.disk_usage(folder).free) < to_come:
+            raise DataError(
+                f"{download.name} has {to_come >> 20} MB to come, {folder} has {free >> 20} MB free",
+                hint="make room, or give another --root",
+            )
+        _bring(download, part, watch, pause_s)
+        return _accepted(download, part, path)
+
+
+def _bring(download: Download, part: Part, watch: Watch | None, pause_s: float) -> None:
+    """Ask until all is there."""
     failed = 0
-    while not _whole(part, download):
-        before = part.stat().st_size if part.is_file() else 0
+    while part.size != download.size:
+        before = part.size
         try:
-            if _receive(download, part, watch):
-                break
-            reason = "the connection ended early"
+            if (reason := _receive(download, part, watch)) is None:
+                return
         except urllib.error.HTTPError as error:
-            if error.code in _GONE:
-                raise DataError(
-                    f"{download.url}: {error.code} {error.reason}", hint="it has moved or is closed"
-                ) from error
-            reason = f"{error.code} {error.reason}"
+            reason = f"{error.code} {error.reason.splitlines()[0] if error.reason else ''}".strip()
+            if error.code < 500 and error.code not in _PASSING:
+                raise DataError(f"{download.url}: {reason}", hint=_hint("it has moved or is closed")) from error
         except (OSError, http.client.HTTPException) as error:  # URLError, TLS and timeouts are OSErrors
             reason = str(getattr(error, "reason", error)) or type(error).__name__
-        failed = 0 if part.is_file() and part.stat().st_size > before else failed + 1
+        failed = 0 if part.size > before else failed + 1
         if failed >= TRIES:
             raise DataError(
                 f"{download.url} broke off {TRIES} times: {reason}",
-                hint=f"run the command again; {part.stat().st_size if part.is_file() else 0} bytes are kept",
+                hint=_hint(f"run the command again; {part.size} bytes are kept"),
             )
         time.sleep(pause_s * 2 ** max(failed - 1, 0))
-    return _accepted(download, part, path)
 
 
-def _whole(part: Path, download: Download) -> bool:
-    return part.is_file() and download.size is not None and part.stat().st_size == download.size
+def _hint(said: str) -> str:
+    proxied = any(scheme in urllib.request.getproxies() for scheme in ("http", "https"))
+    return f"{said}; it was asked for through a proxy: see http_proxy, https_proxy, no_proxy" if proxied else said
 
 
-def _receive(download: Download, part: Path, watch: Watch | None) -> bool:
-    """Append what comes; whether it came to its end."""
-    there = part.stat().st_size if part.is_file() else 0
+def _receive(download: Download, part: Part, watch: Watch | None) -> str | None:
+    """Append what comes; why it did not come to its end, None where it did."""
+    there = part.size
     request = urllib.request.Request(download.url, headers={"User-Agent": "dashmask"})
     if there:
         request.add_header("Range", f"bytes={there}-")
+        if part.mark is not None:
+            request.add_header("If-Range", part.mark)
     try:
-        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+        answer = urllib.request.build_opener().open(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and there:  # nothing behind what is there
-            return True
-        raise
-    with answer, _opened(part) as out:
-        begins = _begins(answer, there)
-        length = answer.headers.get("Content-Length")
-        ends = None if length is None else begins + int(length)
-        skip = there - begins
-        while block := answer.read(_BLOCK):
-            fresh, skip = block[skip:], max(skip - len(block), 0)
-            with _disk(part):
-                out.write(fresh)
-            if watch is not None and fresh:
-                watch(out.tell(), download.size or ends)
-        return ends is None or out.tell() >= ends
+        if error.code != 416 or not there:
+            raise
+        total = str(error.headers.get("Content-Range", "")).rpartition("/")[2]
+        if total == str(there) or (not total.isdecimal() and download.sha256 is not None):
+            return None  # nothing behind what is there
+        part.begin(None)
+        return _CHANGED
+    with answer:
+        begins, length = _begins(answer, there), getattr(answer, "length", None)
+        ends = None if length is None else begins + length
+        mark = _mark(answer)
+        if begins and mark is not None and part.mark is not None and mark != part.mark:
+            part.begin(None)
+            return _CHANGED
+        block = answer.read(_BLOCK)
+        _refuse(download, answer, block, ends)
+        if not there:
+            part.begin(mark)
+        at = begins
+        while block:
+            if not part.put(block, at):
+                part.begin(None)
+                return _CHANGED
+            at += len(block)
+            if watch is not None and at > there:
+                watch(part.size, download.size or ends)
+            block = answer.read(_BLOCK)
+        return None if ends is None or at >= ends else "the connection ended early"
 
 
 def _begins(answer: Any, there: int) -> int:
@@ -137,29 +164,38 @@ def _begins(answer: Any, there: int) -> int:
     return begins
 
 
-def _opened(part: Path) -> BinaryIO:
-    with _disk(part):
-        return part.open("ab", buffering=0)  # what came is on the disk, whatever happens next
+def _mark(answer: Any) -> str | None:
+    """What changes with the file, where the server says such a thing: RFC 9110, 13.1.5."""
+    tag: str | None = answer.headers.get("ETag")
+    date: str | None = answer.headers.get("Last-Modified")
+    return tag if tag is not None and tag.startswith('"') else date
 
 
-@contextmanager
-def _disk(part: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{part} cannot be written: {error.strerror or error}", hint="what came is kept") from error
+def _refuse(download: Download, answer: Any, block: bytes, ends: int | None) -> None:
+    """DataError where something else than the file is sent, before any of it is kept."""
+    page = block[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    if page and answer.headers.get_content_type() == "text/html" and not download.name.endswith((".html", ".htm")):
+        raise DataError(
+            f"{download.url}: a web page is sent, not the file",
+            hint="open it in a browser: it may want a login, or a click; then put the file where it was meant to go",
+        )
+    if download.size is not None and ends is not None and ends != download.size:
+        raise DataError(
+            f"{download.url} has {ends} bytes, {download.size} were expected",
+            hint=f"{_CHANGED}, or something else is sent",
+        )
 
 
-def _accepted(download: Download, part: Path, path: Path) -> Path:
-    found = file_sha256(part)
+def _accepted(download: Download, part: Part, path: Path) -> Path:
+    found = file_sha256(part.path)
     if download.sha256 not in (None, found):
         aside = path.with_name(f"{path.name}.wrong")
-        part.replace(aside)
+        part.become(aside)
         raise DataError(
             f"{download.url}: sha256 is {found}, expected {download.sha256}",
-            hint=f"it is kept as {aside.name}; the file has changed there, or was changed on its way",
+            hint=f"it is kept as {aside.name}; {_CHANGED}, or was changed on its way",
         )
-    part.replace(path)
+    part.become(path)
     return path
 
 

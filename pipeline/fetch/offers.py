@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,11 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.fetch.download import Download
 
 Kind = Literal["data", "models"]
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_BROKEN = (  # what Python's zipfile and tarfile raise; RuntimeError: with a password, or packed in an unknown way
+    *(OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, tarfile.TarError),
+)
 
 
 class _Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +77,14 @@ def offers(path: Path | None = None, kind: Kind = "data") -> Mapping[str, Offer]
     path = next((file for file in found if file.is_file()), found[0])
     try:
         table = msgspec.yaml.decode(path.read_bytes(), type=_Table)
+        if outside := [name for name in table.files if Path(name).name != name]:
+            raise ValueError(f"{outside[0]!r} is no name of a file")
         files = {name: Download(name, file.url, file.sha256, file.bytes) for name, file in table.files.items()}
         return {
             name: Offer(name, one.what, one.terms, tuple(files[file] for file in one.files), one.register)
             for name, one in (table.data if kind == "data" else table.models).items()
         }
-    except (OSError, msgspec.MsgspecError, KeyError) as error:
+    except (OSError, msgspec.MsgspecError, KeyError, ValueError) as error:
         raise ConfigError(f"{path}: no table of what can be fetched: {error}", hint="see configs/fetch") from error
 
 
@@ -93,20 +103,39 @@ def offered(name: str, among: Mapping[str, Offer]) -> Offer:
 def unpack(archive: Path, folder: Path) -> None:
     """Put what a .zip or .tar holds into a folder, once; nothing is written outside of it. Others stay as they are.
 
+    An archive inside it, as COCO's panoptic annotations have them, is unpacked where it comes to lie.
+
     Raises:
-        DataError: the archive is broken, or the disk is full.
+        DataError: the archive is broken or locked, or the disk is full.
     """
     done = archive.with_name(f"{archive.name}.unpacked")
-    if done.exists() or not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+    if done.exists() or not _is_archive(archive):
         return
+    for name in _extracted(archive, folder):
+        inner = folder / name
+        if inner.suffix.lower() == ".zip" and inner.is_file() and _is_archive(inner):
+            _extracted(inner, inner.parent)
+    done.touch()
+
+
+def _is_archive(path: Path) -> bool:
+    if zipfile.is_zipfile(path) or tarfile.is_tarfile(path):
+        return True
+    if path.name.lower().endswith(_ARCHIVES):
+        raise DataError(f"{path} is no archive: it is cut off, damaged, or something else", hint="fetch it again")
+    return False
+
+
+def _extracted(archive: Path, folder: Path) -> list[str]:
+    """The names of what an archive held."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 packed.extractall(folder)
-        else:
-            with tarfile.open(archive) as bundle:
-                bundle.extractall(folder, filter="data")
-    except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
-        free = shutil.disk_usage(folder).free >> 20
+                return packed.namelist()
+        with tarfile.open(archive) as bundle:
+            bundle.extractall(folder, filter="data")
+            return bundle.getnames()
+    except _BROKEN as error:
+        free = shutil.disk_usage(archive.parent).free >> 20
         raise DataError(f"{archive} cannot be unpacked: {error}", hint=f"{free} MB are free in {folder}") from error
-    done.touch()
