@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -14,17 +15,10 @@ import yaml
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.yaml_text import Loader, dumped, parsed, places
 
 C = TypeVar("C", bound=msgspec.Struct)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's, but 1e-3 is a number, as in YAML 1.2: PyYAML takes it for text unless it is written 1.0e-3."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+_NOTHING = ("", "~", "null", "Null", "NULL")
 
 
 def config_dirs() -> tuple[Path, ...]:
@@ -69,10 +63,12 @@ def load_as(
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: cannot be read as YAML text: {error}") from error
-    tree = _parse(text, str(file))
-    _convert(kind, tree, _places(text, str(file)), str(file))
+    tree = parsed(text, str(file))
+    lines = places(text, str(file))
+    _leave_empty(kind, tree)
+    _convert(kind, tree, lines, str(file))
     for pair in sets:
-        _put(tree, pair)
+        _put(tree, pair, kind)
         _convert(kind, tree, {}, f"--set {pair}")
     for key, value in (options or {}).items():
         if value is not None:
@@ -86,8 +82,7 @@ def load_as(
 
 def dump(config: msgspec.Struct) -> str:
     """The configuration as YAML that `load` takes back."""
-    plain = msgspec.to_builtins(config)
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return dumped(msgspec.to_builtins(config))
 
 
 def _find(name: str, inside: str) -> Path:
@@ -102,50 +97,30 @@ def _find(name: str, inside: str) -> Path:
     raise ConfigError(f"{name}: no such configuration file, and no preset of that name", hint=hint)
 
 
-def _parse(text: str, name: str) -> dict[str, Any]:
-    try:
-        tree = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{name}{line}: not YAML: {getattr(error, 'problem', error)}") from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{name}: expected keys such as `render:`, found a {type(tree).__name__}")
-    return tree
-
-
-def _places(text: str, name: str) -> dict[str, int]:
-    """Path of each key, as msgspec writes paths, to its line; ConfigError where a key is there twice."""
-
-    def walk(node: yaml.Node | None, path: str) -> Iterator[tuple[str, int]]:
-        if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                if key.value in keys:
-                    line = key.start_mark.line + 1
-                    raise ConfigError(f"{name} line {line}: `{key.value}` is there twice", hint="keep one of them")
-                keys.add(key.value)
-                yield f"{path}.{key.value}", key.start_mark.line + 1
-                yield from walk(value, f"{path}.{key.value}")
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                yield f"{path}[{index}]", value.start_mark.line + 1
-                yield from walk(value, f"{path}[{index}]")
-
-    return dict(walk(yaml.compose(text, Loader=_Loader), "$"))
-
-
-def _put(tree: dict[str, Any], pair: str) -> None:
-    key, equals, value = pair.partition("=")
+def _put(tree: dict[str, Any], pair: str, kind: Any) -> None:
+    key, equals, text = pair.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {pair}: expected key=value", hint="for instance --set render.alpha=0.7")
     *parents, last = key.split(".")
     try:
-        _inner(tree, parents, f"--set {pair}")[last] = yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {pair}: the value is not YAML") from error
+        wanted = _type_at(kind, key.split("."))
+    except (StopIteration, TypeError):  # no such key, or one that a table of the user's own has
+        wanted = None
+    _inner(tree, parents, f"--set {pair}")[last] = _value(text, wanted, f"--set {pair}")
+
+
+def _value(text: str, wanted: Any, name: str) -> object:
+    """The value in YAML; where text is wanted it is taken as it is: `no`, `null`, `12` and `#00ff00` too."""
+    kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+    try:
+        value = yaml.load(text, Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        if str not in kinds:
+            raise ConfigError(f"{name}: the value is not YAML") from error
+        return text
+    if str not in kinds or isinstance(value, str):
+        return value
+    return None if type(None) in kinds and text.strip() in _NOTHING else text
 
 
 def _inner(tree: dict[str, Any], parents: Sequence[str], name: str) -> dict[str, Any]:
@@ -161,8 +136,12 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
     try:
         _finite(tree)
         return msgspec.convert(tree, kind)
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
+        if where.startswith("`key` in "):
+            what, where = "a key that is no text", where.removeprefix("`key` in ")
         path = where.strip("`") or "$"
         unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
         hint = ""
@@ -176,10 +155,24 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
             hint = f"expected {', '.join(map(str, _choices(_type_at(kind, path.split('.')[1:]))))}"
         elif what == "Expected `array`, got `str`":
             hint = "give a list: [one] or [one, another]"
+        elif re.match("Expected `str.*(bool|null|int|float)`$", what):
+            hint = "put it in quotes: YAML has its own meaning for no, null, 12 and what follows a #"
+        elif re.match("Expected `(int|float).*, got `str`", what):
+            hint = "a number such as 12 or 0.5, without a unit, a colon or a 0 in front"
         line = f" line {places[path]}" if path in places else ""
         what = what[0].lower() + what[1:]
         place = "" if path == "$" else f"{path.removeprefix('$.')}: "
         raise ConfigError(f"{name}{line}: {place}{what}", hint=hint) from error
+
+
+def _leave_empty(kind: Any, tree: dict[str, Any]) -> None:
+    """Take out sections in which nothing is said, such as one whose lines are all comments."""
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and field.name in tree:
+            if tree[field.name] is None:
+                del tree[field.name]
+            elif isinstance(tree[field.name], dict):
+                _leave_empty(field.type, tree[field.name])
 
 
 def _finite(tree: object, path: str = "$") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from pipeline.config import Config
 from pipeline.config_file import config_dirs, dump, load
 from pipeline.errors import ConfigError
 
+BOMB = tuple(pairwise("abcdefghij"))  # each holds the one before nine times
+
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
     config = load(sets=["render.alpha=0.7", "model=[a.onnx, b.onnx]", "render.blur=[person]", "source.frames=5"])
@@ -17,6 +20,30 @@ def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
     assert config.model == ("a.onnx", "b.onnx")
     (tmp_path / "c.yaml").write_text(dump(config))
     assert load(str(tmp_path / "c.yaml")) == config
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no", "#00ff00", "0123", "12e4", "1:30", "2026-11-29", "- a", "{a", "@x", "*x", "[x]", "a: b", "x "],
+)
+def test_where_text_is_wanted_set_takes_it_as_it_is_and_it_can_be_read_back(text: str, tmp_path: Path) -> None:
+    config = load(sets=[f"render.ground={text}", f"output.save={text}"])
+    assert (config.render.ground, config.output.save) == (text.strip(), text.strip())
+    (tmp_path / "c.yaml").write_text(dump(config))
+    assert load(str(tmp_path / "c.yaml")) == config
+
+
+def test_nothing_is_still_nothing_where_that_is_allowed() -> None:
+    for text in ("", "null", "~"):
+        assert load(sets=["output.save=a.mp4", f"output.save={text}"]).output.save is None
+    assert load(sets=["backend.name=null", "render.ground='#fff'"]).backend.name == "null"
+    assert load(sets=["render.ground='#fff'"]).render.ground == "#fff"
+
+
+def test_a_section_in_which_nothing_is_said_is_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("render:\n  # alpha: 0.3\nsource:\n  reconnect:\n  every: 2\n")
+    config = load(str(tmp_path / "c.yaml"), ["render.alpha=0.7"])
+    assert (config.source.every, config.render.alpha, config.source.reconnect) == (2, 0.7, Config().source.reconnect)
 
 
 @pytest.mark.parametrize(("text", "value"), [("5e1", 50.0), ("1e-3", 0.001), ("2.5E+1", 25.0), (".5e2", 50.0)])
@@ -47,6 +74,18 @@ def test_nothing_said_is_the_defaults() -> None:
         ("render: {alpha: 0.3}\nflow: {}\nrender: {}\n", r"c\.yaml line 3: `render` is there twice"),
         ("budget: {scales: []}\n", r"budget\.scales: expected `array` of length >= 1"),
         ("render: {", r"line 1: not YAML"),
+        ("output:\n  save: no\n", r"line 2: output\.save: .*got `bool` \(put it in quotes"),
+        ("render:\n  ground: #00ff00\n", r"line 2: render\.ground: .*got `null` \(put it in quotes"),
+        ("output:\n  crf: 023\n", r"line 2: output\.crf: .*got `str` \(a number such as"),
+        ("source:\n  frames: 1:30\n", r"line 2: source\.frames: .*got `str` \(a number such as"),
+        ("a: &a\n  b: *a\n", r"nested too deeply"),
+        ("model: " + "[" * 3000 + "]" * 3000, r"nested too deeply"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(f"{n}: &{n} [{','.join([f'*{m}'] * 9)}]\n" for m, n in BOMB),
+            "too large",
+        ),
+        ("1: 2", r"c\.yaml: a key that is no text"),
+        ("render: \x01", r"not YAML: unacceptable character .* not allowed$"),
         ("- render", r"expected keys such as `render:`, found a list"),
     ],
 )

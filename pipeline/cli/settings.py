@@ -12,6 +12,7 @@ def settings(pairs: Sequence[str]) -> dict[str, Any]:
     import yaml
 
     from pipeline.errors import ConfigError
+    from pipeline.yaml_text import Loader
 
     options = {}
     for pair in pairs:
@@ -19,7 +20,7 @@ def settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--option {pair}: expected key=value", hint="for instance --option encoding=binary")
         try:
-            options[key] = yaml.safe_load(value)
+            options[key] = yaml.load(value, Loader)
         except yaml.YAMLError:
             raise ConfigError(f"--option {pair}: the value is not YAML") from None
     return options

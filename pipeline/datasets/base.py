@@ -145,6 +145,8 @@ def _checked(name: str, kind: Any, options: Mapping[str, Any]) -> dict[str, Any]
         if get_origin(hints[option]) in (Literal, UnionType):  # the class names what it takes; or it takes objects
             checked[option] = value
             continue
+        if hints[option] is str and isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
         try:
             checked[option] = msgspec.convert(value, hints[option])
         except msgspec.ValidationError as error:
