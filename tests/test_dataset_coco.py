@@ -60,6 +60,10 @@ AT_ONCE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "category": ({"annotations": [annotation(category_id=4)]}, "annotation 5 is of an unknown category 4"),
     "image": ({"images": [{"id": 7, "file_name": "b.jpg", "height": H, "width": W}]}, "b.jpg: the image is not in"),
+    "mixed": (
+        {"annotations": [annotation(image_id="7")]},
+        "annotation 5 is on an image 7 that is not listed: ids are numbers in one place and text in the other",
+    ),
     "lone": ({"annotations": [annotation(image_id=8)]}, "annotation 5 is on an image 8 that is not listed"),
 }  # fmt: skip
 
@@ -70,7 +74,7 @@ def test_what_is_wrong_in_coco_is_named_or_left_out(what: str, tmp_path: Path) -
     coco(tmp_path, **changes)
     with pytest.raises(DataError, match=says):
         open_dataset("coco", tmp_path, "val2017")
-    if what == "lone":
+    if what in ("lone", "mixed"):
         data = open_dataset("coco", tmp_path, "val2017", strict=False)
         assert (len(data), data.left_out[0].reason) == (1, says)
         return
@@ -102,25 +106,33 @@ def test_json_that_is_cut_off_or_something_else_is_named(tmp_path: Path) -> None
     for content, says in (
         (whole[:-9], "broken JSON"),
         (b"[]", "expected"),
-        (b"", "broken JSON"),
+        (b"", "is empty"),
         (b"\xff", "broken JSON"),
+        (whole[:-1] + b', "more": ' + b"[" * 9999 + b"]" * 9999 + b"}", "broken JSON: maximum recursion depth"),
+        (json.dumps(json.loads(whole) | {"categories": []}).encode(), "lists no categories"),
+        (
+            json.dumps(json.loads(whole) | {"categories": [{"id": 3, "name": "car"}] * 2}).encode(),
+            "id 3 is there twice",
+        ),
     ):
         file.write_bytes(content)
         with pytest.raises(DataError, match=says) as caught:
             open_dataset("coco", tmp_path, "val2017")
         assert "instances_val2017.json" in caught.value.message
+    file.write_bytes(b"\xef\xbb\xbf" + whole)  # as some programs of Windows write it
+    assert len(open_dataset("coco", tmp_path, "val2017")) == 1
     coco(tmp_path, images=[{"id": 7, "file_name": "a.jpg", "height": W, "width": H}])
     with pytest.raises(DataError, match=r"a.jpg is 10x6, instances_val2017.json says 6x10"):
         open_dataset("coco", tmp_path, "val2017")[0]
 
 
-def panoptic(root: Path, segments: list[dict[str, Any]]) -> Dataset:
+def panoptic(root: Path, segments: list[dict[str, Any]], image_id: int | str = 9) -> Dataset:
     numbers = blank(np.int32)
     numbers[:3], numbers[4:, :4] = 300, 70000
     bgr = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1).astype(np.uint8)
     what = {
-        "images": [{"id": 9, "file_name": "a.jpg"}],
-        "annotations": [{"image_id": 9, "file_name": "a.png", "segments_info": segments}],
+        "images": [{"id": image_id, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": image_id, "file_name": "a.png", "segments_info": segments}],
         "categories": [{"id": 1, "name": "person", "isthing": 1}, {"id": 200, "name": "rug", "isthing": 0}],
     }
     (root / "annotations").mkdir(exist_ok=True)
@@ -136,6 +148,7 @@ def test_coco_panoptic_numbers_every_pixel(tmp_path: Path) -> None:
     assert said(sample.objects) == [("person", 8, 70000, True, False)]
     assert [int((sample.labels == i).sum()) for i in (0, 1, VOID)] == [8, 30, 22]
     assert sample.image_id == 9
+    assert panoptic(tmp_path, [rug, person], "ulm_000000_000019")[0].image_id == "ulm_000000_000019"  # of Cityscapes
     with pytest.raises(DataError, match="has other segments: 70000"):
         panoptic(tmp_path, [rug])[0]
     with pytest.raises(DataError, match="has other segments: 5"):

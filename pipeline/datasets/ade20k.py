@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.classes import spread_colours
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
+from pipeline.datasets.pairs import Pairs, chosen_split, id_reader, pair
 from pipeline.types import VOID, Classes
 
 SPLITS = ("training", "validation")
@@ -48,8 +49,7 @@ class Ade20k(Pairs):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        inner = root / "ADEChallengeData2016"
-        root = root if (root / "images").is_dir() or not inner.is_dir() else inner
+        root = around(root, "images", "ADEChallengeData2016")
         pairs, left_out = [], []
         for part in chosen_split(split, SPLITS, "ade20k"):
             images = files(root / "images" / part, IMAGE_SUFFIXES)

@@ -97,6 +97,7 @@ DATASETS = MappingProxyType(  # name on the command line -> module:class
         "davis": "pipeline.datasets.davis:Davis",
         "demo": "pipeline.datasets.demo:DrawnScenes",
         "folders": "pipeline.datasets.folders:Folders",
+        "idd": "pipeline.datasets.idd:Idd",
         "idd-lite": "pipeline.datasets.idd_lite:IddLite",
         "kitti-mots": "pipeline.datasets.kitti_mots:KittiMots",
         "kitti-road": "pipeline.datasets.kitti_road:KittiRoad",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.bdd100k_labels import SPLITS
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, chosen_split, files, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
+from pipeline.datasets.pairs import Pair, chosen_split, pair
 
 
 def paired(
@@ -15,7 +16,7 @@ def paired(
     """The pairs of a split, and what has no partner.
 
     Args:
-        root: the folder with `images/` and `labels/`.
+        root: the folder with `images/` and `labels/`, or the one around it, `bdd100k/`.
         split: train or val, or both: train+val.
         strict: a lone image or label is an error.
         name: of the data set, for messages.
@@ -25,6 +26,7 @@ def paired(
     Raises:
         DataError: no such split, a missing folder, files that do not pair.
     """
+    root = around(root, "images", "bdd100k")
     pairs, left_out = [], []
     for part in chosen_split(split, SPLITS, name):
         found, lone = pair(

@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.datasets.base import LeftOut
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files, id_reader, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
+from pipeline.datasets.pairs import Pair, Pairs, chosen_split, id_reader, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes
 
@@ -72,9 +73,7 @@ class CamVid(Pairs):
             if name not in FILMS:
                 raise DataError(f"CamVid has no film {name!r}", hint=f"it has {', '.join(FILMS)}")
         parts = chosen_split(split, SPLITS, "camvid")
-        inner = root / "CamVid"
-        if not (root / parts[0]).is_dir() and (inner / parts[0]).is_dir():
-            root = inner
+        root = around(root, parts[0], "CamVid", "camvid")
         pairs: list[Pair] = []
         left_out: list[LeftOut] = []
         for part in parts:

@@ -2,7 +2,8 @@
 
 Layout: `{root}/701_StillsRaw_full/0001TP_006690.png`, `{root}/LabeledApproved_full/0001TP_006690_L.png`, colours as
 in label_colors.txt. There is no official split: `all`, or a name for which `{root}/{split}.txt` lists the images.
-Copies with `{split}/` and `{split}_labels/`, or with `images/` and `labels/`, are read too.
+Copies with `{split}/` and `{split}_labels/`, or with `images/` and `labels/`, are read too; in those of fast.ai
+labels are called `_P` and hold places in the list of the 32 names.
 Brostow, Fauqueur, Cipolla, Pattern Recognition Letters 30(2), 2009.
 """
 
@@ -10,10 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.datasets.camvid import TERMS
 from pipeline.datasets.folders import colour_reader
+from pipeline.datasets.listing import IMAGE_SUFFIXES, files
 from pipeline.datasets.name_lists import read_names
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, files, listed, pair
+from pipeline.datasets.pairs import Pairs, id_reader, listed, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes
 
@@ -62,5 +67,15 @@ class CamVid32(Pairs):
             if lost := [name for name in names if name not in images]:
                 raise DataError(f"{root / split}.txt: {lost[0]} is not in {image_folder}", hint="check the list")
             images, labels = listed(images, names), listed(labels, names)
-        reader = colour_reader({colour: index for index, (_, colour) in enumerate(_TABLE)} | {_VOID_COLOUR: VOID})
-        super().__init__("camvid32", CAMVID32, TERMS, *pair(images, labels, strict), reader)
+        super().__init__("camvid32", CAMVID32, TERMS, *pair(images, labels, strict), _read)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    return (_IDS if path.stem.endswith("_P") else _COLOURS)(path)
+
+
+_COLOURS = colour_reader(
+    {colour: index for index, (_, colour) in enumerate(_TABLE)} | {_VOID_COLOUR: VOID},
+    "label_colors.txt has the 32 that there are; a copy that was scaled smoothly has others: fetch the published one",
+)
+_IDS = id_reader({number: number for number in range(30)} | {30: VOID, 31: 30}, palette=None)  # 30: Void, in the list

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.coco_file import CocoFile, CocoImage
 from pipeline.datasets.coco_places import find_annotations, find_images
-from pipeline.datasets.decoding import read_image, size_hw
+from pipeline.datasets.decoding import misfit, read_image, size_hw
 from pipeline.datasets.json_file import is_there
 from pipeline.datasets.objects import NO_CLASSES, nothing_said
 from pipeline.errors import DataError
@@ -88,7 +88,7 @@ class Coco:
             raise DataError(
                 f"{self._paths[index]} is {size_hw(picture)}, "
                 f"{self._file.path.name} says {about.width}x{about.height}",
-                hint="its polygons are meant for the other size",
+                hint=misfit(picture, (about.height, about.width), "its polygons are meant for the other size"),
             )
         objects = self._file.objects(about)
         return Sample(about.file_name, picture, nothing_said(picture.shape[:2]), objects, about.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -84,8 +85,10 @@ class CocoFile:
         self.path = path
         what = read_json(path, _File, _WHAT, lax=True)
         categories = sorted(what.categories, key=lambda category: category.id)
-        if len({category.id for category in categories}) < len(categories) or not categories:
-            raise DataError(f"{path}: {len(categories)} categories, ids twice", hint="give each its own id")
+        if not categories:
+            raise DataError(f"{path} lists no categories", hint="list them under `categories`, with id and name")
+        if twice := [one.id for one, other in pairwise(categories) if one.id == other.id]:
+            raise DataError(f"{path}: category id {twice[0]} is there twice", hint="give each its own id")
         names = tuple(_told_apart(categories))
         self.images = tuple(sorted(what.images, key=lambda image: (isinstance(image.id, str), image.id)))
         self.classes = Classes(names, colours_for(names))
@@ -114,13 +117,16 @@ class CocoFile:
         for image in what.images:
             counted[image.id] = counted.get(image.id, 0) + 1
         yield from ((number, f"image id {number} is there twice") for number, count in counted.items() if count > 1)
+        texts = {str(number) for number in counted}
         seen: set[int] = set()
         for one in what.annotations:
             known = one.image_id in counted
             if one.id in seen:
                 yield one.image_id if known else None, f"annotation id {one.id} is there twice"
             elif not known:
-                yield None, f"annotation {one.id} is on an image {one.image_id} that is not listed"
+                said = f"annotation {one.id} is on an image {one.image_id} that is not listed"
+                mixed = str(one.image_id) in texts
+                yield None, f"{said}: ids are numbers in one place and text in the other" if mixed else said
             elif one.category_id not in self._class_of:
                 yield one.image_id, f"annotation {one.id} is of an unknown category {one.category_id}"
             seen.add(one.id)

@@ -19,7 +19,7 @@ from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.coco import TERMS
 from pipeline.datasets.coco_places import find_annotations, find_images
 from pipeline.datasets.decoding import read_colours
-from pipeline.datasets.json_file import read_json
+from pipeline.datasets.json_file import is_there, read_json
 from pipeline.datasets.objects import Marked, Segment, segments, true_objects
 from pipeline.datasets.pairs import Pair, Pairs
 from pipeline.errors import DataError
@@ -34,13 +34,13 @@ class _Segment(msgspec.Struct, frozen=True):
 
 
 class _Annotation(msgspec.Struct, frozen=True):
-    image_id: int
+    image_id: int | str
     file_name: str
     segments_info: list[_Segment]
 
 
 class _Image(msgspec.Struct, frozen=True):
-    id: int
+    id: int | str
     file_name: str
 
 
@@ -83,6 +83,10 @@ class CocoPanoptic(Pairs):
         what = read_json(self._file, _File, "COCO's panoptic annotations", lax=True)
         folders = find_images(root, split, self._file, images)
         mask_folder = root / masks.replace("{split}", split) if masks else self._file.with_suffix("")
+        if not mask_folder.is_dir():
+            packed = mask_folder.with_suffix(".zip").is_file()
+            hint = f"unpack {mask_folder.name}.zip there" if packed else "it holds the PNGs; or give masks="
+            raise DataError(f"{mask_folder} is not there", hint=hint)
         ordered = sorted(what.categories, key=lambda category: category.id)
         if not 0 < len(ordered) < VOID or len({category.id for category in ordered}) < len(ordered):
             raise DataError(f"{self._file}: {len(ordered)} categories, or ids twice", hint="give each its own id")
@@ -100,9 +104,9 @@ class CocoPanoptic(Pairs):
         self._info: dict[Path, _Annotation] = {}
         for one in what.annotations:
             name = paths.get(one.image_id, "")
-            image = next((folder / name for folder in folders if name and (folder / name).is_file()), None)
+            image = next((folder / name for folder in folders if name and is_there(folder / name)), None)
             labels = mask_folder / one.file_name
-            if image is None or not labels.is_file() or labels in self._info:
+            if image is None or not is_there(labels) or labels in self._info:
                 reason = "is there twice" if labels in self._info else "the image or the PNG is not there"
                 if strict:
                     raise DataError(f"{self._file}: {one.file_name}: {reason}", hint=f"PNGs are in {mask_folder}")

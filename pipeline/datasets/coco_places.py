@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.datasets.listing import files
 from pipeline.errors import DataError
 
 _ROBOFLOW = "_annotations.coco.json"
@@ -35,10 +36,18 @@ def find_annotations(root: Path, split: str, kind: str, given: str = "") -> Path
         return found[0]
     there = sorted(path.stem.partition("_")[2] for path in (root / "annotations").glob(f"{kind}_*.json"))
     there += sorted(path.parent.name for path in root.glob(f"*/{_ROBOFLOW}"))
-    hint = f"splits that are there: {', '.join(there)}" if there else f"{root} has no annotations/{kind}_*.json"
+    hint = f"splits that are there: {', '.join(there)}" if there else _others(root, kind)
     if found:
         raise DataError(f"{root}: split {split} could be {' or '.join(path.name for path in found)}", hint=hint)
     raise DataError(f"{exact[0]} is not there", hint=hint)
+
+
+def _others(root: Path, kind: str) -> str:
+    folder = root / "annotations"
+    others = [path.name for path in files(folder, (".json",)).values()] if folder.is_dir() else []
+    if not others:
+        return f"{root} has no annotations/{kind}_*.json"
+    return f"one of {', '.join(others[:8])} is read with --option annotations=annotations/{others[0]}"
 
 
 def find_images(root: Path, split: str, annotations: Path, given: str = "") -> list[Path]:

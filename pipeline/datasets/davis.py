@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
 from pipeline.datasets.name_lists import read_names
 from pipeline.datasets.objects import Marked, segments, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, files, pair
+from pipeline.datasets.pairs import Pair, Pairs, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, TrueObjects
 
@@ -72,7 +73,7 @@ class Davis(DavisMasks):
     ) -> None:
         if str(year) not in YEARS:
             raise DataError(f"davis has no year {year}", hint=f"it has {' and '.join(YEARS)}")
-        root = root if (root / "JPEGImages").is_dir() or not (root / "DAVIS").is_dir() else root / "DAVIS"
+        root = around(root, "JPEGImages", "DAVIS")
         films = films_of(root, split, str(year), resolution)
         pairs: list[Pair] = []
         left_out: list[LeftOut] = []

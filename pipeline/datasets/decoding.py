@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.file_bytes import file_bytes
 from pipeline.errors import DataError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -27,7 +28,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: missing, cut off, or no image.
     """
-    data = _bytes(path)
+    data = file_bytes(path)
     if data.startswith(PNG_SIGNATURE):
         _chunks(data, path)
     elif data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < len(data) // 2:
@@ -46,7 +47,7 @@ def read_ids(path: Path, *, palette: bool | None = False) -> NDArray[np.uint8] |
     Raises:
         DataError: missing, cut off, with a palette, in colours, or with a lossy format.
     """
-    data = _bytes(path)
+    data = file_bytes(path)
     depth = 8
     if data.startswith(b"\xff\xd8"):
         raise DataError(f"{path} is a JPEG: its class ids are not what was written", hint="store labels as PNG")
@@ -64,7 +65,9 @@ def read_ids(path: Path, *, palette: bool | None = False) -> NDArray[np.uint8] |
             data = _without_palette(chunks)
     ids = _decoded(data, cv2.IMREAD_UNCHANGED, path)
     if ids.ndim != 2:
-        raise DataError(f"{path} has {ids.shape[2]} channels, class ids in one were expected", hint=_COLOUR_HINT)
+        same = (ids[..., :3] == ids[..., :1]).all()
+        hint = "they hold the same numbers: keep one of them" if same else _COLOUR_HINT
+        raise DataError(f"{path} has {ids.shape[2]} channels, class ids in one were expected", hint=hint)
     if ids.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path} holds {ids.dtype} numbers, whole class ids were expected", hint=_COLOUR_HINT)
     if depth < 8:
@@ -74,7 +77,7 @@ def read_ids(path: Path, *, palette: bool | None = False) -> NDArray[np.uint8] |
 
 def read_colours(path: Path) -> NDArray[np.uint8]:
     """A label file in colours as (h, w, 3) BGR; new memory. DataError where it is broken or a JPEG."""
-    if _bytes(path).startswith(b"\xff\xd8"):
+    if file_bytes(path).startswith(b"\xff\xd8"):
         raise DataError(f"{path} is a JPEG: its colours are not what was painted", hint="store masks as PNG")
     return read_image(path)
 
@@ -85,7 +88,7 @@ def read_bitmask(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: missing, broken, or not of four channels of 8 bit.
     """
-    data = _bytes(path)
+    data = file_bytes(path)
     if data.startswith(PNG_SIGNATURE):
         _chunks(data, path)
     picture = _decoded(data, cv2.IMREAD_UNCHANGED, path)
@@ -95,19 +98,16 @@ def read_bitmask(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA), np.uint8)
 
 
+def misfit(picture: NDArray[np.generic], size: tuple[int, ...], hint: str) -> str:
+    """The hint for a picture that is of another height and width than what belongs to it."""
+    if picture.shape[1::-1] == size:
+        return "one of them lies on its side: pictures are turned as their EXIF data say, and so must labels be"
+    return hint
+
+
 def size_hw(picture: NDArray[np.generic]) -> str:
     """`480x360`, width first, for people."""
     return f"{picture.shape[1]}x{picture.shape[0]}"
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", hint="check the data set's folder") from error
-    if not data:
-        raise DataError(f"{path} is empty", hint="fetch it again")
-    return data
 
 
 def _decoded(data: bytes, flags: int, path: Path) -> NDArray[np.uint8]:

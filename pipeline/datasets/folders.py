@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.classes import colours_for
 from pipeline.datasets.decoding import read_colours, read_ids
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, files, id_reader, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, files
+from pipeline.datasets.name_lists import read_lines
+from pipeline.datasets.pairs import Pairs, id_reader, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes
 
@@ -105,12 +107,8 @@ def _classes(
 
 
 def _class_list(file: Path) -> tuple[list[str], list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise DataError(f"{file} cannot be read, so the classes have no names", hint=_HINT) from None
     names, colours, void = [], [], []
-    for line in filter(None, map(str.strip, lines)):
+    for line in read_lines(file, "so the classes have no names", _HINT):
         words = line.split()
         numbers = [int(word) for word in words[-3:] if word.isdecimal() and int(word) <= VOID]
         coloured = len(numbers) == 3 and len(words) > 3
@@ -133,7 +131,7 @@ def _reader(
         return _read_binary
     if encoding == "colours":
         table = {colour: index for index, colour in enumerate(classes.colours)} | dict.fromkeys(void, VOID)
-        return colour_reader(table)
+        return colour_reader(table, _HINT)
     ids = {number: number for number in range(len(classes))} | {VOID: VOID}
     return id_reader(ids, palette=encoding == "palette")
 
@@ -147,7 +145,8 @@ def _read_binary(path: Path) -> NDArray[np.uint8]:
     return np.asarray(mask != 0).view(np.uint8)
 
 
-def colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], NDArray[np.uint8]]:
+def colour_reader(table: dict[tuple[int, int, int], int], hint: str) -> Callable[[Path], NDArray[np.uint8]]:
+    """What reads masks in colours (R, G, B) -> class id; its DataError names colours of no class, with that hint."""
     by_code = sorted(((red << 16) | (green << 8) | blue, class_id) for (red, green, blue), class_id in table.items())
     codes = np.array([code for code, _ in by_code], np.int32)
     class_ids = np.array([class_id for _, class_id in by_code], np.uint8)
@@ -160,7 +159,7 @@ def colour_reader(table: dict[tuple[int, int, int], int]) -> Callable[[Path], ND
         if wrong.any():
             found = np.unique(code[wrong])[:4].tolist()
             few = ", ".join(f"({c >> 16}, {c >> 8 & 255}, {c & 255})" for c in found)
-            raise DataError(f"{path}: colours (R, G, B) of no class: {few}", hint=_HINT)
+            raise DataError(f"{path}: colours (R, G, B) of no class: {few}", hint=hint)
         return np.asarray(class_ids[place], np.uint8)
 
     return read

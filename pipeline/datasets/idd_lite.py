@@ -1,15 +1,17 @@
 """India Driving Dataset Lite: 1403 train and 204 val images of 320x227 with 7 classes.
 
 Layout: `{root}/leftImg8bit/{split}/{sequence}/{frame}_image.jpg`, labels of the same names in `{root}/gtFine/` as
-`{frame}_label.png`, numbers 0..6, 255 where nothing is said. The test split has no labels.
-Varma et al., arXiv 1811.10200; https://idd.insaan.iiit.ac.in.
+`{frame}_label.png`, numbers 0..6, 255 where nothing is said; `{frame}_inst_label.png` beside them are not read, as by
+its tool. The test split has no labels.
+Varma et al., arXiv 1811.10200; https://idd.insaan.iiit.ac.in; public-code, evaluation/idd_lite_evaluate_mIoU.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, id_reader, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
+from pipeline.datasets.pairs import Pairs, chosen_split, id_reader, pair
 from pipeline.types import VOID, Classes
 
 SPLITS = ("train", "val")
@@ -34,13 +36,12 @@ class IddLite(Pairs):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        inner = root / "idd20k_lite"
-        if not (root / "leftImg8bit").is_dir() and inner.is_dir():
-            root = inner
+        root = around(root, "leftImg8bit", "idd20k_lite")
         pairs, left_out = [], []
         for part in chosen_split(split, SPLITS, "idd-lite"):
             images = files(root / "leftImg8bit" / part, IMAGE_SUFFIXES, "_image", deep=True)
             labels = files(root / "gtFine" / part, (".png",), "_label", deep=True)
+            labels = {name: path for name, path in labels.items() if not name.endswith("_inst")}
             found, lone = pair(images, labels, strict)
             pairs += found
             left_out += lone

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from pipeline.datasets.file_bytes import file_bytes
 from pipeline.errors import DataError
 
 T = TypeVar("T")
@@ -18,7 +20,7 @@ def read_json(path: Path, kind: type[T], layout: str, lax: bool = False) -> T:
     Parts that are typed msgspec.Raw stay as they are in the file, and keep its bytes in memory.
 
     Args:
-        path: UTF-8.
+        path: UTF-8, with a byte order mark or without.
         kind: what it holds.
         layout: what its hint calls it, such as `COCO's instances`.
         lax: 3.0 is the number 3, as to Python's own JSON and pycocotools, and "3" where a number is wanted.
@@ -26,11 +28,7 @@ def read_json(path: Path, kind: type[T], layout: str, lax: bool = False) -> T:
     Raises:
         DataError: missing, no JSON, cut off, or something else inside than `kind`.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", hint="check the data set's folder") from error
-    return parsed(data, kind, str(path), layout, lax)
+    return parsed(file_bytes(path).removeprefix(BOM_UTF8), kind, str(path), layout, lax)
 
 
 def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str, lax: bool = False) -> T:
@@ -39,7 +37,7 @@ def parsed(data: bytes | msgspec.Raw, kind: type[T], where: str, layout: str, la
         return msgspec.json.decode(data, type=kind, strict=not lax)
     except msgspec.ValidationError as error:
         raise DataError(f"{where}: {str(error).lower()}", hint=f"it should be {layout}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{where} is broken JSON: {error}", hint=f"fetch it again; it should be {layout}") from error
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, read_image
+from pipeline.datasets.listing import IMAGE_SUFFIXES, files, folders
 from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
 from pipeline.datasets.objects import ANY_CLASS, NO_CLASSES, Marked, nothing_said, segments, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files
+from pipeline.datasets.pairs import Pair, Pairs, chosen_split
 from pipeline.errors import DataError
 from pipeline.types import Classes, TrueObjects
 
@@ -102,7 +103,7 @@ class KittiMots(MotsObjects):
     def __init__(self, root: Path, split: str, strict: bool = True, txt: bool = False) -> None:
         (part,) = chosen_split(split, SPLITS, "kitti-mots")
         place, own_split = _place(root, part)
-        sequences = sorted(folder.name for folder in place.images.iterdir() if folder.is_dir())
+        sequences = folders(place.images)
         if not own_split and part != "training":
             sequences = [name for name in sequences if (name in VAL) == (part == "val")]
         pairs: list[Pair] = []

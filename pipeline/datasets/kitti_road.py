@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.decoding import read_colours
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pairs, chosen_split, files, pair
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
+from pipeline.datasets.pairs import Pairs, chosen_split, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes
 
@@ -41,6 +42,7 @@ class KittiRoad(Pairs):
         (part,) = chosen_split(split, SPLITS, "kitti-road")
         if kind not in KINDS:
             raise DataError(f"kitti-road has no {kind!r}", hint=f"kinds are {', '.join(KINDS)}")
+        root = around(root, part, "data_road")
         found = files(root / part / "gt_image_2", (".png",))
         labels = {name.replace(f"_{kind}_", "_"): path for name, path in found.items() if f"_{kind}_" in name}
         if not labels:

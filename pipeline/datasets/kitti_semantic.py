@@ -17,8 +17,9 @@ from pipeline.classes import DRIVING
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, size_hw
 from pipeline.datasets.label_ids import DRIVING_THINGS, TRAIN_ID_OF, counted_things
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
 from pipeline.datasets.objects import true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, chosen_split, files, id_reader, pair, with_objects
+from pipeline.datasets.pairs import Pair, Pairs, chosen_split, id_reader, pair, with_objects
 from pipeline.errors import DataError
 from pipeline.types import TrueObjects
 
@@ -65,6 +66,7 @@ class KittiSemantic(KittiLabels):
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
         (part,) = chosen_split(split, SPLITS, "kitti-semantic")
+        root = around(root, part, "data_semantics", "KITTI")
         images = files(root / part / "image_2", IMAGE_SUFFIXES)
         labels = files(root / part / "semantic", (".png",))
         pairs, left_out = pair(images, labels, strict)

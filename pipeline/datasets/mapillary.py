@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, size_hw
 from pipeline.datasets.json_file import read_json
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
 from pipeline.datasets.objects import Marked, segments, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, files, id_reader, pair, with_objects
+from pipeline.datasets.pairs import Pair, Pairs, id_reader, pair, with_objects
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, TrueObjects
 
@@ -44,8 +45,8 @@ class Mapillary(Pairs):
     """Mapillary Vistas. Class names are the short ones (`readable`).
 
     Args:
-        root: the folder with the config and the splits.
-        split: training or validation, as the folder is called.
+        root: the folder with the config and the splits, or the one around it.
+        split: training or validation, as the folder is called, or both: training+validation.
         strict: see open_dataset.
         version: 1.2 or 2.0.
 
@@ -57,21 +58,31 @@ class Mapillary(Pairs):
         version = str(version)
         if version not in VERSIONS:
             raise DataError(f"mapillary has no version {version}", hint=f"it has {' and '.join(VERSIONS)}")
-        config = next((root / n for n in (f"config_v{version}.json", "config.json") if (root / n).is_file()), None)
+        root = around(root, "training", *(f"mapillary-vistas-dataset_public_v{one}" for one in (version, "2.0")))
+        known = (f"config_v{version}.json", "config.json")[: 2 if version == VERSIONS[0] else 1]  # v1.2 alone had it
+        config = next((root / name for name in known if (root / name).is_file()), None)
         if config is None:
-            raise DataError(f"{root / f'config_v{version}.json'} is not there", hint="it names the classes")
+            there = ", ".join(sorted(path.name for path in root.glob("config*.json"))) or "none is there"
+            raise DataError(
+                f"{root / known[0]} is not there", hint=f"it names the classes of version {version}: {there}"
+            )
         labels = read_json(config, _Config, "Mapillary's config: labels with name, readable, color").labels
         if not 0 < len(labels) < VOID:
             raise DataError(f"{config}: {len(labels)} classes", hint="fetch it again")
-        folder = root / split / f"v{version}"
-        folder = folder if folder.is_dir() else root / split
-        pairs, left_out = pair(
-            files(root / split / "images", IMAGE_SUFFIXES), files(folder / "labels", (".png",)), strict
-        )
-        marked = (folder / "instances").is_dir()
+        pairs: list[Pair] = []
+        left_out: list[LeftOut] = []
+        marked: dict[str, Path] = {}
+        for part in split.split("+"):
+            folder = root / part / f"v{version}"
+            folder = folder if folder.is_dir() or version != VERSIONS[0] else root / part
+            images = files(root / part / "images", IMAGE_SUFFIXES)
+            found, lone = pair(images, files(folder / "labels", (".png",)), strict)
+            pairs += found
+            left_out += lone
+            if (folder / "instances").is_dir():
+                marked |= files(folder / "instances", (".png",))
         if marked:
-            lone: list[LeftOut]
-            pairs, lone = with_objects(pairs, files(folder / "instances", (".png",)), strict)
+            pairs, lone = with_objects(pairs, marked, strict)
             left_out += lone
         classes = Classes(tuple(one.readable for one in labels), tuple(one.color for one in labels))
         things = [number for number, one in enumerate(labels) if one.instances]

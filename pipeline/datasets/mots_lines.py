@@ -61,7 +61,7 @@ def read_mots(path: Path) -> dict[int, list[MotsLine]]:
         DataError: missing, a line of something else, an unknown class, an id twice in a frame.
     """
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}", hint=_HINT) from error
     frames: dict[int, list[MotsLine]] = {}

@@ -1,9 +1,10 @@
-"""Lists of names: which images make a split."""
+"""Lists of names, a line each: which images make a split, what the classes are called."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.datasets.listing import files
 from pipeline.errors import DataError
 
 
@@ -14,16 +15,30 @@ def read_names(folder: Path, split: str) -> list[str]:
         DataError: no such list, an empty one, or a name twice.
     """
     path = folder / f"{split}.txt"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        there = sorted(other.stem for other in folder.glob("*.txt")) if folder.is_dir() else []
-        hint = f"lists that are there: {', '.join(there[:12])}" if there else f"{folder} has no lists"
-        raise DataError(f"{path} cannot be read, so nothing says what is in {split!r}", hint=hint) from None
-    names = [words[0] for words in map(str.split, lines) if words]
+    there = list(files(folder, (".txt",))) if folder.is_dir() else []
+    hint = f"lists that are there: {', '.join(there[:12])}" if there else f"{folder} has no lists"
+    names = [line.split()[0] for line in read_lines(path, f"so nothing says what is in {split!r}", hint)]
     if not names:
         raise DataError(f"{path} is empty: the split has no images", hint="fetch it again")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: {twice} is there twice", hint="name each image once")
     return names
+
+
+def read_lines(path: Path, so: str, hint: str) -> list[str]:
+    """The lines of a text that are not empty, without the spaces around them.
+
+    Args:
+        path: UTF-8, written on any system: with either end of a line, with a byte order mark or without.
+        so, hint: what DataError says where it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read, {so}: {_reason(error)}", hint=hint) from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror).lower()

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut, Sample
-from pipeline.datasets.decoding import read_ids, read_image, size_hw
+from pipeline.datasets.decoding import misfit, read_ids, read_image, size_hw
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, Labels, TrueObjects, Truth
 
-IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 _NO_ID = 254  # in a table of ids: a number that the data set does not have
 _NAMED = 5  # so many files are named in a message
 
@@ -77,7 +76,7 @@ class Pairs:
         if image.shape[:2] != labels.shape:
             raise DataError(
                 f"{pair.image} is {size_hw(image)}, its label {pair.labels.name} {size_hw(labels)}",
-                hint="a label needs a value for each pixel of its image",
+                hint=misfit(image, labels.shape, "a label needs a value for each pixel of its image"),
             )
         return Sample(pair.name, image, labels, objects)
 
@@ -94,42 +93,6 @@ class Pairs:
     def _labels(self, pair: Pair) -> NDArray[np.uint8]:
         assert self._labels_of is not None
         return self._labels_of(pair.labels)
-
-
-def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool = False) -> dict[str, Path]:
-    """The files of a folder by their path in it without `ending` and suffix, sorted; hidden ones left out.
-
-    Args:
-        folder: must exist.
-        suffixes: that count, lower case.
-        ending: what the name ends with before its suffix, such as `_leftImg8bit`; others are left out.
-        deep: look into folders too.
-
-    Raises:
-        DataError: the folder is not there or may not be read, two files have one name, or images are looked for and
-            there are none.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
-    allowed = frozenset(suffixes)
-    found: dict[str, Path] = {}
-    try:
-        paths = sorted(folder.rglob("*") if deep else folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}", hint="change its permissions") from error
-    for path in paths:
-        place = path.relative_to(folder)
-        name = place.with_suffix("").as_posix()
-        hidden = any(part.startswith(".") for part in place.parts)
-        if hidden or path.suffix.lower() not in allowed or not name.endswith(ending):
-            continue
-        name = name.removesuffix(ending)
-        if name in found:
-            raise DataError(f"{found[name]} and {path.name} have the same name", hint="keep one of them")
-        found[name] = path
-    if not found and allowed == IMAGE_SUFFIXES:
-        raise DataError(f"{folder} has no images: the split is empty", hint="check the data set's folder")
-    return found
 
 
 def pair(images: Mapping[str, Path], labels: Mapping[str, Path], strict: bool) -> tuple[list[Pair], list[LeftOut]]:
@@ -225,11 +188,3 @@ def chosen_split(split: str, splits: Sequence[str], name: str) -> list[str]:
     if len(set(parts)) < len(parts):
         raise DataError(f"{split}: a split is named twice", hint="name each once")
     return parts
-
-
-def _what_is_there(folder: Path) -> str:
-    parent = folder.parent
-    while not parent.is_dir() and parent != parent.parent:
-        parent = parent.parent
-    inside = sorted(path.name for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
-    return f"{parent} has the folders {', '.join(inside[:8])}" if inside else f"{parent} has no folders"

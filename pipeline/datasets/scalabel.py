@@ -16,7 +16,7 @@ from typing import Literal
 from pipeline.classes import colours_for
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.bdd100k_labels import THING_NAMES
-from pipeline.datasets.decoding import read_image, size_hw
+from pipeline.datasets.decoding import misfit, read_image, size_hw
 from pipeline.datasets.json_file import is_there
 from pipeline.datasets.objects import NO_CLASSES, nothing_said
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabels, leaves, read_files
@@ -111,7 +111,9 @@ class Scalabel:
         if frame.size is not None and (frame.size.height, frame.size.width) != size:
             raise DataError(
                 f"{image_path} is {size_hw(image)}, {path.name} says {frame.size.width}x{frame.size.height}",
-                hint="its polygons are meant for the other size",
+                hint=misfit(
+                    image, (frame.size.height, frame.size.width), "its polygons are meant for the other size"
+                ),
             )
         objects = self._labels.objects(frame, size, f"{path}: {self.names[index]}")
         return Sample(self.names[index], image, nothing_said(size), objects, frame.name)

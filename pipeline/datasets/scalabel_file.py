@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.datasets.bdd100k_labels import IGNORED_AS, RENAMED
 from pipeline.datasets.json_file import parsed, read_json
+from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked, Segment, segments, true_objects
 from pipeline.datasets.scalabel_polygons import Outline, draw
 from pipeline.errors import DataError
@@ -189,7 +190,7 @@ def drawn_polygons(masked: Sequence[ScalabelLabel], size: tuple[int, int], where
 
 def read_files(source: Path) -> Iterator[tuple[Path, ScalabelFile]]:
     """A file, or those of a folder; DataError where there is none, or something else in it."""
-    paths = sorted(source.glob("*.json")) if source.is_dir() else [source]
+    paths = [*files(source, (".json",)).values()] if source.is_dir() else [source]
     if not paths:
         raise DataError(f"{source} has no JSON files", hint=f"it should hold {_WHAT}")
     for path in paths:

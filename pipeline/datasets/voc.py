@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline.datasets.base import LeftOut
 from pipeline.datasets.decoding import read_ids, size_hw
+from pipeline.datasets.listing import IMAGE_SUFFIXES, around, files
 from pipeline.datasets.name_lists import read_names
 from pipeline.datasets.objects import Marked, segments, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, Pair, Pairs, files, id_reader, listed, pair, with_objects
+from pipeline.datasets.pairs import Pair, Pairs, id_reader, listed, pair, with_objects
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, TrueObjects
 
@@ -45,7 +46,7 @@ class Voc(Pairs):
     """PASCAL VOC segmentation.
 
     Args:
-        root: the folder with `JPEGImages/`, or the one around it (VOCdevkit with one year, or its VOC2012).
+        root: the folder with `JPEGImages/`, or one around it: VOCdevkit, of which 2012 is read, else 2007.
         split: train, val or trainval; any list of ImageSets/Segmentation.
         strict: see open_dataset.
 
@@ -54,8 +55,7 @@ class Voc(Pairs):
     """
 
     def __init__(self, root: Path, split: str, strict: bool = True) -> None:
-        inner = [root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"]
-        root = next((folder for folder in inner if (folder / "JPEGImages").is_dir()), root)
+        root = around(root, "JPEGImages", "VOC2012", "VOCdevkit/VOC2012", "VOC2007", "VOCdevkit/VOC2007")
         names = read_names(root / "ImageSets" / "Segmentation", split)
         images = listed(files(root / "JPEGImages", IMAGE_SUFFIXES), names)
         labels = listed(files(root / "SegmentationClass", (".png",)), names)

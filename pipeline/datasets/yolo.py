@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from pipeline.classes import colours_for
 from pipeline.datasets.base import LeftOut, Sample
 from pipeline.datasets.decoding import read_image
+from pipeline.datasets.listing import IMAGE_SUFFIXES, files
+from pipeline.datasets.name_lists import read_lines
 from pipeline.datasets.objects import NO_CLASSES, Marked, nothing_said, true_objects
-from pipeline.datasets.pairs import IMAGE_SUFFIXES, files
 from pipeline.errors import DataError
 from pipeline.types import Classes
 
@@ -60,8 +61,6 @@ class Yolo:
         names = tuple(classes) or _names(root)
         self.object_classes = Classes(names, colours_for(names))
         lone = [path for name, path in labels.items() if name not in images]
-        if not images:
-            raise DataError(f"{image_folder} has no images", hint="check the split's name")
         if lone and strict:
             raise DataError(
                 f"{label_folder}: {len(lone)} labels without an image: {lone[0].name}",
@@ -147,10 +146,8 @@ class _Yaml(msgspec.Struct, frozen=True):
 def _names(root: Path) -> tuple[str, ...]:
     for name in ("obj.names", "classes.txt"):
         if (root / name).is_file():
-            return tuple(
-                line.strip() for line in (root / name).read_text(encoding="utf-8").splitlines() if line.strip()
-            )
-    found = [root / "data.yaml"] if (root / "data.yaml").is_file() else sorted(root.glob("*.y*ml"))
+            return tuple(read_lines(root / name, "so the classes have no names", "write a name a line, in UTF-8"))
+    found = [root / "data.yaml"] if (root / "data.yaml").is_file() else [*files(root, (".yaml", ".yml")).values()]
     if len(found) != 1:
         raise DataError(f"{root}: nothing names the classes", hint="add data.yaml with `names:`, or say classes=")
     try:

@@ -20,8 +20,8 @@ from pipeline.datasets.bdd100k_labels import DRIVABLE, LANES, bitmask_objects, r
 from pipeline.datasets.bdd100k_labels import THINGS as BDD_THINGS
 from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, LANE_IDS
 from pipeline.datasets.json_file import read_json
+from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked
-from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
 from pipeline.formats.base import Prediction, digits, exclusive, write_bytes, write_png
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.datasets.davis import THINGS
+from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked, segments
-from pipeline.datasets.pairs import files
 from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import Prediction, exclusive, write_bytes
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized

@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.classes import DRIVING, LABEL_IDS, THINGS
 from pipeline.datasets.label_ids import DRIVING_THINGS as CITY_THINGS
 from pipeline.datasets.label_ids import TRAIN_ID_OF
+from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked, Segment, segments
-from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
 from pipeline.formats.base import InFolders, Prediction, digits, write_bytes, write_png
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipeline.datasets.kitti_mots import STEP
 from pipeline.datasets.kitti_mots import THINGS as MOTS_THINGS
+from pipeline.datasets.listing import files
 from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
 from pipeline.datasets.objects import Marked, Mask, segments
-from pipeline.datasets.pairs import files
 from pipeline.errors import DataError
 from pipeline.formats.base import Prediction
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized, wrong_size

@@ -14,7 +14,8 @@ from pipeline.datasets.bdd100k_road import DRIVABLE_IDS, LANE_IDS, Bdd100kDrivab
 from pipeline.datasets.cityscapes import CityscapesLabels, label_files
 from pipeline.datasets.davis import SEMI_SUPERVISED, UNSUPERVISED, DavisMasks, films_of
 from pipeline.datasets.kitti_semantic import KittiLabels
-from pipeline.datasets.pairs import Pair, Pairs, files, id_reader, with_objects
+from pipeline.datasets.listing import files
+from pipeline.datasets.pairs import Pair, Pairs, id_reader, with_objects
 from pipeline.errors import DataError
 from pipeline.evaluation.truths.base import TruthWanted
 

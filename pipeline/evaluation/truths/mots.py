@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pipeline.datasets import LeftOut
 from pipeline.datasets.kitti_mots import SPLITS, VAL, Lines, MotsObjects
+from pipeline.datasets.listing import files
 from pipeline.datasets.mots_lines import read_mots
-from pipeline.datasets.pairs import Pair, chosen_split, files
+from pipeline.datasets.pairs import Pair, chosen_split
 from pipeline.errors import DataError
 from pipeline.evaluation.truths.base import TruthWanted
 
