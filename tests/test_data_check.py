@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,22 @@ def test_real_data_is_whole(shared: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "5 images are whole" in done.output
     assert cv2.imread(str(sheet)).shape[1] > 1600
+
+
+def test_a_file_name_that_is_no_utf8_is_drawn_and_told(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")  # as old Windows archives hold it
+    write(tmp_path / "masks/a.png", np.zeros(HW, np.uint8)).rename(tmp_path / f"masks/{odd}.png")
+    write(tmp_path / "images/a.png", GREY).rename(tmp_path / f"images/{odd}.png")
+    (tmp_path / f"images/{odd}2.png").write_bytes(b"no picture")
+    write(tmp_path / "masks/b.png", np.zeros(HW, np.uint8)).rename(tmp_path / f"masks/{odd}2.png")
+    (tmp_path / "classes.txt").write_text("road\n")
+    words = ("--dataset", "folders", "--root", tmp_path, "--split", "all", "--sheet", tmp_path / "s.png", "--json")
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "data", "check", *words, tmp_path / "r"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, b"1 images are whole, 1 wrong" in done.stdout) == (1, True), done.stderr
+    assert rb"wrong: caf\udce92: " in done.stdout
+    assert b"contact sheet: " in done.stderr
+    assert json.loads((tmp_path / "r").read_text())["splits"][0]["wrong"][0]["name"] == f"{odd}2"
 
 
 def test_a_caption_is_never_cut_off() -> None:

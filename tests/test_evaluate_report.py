@@ -57,7 +57,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Worst]:
     worst = Worst()
     data = labelled(Marked([good, bad, good, good, None], 3))
     what = evaluation_report(evaluate(data, config(model), Quiet(), seen=worst))
-    what["left_out"]["files"][0]["name"] = "<script>alert(1)</script>.png"
+    what["left_out"]["files"][0]["name"] = "<script>alert(1)</script>\udce9.png"  # no UTF-8
     return write_page(folder / "out", what, worst), worst
 
 

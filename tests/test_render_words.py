@@ -130,6 +130,10 @@ def test_a_status_line_wider_than_the_picture_is_broken_between_its_parts() -> N
     assert 1.6 < (two[3] - two[1]) / (one[3] - one[1]) < 2.6
 
 
+def test_what_is_no_letter_is_drawn_as_a_question_mark() -> None:
+    assert (Font(20).line("caf\udce9")[0] == Font(20).line("caf?")[0]).all()
+
+
 def test_hebrew_and_arabic_names_are_drawn_from_right_to_left() -> None:
     train, green = "\u05e7\u05d8\u05e8", "\u05d9\u05e8\u05d5\u05e7"  # kof tet resh; yod resh vav kof
     assert drawing_order(f"{train} 7 0.88") == f"{train[::-1]} 7 0.88"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ def main() -> None:
 def _main() -> None:
     began_s = time.monotonic()
     _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if sys.platform == "win32":
         _refuse("dashmask runs on Linux, not on Windows", "try it in WSL 2, which is Linux")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; the stages are the threads

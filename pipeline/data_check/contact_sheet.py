@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from pipeline.classes import spread_colours
 from pipeline.datasets import Sample
+from pipeline.render.text import Font
 from pipeline.types import VOID, Classes
 
 THUMBNAILS = 12
 _WIDTH_PX, _HEIGHT_PX, _CAPTION_PX, _GAP_PX = 400, 300, 20, 6
 _COLUMNS = 4
 _PAPER, _INK = (245, 245, 245), (30, 30, 30)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_TITLE_SIZE_PX, _SIZE_PX = 18, 13
 _BY_NUMBER = 1  # so many object classes at most: objects have a colour each, else their class has
 
 Picture = NDArray[np.uint8]
@@ -40,16 +41,17 @@ def thumbnail(sample: Sample, classes: Classes) -> Picture:
     card = np.full((size_wh[1] + _CAPTION_PX, _WIDTH_PX, 3), _PAPER, np.uint8)
     left = (_WIDTH_PX - size_wh[0]) // 2
     card[: size_wh[1], left : left + size_wh[0]] = small
-    cv2.putText(card, _caption(sample), (4, size_wh[1] + 14), _FONT, 0.38, _INK, 1, cv2.LINE_AA)
+    font = Font(_SIZE_PX)
+    _write(card, font, _caption(sample, font), 0, size_wh[1] + 1)
     return card
 
 
-def _caption(sample: Sample) -> str:
+def _caption(sample: Sample, font: Font) -> str:
     """Name and number of objects; of a name too long for the card its end, which tells it from others."""
     count = None if sample.objects is None else len(sample.objects)
     objects = "" if count is None else f"  ({count} object{'s' * (count != 1)})"
     name = sample.name
-    while cv2.getTextSize(name + objects, _FONT, 0.38, 1)[0][0] > _WIDTH_PX - 8 and len(name) > 4:
+    while font.line(name + objects)[0].shape[1] > _WIDTH_PX and len(name) > 4:
         name = f"...{name[4:] if name.startswith('...') else name[3:]}"
     return name + objects
 
@@ -93,7 +95,7 @@ def contact_sheet(title: str, thumbnails: Sequence[Picture], tables: Sequence[Cl
     legend = _legend(tables, width)
     y = 32
     sheet = np.full((y + sum(heights) + legend.shape[0], width, 3), _PAPER, np.uint8)
-    cv2.putText(sheet, title, (_GAP_PX + 2, 22), _FONT, 0.6, _INK, 1, cv2.LINE_AA)
+    _write(sheet, Font(_TITLE_SIZE_PX), title, 2, 4)
     for row, height in zip(rows, heights, strict=True):
         for column, card in enumerate(row):
             x = _GAP_PX + column * (_WIDTH_PX + _GAP_PX)
@@ -105,10 +107,11 @@ def contact_sheet(title: str, thumbnails: Sequence[Picture], tables: Sequence[Cl
 
 def _legend(tables: Sequence[Classes], width: int) -> Picture:
     shown = {name: colour for table in tables for name, colour in zip(table.names, table.colours, strict=True)}
+    font = Font(_SIZE_PX)
     places: list[tuple[str, tuple[int, int, int], int, int]] = []
     x, y = _GAP_PX, 8
     for name, colour in shown.items():
-        needed = cv2.getTextSize(name, _FONT, 0.42, 1)[0][0] + 34
+        needed = font.line(name)[0].shape[1] + 24
         if x + needed > width:
             x, y = _GAP_PX, y + 22
         places.append((name, colour, x, y))
@@ -117,5 +120,12 @@ def _legend(tables: Sequence[Classes], width: int) -> Picture:
     for name, colour, x, y in places:
         cv2.rectangle(legend, (x, y), (x + 14, y + 14), colour[::-1], -1)
         cv2.rectangle(legend, (x, y), (x + 14, y + 14), _INK, 1)
-        cv2.putText(legend, name, (x + 19, y + 12), _FONT, 0.42, _INK, 1, cv2.LINE_AA)
+        _write(legend, font, name, x + 15, y - 2)
     return legend
+
+
+def _write(picture: Picture, font: Font, text: str, x: int, y: int) -> None:
+    """Put a line of text with its upper left corner there, as far as there is room."""
+    cover = font.line(text)[0][: picture.shape[0] - y, : picture.shape[1] - x, None] / np.float32(255)
+    here = picture[y : y + cover.shape[0], x : x + cover.shape[1]]
+    here[:] = (here + (np.array(_INK, np.float32) - here) * cover).round().astype(np.uint8)

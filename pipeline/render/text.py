@@ -108,10 +108,12 @@ class Font:
 def drawing_order(text: str) -> str:
     """The text as it is drawn from left to right: Hebrew and Arabic words that follow on one another turned round.
 
-    Numbers stay as they are. Arabic letters are not joined: the font has no forms for that.
+    Numbers stay as they are. Arabic letters are not joined: the font has no forms for that. What is no letter, as
+    in a file's name that is not UTF-8, becomes a question mark: OpenCV would end the process.
     """
     if text.isascii():
         return text
+    text = text.encode("utf-8", "replace").decode()
     words: list[str] = []
     for right_to_left, run in groupby(text.split(" "), _right_to_left):
         words += [_turned(word) for word in reversed(list(run))] if right_to_left else run

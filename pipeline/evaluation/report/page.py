@@ -54,7 +54,7 @@ def write_page(folder: Path, what: Mapping[str, Any], worst: Worst) -> Path:
     page = folder / PAGE
     try:
         folder.mkdir(exist_ok=True)
-        page.write_text(html(what, worst), encoding="utf-8")
+        page.write_text(html(what, worst), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise SinkError(f"{page}: the report could not be written: {error.strerror}") from error
     write_report(folder / FIGURES, what)
