@@ -230,6 +230,9 @@ def test_every_error_says_what_and_what_to_do(
         ({"Host": "evil.example"}, "GET", 403),  # a name of somebody else that leads to 127.0.0.1
         ({"Host": "localhost:1"}, "GET", 200),
         ({"Origin": "https://evil.example"}, "PUT", 403),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, "PUT", 403),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, "PUT", 403),  # of another port
+        ({"Origin": "https://cam.example", "Sec-Fetch-Site": "same-origin"}, "PUT", 200),  # a proxy changed Host
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, "GET", 403),  # an <img> of another site
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, "GET", 200),  # a link
     ],

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
-from web_server import Running, served
+from web_server import PATIENCE_S, Running, served
 
 from pipeline.cli.web_option import with_address
 from pipeline.config import Config, WebConfig
@@ -14,6 +19,7 @@ from pipeline.errors import ConfigError
 from pipeline.running.page import RunPage
 from pipeline.serve.address import Address, listen, parse_address, token_for
 
+connection = pytest.importorskip("pipeline.serve.connection", reason="not installed: the extra `web`")
 for needed in ("starlette", "uvicorn", "prometheus_client", "python_multipart"):
     pytest.importorskip(needed, reason="not installed: the extra `web`")
 
@@ -58,15 +64,54 @@ def test_who_knows_the_token_may_ask(guarded: Running, path: str, headers: dict[
 
 def test_a_browser_keeps_the_token_as_a_cookie_and_out_of_the_address(guarded: Running) -> None:
     opened = guarded.ask(f"/?token={TOKEN}")
-    assert (opened.status, opened.headers["location"]) == (303, "/")
+    assert opened.status == 303
+    assert urljoin(guarded.url, opened.headers["location"]) == urljoin(guarded.url, "/")
+    assert urljoin("http://proxy/cam/?token=T", opened.headers["location"]) == "http://proxy/cam/"
     cookie, _, rules = opened.headers["set-cookie"].partition(";")
     assert "HttpOnly" in rules
     assert "SameSite=strict" in rules
+    assert not re.search("Path=|Secure", rules)  # of the path that a proxy gives it, and of no other behind that
+    assert "Secure" in guarded.ask(f"/?token={TOKEN}", headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
     assert guarded.ask("/metrics", headers={"Cookie": cookie}).status == 200
     assert guarded.ask("/metrics", headers={"Cookie": cookie[:-1]}).status == 401
     for foreign in ("https://evil.example", "null", "http://["):
         asked = {"Cookie": cookie, "Origin": foreign}
         assert guarded.ask("/classes", "PUT", {"hidden": []}, asked).status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/sources/0/snapshot.png", "/nothing/of/the/kind"])
+def test_the_question_for_the_token_finds_its_style_and_the_page_from_everywhere(guarded: Running, path: str) -> None:
+    for whole in (f"http://host{path}", f"https://proxy/cam{path}"):
+        asked = guarded.ask(path, headers={"Accept": "text/html"}).body.decode()
+        found = [urljoin(whole, place) for place in re.findall(r'(?:href|action)="(.*?)"', asked)]
+        page = whole.removesuffix(path) + "/"
+        assert found == [page + name for name in ("page/icon.svg", "page/page.css", "page/docs.css", "")]
+
+
+def test_who_is_slow_to_say_what_is_wanted_shuts_nobody_out(
+    guarded: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 1.0)
+    with ExitStack() as held:
+        slow = [held.enter_context(socket.create_connection((guarded.host, guarded.port))) for _ in range(260)]
+        for number, one in enumerate(slow):
+            one.settimeout(PATIENCE_S)
+            one.sendall((b"", b"GET /met")[number % 2])
+        assert {one.recv(99) for one in slow} == {b""}  # each is ended
+        assert guarded.ask(f"/metrics?token={TOKEN}").status == 200
+
+
+def test_who_may_not_ask_cannot_go_on_sending(guarded: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    with socket.create_connection((guarded.host, guarded.port), timeout=PATIENCE_S) as endless:
+        endless.sendall(b"POST /segment HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n")
+        assert endless.recv(4096).startswith(b"HTTP/1.1 401 ")
+        began_s = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - began_s < PATIENCE_S:
+                endless.sendall(b"x")
+                time.sleep(0.05)
+            pytest.fail("it is read for ever")
 
 
 def test_an_address_that_others_reach_has_a_token_and_says_it_once(models: tuple[Path, Path]) -> None:

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import cv2
 import numpy as np
@@ -236,7 +237,7 @@ def test_work_for_who_has_gone_is_broken_off(models: tuple[Path, Path], tmp_path
 def test_an_api_alone_has_metrics_health_and_a_description(api: Running) -> None:
     assert api.ask("/healthz").json == {"ok": True, "sources": []}
     assert b'dashmask_segment_requests_total{end="answered"}' in api.ask("/metrics").body
-    assert api.ask("/").headers["location"] == "/docs"
+    assert urljoin(api.url, api.ask("/").headers["location"]) == urljoin(api.url, "/docs")
     assert api.ask("/openapi.json").json["paths"].keys() >= {"/segment", "/metrics", "/healthz"}
     assert api.ask("/docs").body.startswith(b"<!doctype html>")
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import Page, browser, chromium
+from sub_path_proxy import proxy_to
 from web_server import Running, served
 
 for needed in ("onnxruntime", "starlette", "uvicorn", "prometheus_client", "websockets"):
@@ -107,14 +108,71 @@ def test_what_is_clicked_happens(page: Page, run: Running) -> None:
     assert page.errors == []
 
 
-def test_the_page_says_that_the_run_has_ended(page: Page, models: tuple[Path, Path]) -> None:
-    with served("run", "demo:size=160x120,frames=100000", "-m", models[1], "--web", "127.0.0.1:0") as short:
-        page.open(short.url)
+OLDEST = """(() => {
+  const canvas = document.querySelector('.card canvas');
+  const box = canvas.getBoundingClientRect();
+  let oldest = 0;
+  for (let x = box.left; x < box.right; x += 0.5) {
+    canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: x, clientY: box.top + 5 }));
+    oldest = Math.max(oldest, parseInt(document.querySelector('.card .when').textContent) || 0);
+  }
+  return oldest;
+})()"""  # how many seconds ago the first figure is that a mouse finds
+
+
+def test_the_page_behind_a_proxy_says_that_the_run_has_ended_and_shows_the_next_one(
+    page: Page, models: tuple[Path, Path]
+) -> None:
+    page.screen(1000, 800, dark=False)
+    words = ("run", "demo:size=160x120,frames=100000")
+    with served(*words, "-m", models[1], "--web", "127.0.0.1:0") as short, proxy_to(short.port) as proxy:
+        page.open(proxy.url)
         page.until("document.querySelector('#picture img')?.naturalWidth > 0")
         assert page.run("document.querySelector('#record').disabled")  # no folder was given
+        chips = page.run("[...document.querySelectorAll('.chip')].map((c) => c.textContent)")
+        page.run("document.querySelector('.chip').click()")  # though the run is called otherwise than the page
+        page.until("document.querySelector('.chip').getAttribute('aria-checked') === 'false'")
+        page.until("parseFloat(document.querySelector('.card .value').textContent) > 0")
+        streams = len([1 for line in proxy.asked if b"stream.mjpg" in line])
+        proxy.cut()
+        page.until("document.querySelector('#state').dataset.state === 'away'")
+        page.until("document.querySelector('#state').dataset.state !== 'away'")
+        assert page.run(OLDEST) <= short.ask("/state").json["number"]  # each figure once, though all came anew
+        page.until("document.querySelector('#picture img')?.naturalWidth > 0")
+        assert len([1 for line in proxy.asked if b"stream.mjpg" in line]) > streams
         short.interrupt()
         page.until("document.querySelector('#state').dataset.state === 'away'")
         assert "ended" in page.run("document.querySelector('#veil').textContent")
+        short.child.wait()
+        asked = len(proxy.asked)
+        while len(proxy.asked) < asked + 3:  # is told 502, after which a browser itself asks no more
+            page.run("1")
+        with served(*words, "-m", models[0], "--web", "127.0.0.1:0") as other:
+            proxy.upstream = other.port
+            page.until("document.querySelector('#state').dataset.state === 'running'")
+            page.until("document.querySelector('#picture img')?.naturalWidth > 0")
+            names = [one["name"] for one in other.ask("/classes").json]
+            assert page.run("[...document.querySelectorAll('.chip')].map((c) => c.textContent)") == names != chips
+
+
+def test_who_comes_by_keyboard_or_by_ear_finds_every_control(page: Page, run: Running) -> None:
+    page.screen(390, 844, dark=False, phone=True)
+    page.open(run.url)
+    page.until("document.querySelectorAll('.chip').length > 3")
+    page.call("Accessibility.enable")
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    said = [
+        (node["role"]["value"], node["name"]["value"]) for node in nodes if "name" in node and not node["ignored"]
+    ]
+    assert [name for role, name in said if role in ("button", "switch", "link")].count("") == 0
+    assert {("button", name) for name in ("Snapshot", "Record", "Full screen", "Light or dark")} <= set(said)
+    assert [name for role, name in said if role == "heading"][:2] == ["demo", "Classes"]
+    stops = []
+    for _ in range(9):
+        page.call("Input.dispatchKeyEvent", type="keyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        stops.append(page.run("document.activeElement.id || document.activeElement.className"))
+    assert stops[:6] == ["brand", "", "theme", "snapshot", "record", "full"]
+    assert "chip" in stops
 
 
 def test_a_source_that_gives_nothing_takes_no_more_room_than_one_that_does(

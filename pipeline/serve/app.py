@@ -39,10 +39,10 @@ def application(board: Board, work: Work, limits: ApiConfig, token: str | None, 
         port: of the server.
     """
     watch, page = WatchRoutes(board), _page()
-    front = page["index.html"] if board.stations else _to("/docs")
+    front = page["index.html"] if board.stations else _to("docs")
     routes = [
         Route("/", front),
-        *(Route(f"/page/{name}", answer) for name, answer in page.items()),
+        *(Route(f"/page/{name}", answer) for name, answer in page.items() if not name.endswith(".html")),
         Route("/favicon.ico", page["icon.svg"]),
         Route("/docs", page["docs.html"]),
         Route("/openapi.json", _json(description(limits, bool(board.stations)))),

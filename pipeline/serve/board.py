@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -56,7 +57,7 @@ class Board:
         self.stations, self.classes = tuple(stations), classes
         self.models: list[dict[str, Any]] = []  # what runs
         self._history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
-        self._number = 0
+        self._run, self._number = secrets.token_hex(8), 0
         self._waiting: asyncio.Future[None] | None = None
         self._closed = False
 
@@ -99,6 +100,7 @@ class Board:
             "classes": self.classes.describe(),
             "sources": [station.describe() for station in self.stations],
             "every_s": EVERY_S,
+            "run": self._run,
             "number": self._number,
             "samples": [sample for sample in self._history if sample["number"] > after],
         }

@@ -72,7 +72,7 @@ class Guard:
         if self._token is None or self._has_cookie(headers) or scope["path"].startswith("/page/"):
             return None  # the page's own files hold nothing that is not in every copy of dashmask
         if "text/html" in headers.get("accept", "") and method in _SAFE:
-            return HTMLResponse(files("pipeline.serve").joinpath("page/token.html").read_text("utf-8"), 401)
+            return HTMLResponse(_token_page(scope["path"].count("/") - 1), 401)
         hint = "send it as `Authorization: Bearer TOKEN` or as ?token=TOKEN; it was printed when the server started"
         return RequestError(401, "this server needs its token", hint, {"www-authenticate": "Bearer"}).response()
 
@@ -93,17 +93,34 @@ class Guard:
         """The page was opened with the token in its address: keep it in a cookie, and out of the address."""
         if self._token is None or scope["path"] != "/" or "token" not in QueryParams(scope["query_string"]):
             return None
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(self._cookie, self._token, max_age=30 * 86400, httponly=True, samesite="strict")
+        answer = RedirectResponse(
+            "./", 303
+        )  # a proxy may serve this page under a path of its own: the cookie stays there
+        secure = scope["scheme"] == "https"  # as a proxy says
+        answer.set_cookie(
+            self._cookie, self._token, 30 * 86400, path=None, secure=secure, httponly=True, samesite="strict"
+        )
         return answer
 
 
 def _foreign(headers: Headers, method: str) -> bool:
-    """Whether a browser says that another site's page asks."""
-    origin = headers.get("origin")
-    if origin is not None and method not in _SAFE:
-        return origin.partition("://")[2] != headers.get("host", "")
-    return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+    """Whether a browser says that another site's page asks.
+
+    Browsers put Sec-Fetch-Site on what they send to 127.0.0.1 or over HTTPS, and no page can change it. Where it is
+    not, Origin and Host are compared, of which a proxy may have changed the latter.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if method in _SAFE:
+        return site == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and origin.partition("://")[2] != headers.get("host", "")
+
+
+def _token_page(depth: int) -> str:
+    """The page that asks for the token, instead of one so many folders below the first."""
+    page = files("pipeline.serve").joinpath("page/token.html").read_text("utf-8")
+    return page.replace('="./', f'="./{"../" * depth}')
 
 
 def _host(value: str) -> str:

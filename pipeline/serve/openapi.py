@@ -105,7 +105,7 @@ def _put_classes() -> Json:
         "additionalProperties": False,
         "properties": {"hidden": {"type": "array", "items": {"type": "string"}}},
     }
-    answer = _get("Say which classes are not drawn.", {"application/json": _list("Class")}, 401, 403, 413, 422)
+    answer = _get("Say which classes are not drawn.", {"application/json": _list("Class")}, 401, 403, 408, 413, 422)
     return answer | {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
 
 
@@ -120,7 +120,7 @@ def _watching() -> Json:
     }
     one: Json = {"parameters": [number]}
     stream = _get("The live picture, without end.", {"multipart/x-mixed-replace": picture}, 401, 403, 404)
-    record = _get("Start or stop recording.", {"application/json": {"type": "object"}}, 401, 403, 404, 413, 422)
+    record = _get("Start or stop recording.", {"application/json": {"type": "object"}}, 401, 403, 404, 408, 413, 422)
     events = _get("The same, once a second: Server-Sent Events.", {"text/event-stream": {"type": "string"}}, 401, 403)
     return {
         "/state": {"get": _get("What the page shows.", {"application/json": {"type": "object"}}, 401, 403)},

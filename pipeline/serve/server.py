@@ -13,6 +13,8 @@ from contextlib import suppress
 import uvicorn
 from starlette.types import ASGIApp
 
+from pipeline.serve.connection import Connection
+
 START_S, STOP_S = 10.0, 5.0
 _GRACE_S = 1  # that connections get to end by themselves
 
@@ -61,7 +63,7 @@ class Server:
                 access_log=False,  # addresses may hold the token
                 lifespan="off",
                 ws="none",
-                http="h11",
+                http=Connection,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
                 limit_concurrency=256,

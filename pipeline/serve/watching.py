@@ -112,7 +112,9 @@ def _without_end(request: Request, body: AsyncIterator[bytes], media_type: str) 
     return (
         Response(media_type=media_type)
         if request.method == "HEAD"
-        else StreamingResponse(body, media_type=media_type)
+        else StreamingResponse(
+            body, media_type=media_type, headers={"x-accel-buffering": "no"}
+        )  # nginx keeps none back
     )
 
 
@@ -149,10 +151,14 @@ async def _read(request: Request, kind: type[B]) -> B:
         RequestError: it is not, or too large.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY:
-            raise RequestError(413, f"more than {MOST_BODY} bytes were sent", "send less")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BODY:
+                    raise RequestError(413, f"more than {MOST_BODY} bytes were sent", "send less")
+    except TimeoutError:
+        raise RequestError(408, f"the body took longer than {PATIENCE_S:g} s") from None
     try:
         return msgspec.json.decode(bytes(body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

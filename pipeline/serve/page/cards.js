@@ -1,6 +1,6 @@
 // The figures beside the picture: what they are now, and how they came about.
 
-import { draw, pointed, short } from "/page/plots.js";
+import { draw, pointed, short } from "./plots.js";
 
 const COLOURS = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7", "--s8"];
 const CAUSES = { newest: "too slow", late: "too late", undecodable: "broken" };

@@ -1,11 +1,13 @@
 // The page of a run: what the server tells (/events) becomes what is seen; what is clicked is sent back.
 
-import { cards } from "/page/cards.js";
-import { SPAN } from "/page/plots.js";
+import { cards } from "./cards.js";
+import { SPAN } from "./plots.js";
 
 const $ = (id) => document.getElementById(id);
 const STATES = { connecting: "Connecting", live: "Live", running: "Running", waiting: "Starting", stalled: "Stalled", lost: "Lost", ended: "Ended", away: "Offline" };
 const THUMBNAIL_MS = 2000;
+const AGAIN_MS = 2000; // what broke off is asked for again
+const SILENT_MS = 10_000; // news come each second: a connection that has none for so long is dead, and nobody says so
 
 let told = null; // the newest state
 let chosen = 0; // number of the source that is large
@@ -16,15 +18,29 @@ const figures = cards($("figures"));
 // What the server tells
 
 function listen() {
-  const events = new EventSource("/events");
+  const events = new EventSource("events");
+  let silence;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      events.close();
+      gone();
+    }, SILENT_MS);
+  };
   events.onmessage = (event) => {
+    heard();
     const news = JSON.parse(event.data);
-    const again = told !== null && news.number < told.number; // another run answers now
+    const again = told !== null && news.run !== told.run; // another run answers now
     if (again) samples.clear();
-    if (!online || again) showPicture();
-    online = true;
+    const known = told === null || again ? 0 : told.number; // who comes back is told everything anew
+    const was = told && !again && online ? told.sources[chosen]?.state : null;
     told = news;
+    if (chosen >= told.sources.length) chosen = 0;
+    const is = told.sources[chosen].state;
+    if (!was || (was !== is && is === "live")) showPicture(); // while no pictures came its connection may have ended
+    online = true;
     for (const sample of news.samples) {
+      if (sample.number <= known) continue;
       for (const [source, figure] of Object.entries(sample.sources)) {
         const kept = samples.get(source) ?? [];
         kept.push(figure);
@@ -36,9 +52,20 @@ function listen() {
   const gone = () => {
     online = false;
     show();
+    if (events.readyState !== EventSource.CLOSED) return;
+    clearTimeout(silence);
+    setTimeout(comeBack, AGAIN_MS);
   };
   events.addEventListener("end", gone);
   events.onerror = gone;
+  heard();
+}
+
+/** A browser does not ask again where something else has answered: a proxy whose run is away, one that wants a token. */
+async function comeBack() {
+  const answer = await fetch("state", { signal: AbortSignal.timeout(SILENT_MS) }).catch(() => null);
+  if (answer?.status === 401) location.reload(); // asks for the token
+  else listen();
 }
 
 function show() {
@@ -46,7 +73,6 @@ function show() {
     setState("connecting", "");
     return;
   }
-  if (chosen >= told.sources.length) chosen = 0;
   const source = told.sources[chosen];
   setState(stateOf(source), source.name);
   $("models").textContent = told.models.map((model) => `${model.name} · ${model.backend}`).join("   ");
@@ -74,7 +100,8 @@ function stateOf(source) {
 
 function setState(state, name) {
   $("state").dataset.state = state;
-  $("state").textContent = STATES[state] ?? state;
+  const words = STATES[state] ?? state;
+  if ($("state").textContent !== words) $("state").textContent = words; // it is read aloud
   $("name").textContent = name;
 }
 
@@ -109,7 +136,7 @@ function showRecording(recording) {
 
 function showClasses(classes) {
   const chips = $("chips");
-  if (chips.childElementCount !== classes.length) {
+  if (changed(chips, classes)) {
     chips.replaceChildren(
       ...classes.map((one) => {
         const swatch = make("i");
@@ -129,7 +156,7 @@ function showSources() {
   const list = $("sources");
   list.hidden = told.sources.length < 2;
   if (list.hidden) return;
-  if (list.childElementCount !== told.sources.length) {
+  if (changed(list, told.sources)) {
     list.replaceChildren(
       ...told.sources.map((source) => {
         const button = make("button", { type: "button" }, make("img", { alt: "" }), make("span", {}, source.name), make("span", { className: "pill" }));
@@ -141,7 +168,6 @@ function showSources() {
         return make("li", {}, button);
       }),
     );
-    thumbnails();
   }
   told.sources.forEach((source, i) => {
     const button = list.children[i].firstElementChild;
@@ -157,15 +183,16 @@ function showSources() {
 function showPicture() {
   // A new element each time: removing the old one is what ends its connection.
   const picture = make("img", { alt: "The live picture" });
-  if (!document.hidden) picture.src = `/sources/${chosen}/stream.mjpg?${Date.now()}`;
+  picture.onerror = () => setTimeout(() => picture.isConnected && online && showPicture(), AGAIN_MS);
+  if (!document.hidden) picture.src = `sources/${chosen}/stream.mjpg?${Date.now()}`;
   $("picture").replaceChildren(picture);
 }
 
 function thumbnails() {
   if (!document.hidden && online) {
-    told.sources.forEach((source, i) => {
-      const picture = document.querySelector(`#sources li:nth-child(${i + 1}) img`);
-      if (source.state === "live") picture.src = `/sources/${source.id}/picture.jpg?${Date.now()}`;
+    document.querySelectorAll("#sources img").forEach((picture, i) => {
+      const source = told.sources[i];
+      if (source.state === "live") picture.src = `sources/${source.id}/picture.jpg?${Date.now()}`;
     });
   }
   setTimeout(thumbnails, THUMBNAIL_MS);
@@ -186,17 +213,17 @@ async function send(method, path, body) {
 
 function toggle(name) {
   const hidden = told.classes.filter((one) => (one.name === name ? one.shown : !one.shown)).map((one) => one.name);
-  send("PUT", "/classes", { hidden });
+  send("PUT", "classes", { hidden });
 }
 
-$("all").onclick = () => send("PUT", "/classes", { hidden: [] });
+$("all").onclick = () => send("PUT", "classes", { hidden: [] });
 $("record").onclick = () =>
-  send("POST", `/sources/${chosen}/recording`, { on: !told.sources[chosen].recording.active });
+  send("POST", `sources/${chosen}/recording`, { on: !told.sources[chosen].recording.active });
 $("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $("screen").requestFullscreen?.());
 $("snapshot").onclick = async () => {
   $("snapshot").disabled = true;
   try {
-    const answer = await fetch(`/sources/${chosen}/snapshot.png`);
+    const answer = await fetch(`sources/${chosen}/snapshot.png`);
     if (!answer.ok) throw new Error((await answer.json()).what);
     const name = /filename="(.*)"/.exec(answer.headers.get("content-disposition"))?.[1] ?? "snapshot.png";
     const link = make("a", { href: URL.createObjectURL(await answer.blob()), download: name });
@@ -225,6 +252,14 @@ dark.onchange = setTheme;
 
 // Small things
 
+/** Whether a list shows other names than these. */
+function changed(list, named) {
+  const names = JSON.stringify(named.map((one) => one.name));
+  const other = list.dataset.names !== names;
+  list.dataset.names = names;
+  return other;
+}
+
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -246,3 +281,4 @@ addEventListener("resize", () => told && show());
 setTheme();
 show();
 listen();
+thumbnails();
