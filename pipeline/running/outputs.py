@@ -39,7 +39,7 @@ def sinks(
         "json": (None if out.json is None else records_path(out.json), lambda: {"timing": out.timing}),
         "masks": (_path(out.masks), lambda: {"ids": out.mask_ids}),
         "pictures": (_path(out.pictures), dict),
-        "mqtt": (out.mqtt, lambda: {"timing": out.timing}),
+        "mqtt": (_broker(out), lambda: {"timing": out.timing, "live": source.live}),
         "stream": (_address(out), lambda: _stream(out, source, start_s)),
     }
 
@@ -67,6 +67,15 @@ def _video(out: OutputConfig, spec: str, source: Source, start_s: float) -> dict
         "pixel_aspect": source.info.pixel_aspect,
         "colours": source.info.colours,
     }
+
+
+def _broker(out: OutputConfig) -> Any:
+    """Where each record is published, None for nowhere."""
+    if out.mqtt is None:
+        return None
+    from pipeline.sinks.broker import parse_broker
+
+    return parse_broker(out.mqtt)
 
 
 def _address(out: OutputConfig) -> Any:

@@ -54,7 +54,7 @@ def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
             whole = Path(path)
             like = f"out-{PLACE}.jsonl" if is_stdout(path) else f"{whole.stem}-{PLACE}{whole.suffix}"
             raise SinkError(
-                f"{path} is asked for by {sources} sources",
+                f"{masked(path) if ADDRESS.match(path) else path} is asked for by {sources} sources",
                 hint=f"put {PLACE} where the name of each belongs, as in {like}",
             )
         own[key] = path.replace(PLACE, name)
