@@ -118,7 +118,8 @@ class MqttSink:
         self._say("offline")
         self._left.clear()
         self._client.disconnect()
-        if (link := self._client.socket()) is not None and not self._left.wait(FLUSH_S / 2):
+        link: Any = self._client.socket()
+        if link is not None and not self._left.wait(FLUSH_S / 2):
             with suppress(OSError):
                 link.shutdown(SHUT_RDWR)  # it takes no farewell: once it sees this, it says `offline` itself
         leaving = threading.Thread(
