@@ -21,11 +21,11 @@ class ReconnectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     where it never gave a frame, and after `refused_attempts` where it did: a camera that starts refuses for a while.
     """
 
-    enabled: bool | None = None  # None: cameras and network streams, no recordings
-    attempts: Count | None = 10  # None: for ever
-    refused_attempts: Count = 3
+    enabled: bool | None = None  # whether at all; None: cameras and network streams, no recordings
+    attempts: Count | None = 10  # in a row without a frame, then it is given up; None: for ever
+    refused_attempts: Count = 3  # in a row, where what worked before refuses: see `attempts`
     first_wait_s: Seconds = 0.5  # before the second attempt; twice as long before each further one
-    longest_wait_s: Seconds = 10.0
+    longest_wait_s: Seconds = 10.0  # the waits grow no further
     jitter: Share = 0.3  # each wait is longer or shorter by up to this share, so that many do not come at once
     seed: int | None = None  # of the jitter; None: another one in every run
 
@@ -36,19 +36,21 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     start_s: Seconds = 0.0  # skip what comes before, seconds
     frames: Count | None = None  # stop after so many
     every: Count = 1  # take every k-th
-    fps: Annotated[float, msgspec.Meta(gt=0)] | None = None  # for image folders and streams without timestamps
-    open_timeout_s: Seconds = 10.0
-    read_timeout_s: Seconds = 5.0
+    fps: Annotated[float, msgspec.Meta(gt=0)] | None = (
+        None  # images a second, of image folders and streams without timestamps
+    )
+    open_timeout_s: Seconds = 10.0  # for a camera or an address to answer
+    read_timeout_s: Seconds = 5.0  # a camera or stream that gives no frame for so long is lost
     reconnect: ReconnectConfig = ReconnectConfig()
 
 
 class BackendConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What runs the networks."""
 
-    name: str = "auto"
+    name: str = "auto"  # the first that can run, or one by its name: see `dashmask doctor`
     require: str | None = None  # a backend's name or `gpu`: anything else is an error
     workers: Count | None = None  # threads that run the network at once; None: by rule, or as tuned
-    threads: Count | None = None  # threads inside one run of the network
+    threads: Count | None = None  # threads inside one run of the network; None: by rule, or as tuned
     precision: Literal["auto", "f32", "bf16"] = "auto"  # bf16: openvino only; auto: where `dashmask verify` passed it
     way: Literal["auto", "tensors", "frames"] = "auto"  # frames: prepared and decoded on the GPU too
     unverified: bool = False  # use what `dashmask verify` has not passed, or has not seen
@@ -74,14 +76,14 @@ class DecodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is drawn."""
 
-    view: View = "overlay"
+    view: View = "overlay"  # colours over the picture, beside it, or alone
     alpha: Share = 0.5  # weight of a class colour over the picture, 0..1
-    outlines: bool = True
-    boxes: bool = True
-    names: bool = True
-    scores: bool = True
+    outlines: bool = True  # of masks
+    boxes: bool = True  # of objects
+    names: bool = True  # of objects, at their boxes
+    scores: bool = True  # behind the names
     colour_by: Literal["class", "track"] = "class"  # of objects; track: each its own, where they are numbered
-    legend: bool = True
+    legend: bool = True  # the colours of the classes, in a corner
     status: bool = True  # the line with fps, frame age and drops
     blur: tuple[str, ...] = ()  # classes made unrecognisable
     cutout: tuple[str, ...] = ()  # classes kept; everything else becomes the ground
@@ -91,7 +93,9 @@ class RenderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one frame tells of the next."""
 
-    carry: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0  # frames in a row that the networks leave out: see --carry
+    carry: Annotated[int, msgspec.Meta(ge=0, le=100)] = (
+        0  # frames in a row that the networks leave out; what they found is carried to them
+    )
     objects: bool = False  # number objects over time (ByteTrack)
     low: Share = (
         0.1  # objects from this score on may keep a number; under decode.conf they are shown only where they do
@@ -107,7 +111,7 @@ class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is written."""
 
-    save: str | None = None  # a video: .mp4, .mkv, .mov
+    save: str | None = None  # a video: .mp4, .m4v, .mov, .mkv, .webm or .avi
     json: str | None = None  # JSON Lines, one record a frame; -: the standard output
     masks: str | None = None  # a folder of PNG masks
     pictures: str | None = None  # a folder of PNG pictures
@@ -121,9 +125,9 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     mask_ids: Literal["class", "trainId", "labelId"] = "class"  # the numbers in the masks
     timing: bool = True  # measured times in the records
     show: bool = False  # a window
-    codec: str = "libx264"
+    codec: str = "libx264"  # an encoder of FFmpeg, such as libx265 or libsvtav1
     crf: Annotated[int, msgspec.Meta(ge=0, le=51)] | None = None  # quality, less is better; None: as is cheapest
-    preset: str | None = None  # of the encoder
+    preset: str | None = None  # of the encoder, in its own words; None: as is cheapest
     sound: bool = True  # of a recording: goes into the video as it is
 
 
@@ -153,11 +157,11 @@ class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What is kept when something happens."""
 
     folder: str | None = None  # a folder for each event goes in here; None: nothing is kept
-    when: tuple[str, ...] = ()  # --on: conditions, see pipeline.evidence.conditions; SIGUSR1 always is one
+    when: tuple[str, ...] = ()  # the conditions of --on; SIGUSR1 always is one
     before_s: Seconds = 5.0  # seconds kept from before it happened
-    after_s: Seconds = 5.0
+    after_s: Seconds = 5.0  # and from behind it
     cooldown_s: Seconds = 10.0  # after the end of one event so long nothing begins another
-    picture: Literal["drawn", "source"] = "drawn"
+    picture: Literal["drawn", "source"] = "drawn"  # in the video of an event
     limit_mb: Count = 1000  # of all events in the folder, 10^6 bytes: the oldest are removed
     memory_mb: Count = 64  # of the seconds before, encoded; where that is too little they become fewer
 
@@ -178,7 +182,7 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     capacity: Count = 2  # messages that may wait before a stage
     batch_wait_ms: Annotated[float, msgspec.Meta(ge=0)] = 5.0  # for frames of other sources to share a batch
-    stall_s: Seconds = 60.0  # a stage without progress for so long is an error that names it
+    stall_s: Seconds = 60.0  # a stage without progress for so long is an error that names it; 0: never
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -152,7 +152,7 @@ def _convert(kind: type[C], tree: dict[str, Any], places: dict[str, int], name: 
             what = f"unknown key `{unknown[1]}`"
             hint = f"did you mean `{near[0]}`?" if near else f"keys here are {', '.join(fields)}"
         elif what.startswith("Invalid enum value"):
-            hint = f"expected {', '.join(map(str, _choices(_type_at(kind, path.split('.')[1:]))))}"
+            hint = f"expected {', '.join(map(str, choices(_type_at(kind, path.split('.')[1:]))))}"
         elif what == "Expected `array`, got `str`":
             hint = "give a list: [one] or [one, another]"
         elif re.match("Expected `str.*(bool|null|int|float)`$", what):
@@ -200,11 +200,11 @@ def _type_at(kind: Any, path: Sequence[str]) -> Any:
     return kind
 
 
-def _choices(kind: Any) -> list[Any]:
+def choices(kind: Any) -> list[Any]:
     """The words of the Literal in a type such as Literal["a", "b"] | None."""
     if get_origin(kind) is Literal:
         return list(get_args(kind))
-    return [word for inner in get_args(kind) for word in _choices(inner)]
+    return [word for inner in get_args(kind) for word in choices(inner)]
 
 
 def _struct(kind: Any) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from command import dashmask
 
+from pipeline.cli.config_comments import commented
 from pipeline.config import Config
 from pipeline.config_file import config_dirs, dump, load
 from pipeline.errors import ConfigError
@@ -122,3 +125,20 @@ def test_every_preset_is_read() -> None:
     assert presets
     for preset in presets:
         load(str(preset))
+
+
+def test_every_key_is_printed_with_what_it_does(tmp_path: Path) -> None:
+    said = dashmask("config", "--set", "render.blur=[person, car]", "--set", "model=['a: b.onnx']")
+    lines = [line for line in said.out.splitlines() if not line.lstrip().startswith("- ")]
+    assert all(re.search(r"\w+:.*  # .{6,}", line) for line in lines), lines
+    view = "  view: overlay  # colours over the picture, beside it, or alone (overlay, side-by-side or masks)"
+    assert view in lines
+    assert "  long_side: null  # pixels; null: the model's own, 640 for YOLO" in lines  # in YAML's words
+    (tmp_path / "c.yaml").write_text(said.out)
+    assert load(str(tmp_path / "c.yaml")) == load(sets=["render.blur=[person, car]", "model=['a: b.onnx']"])
+
+
+def test_a_value_of_several_lines_is_printed_whole_and_without_comments(tmp_path: Path) -> None:
+    config = load(sets=[r'output.save="a\nb: c.mp4"'])
+    (tmp_path / "c.yaml").write_text(commented(config))
+    assert load(str(tmp_path / "c.yaml")) == config

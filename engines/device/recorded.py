@@ -14,7 +14,6 @@ from engines.device.errors import CaptureBrokenError, DeviceLostError
 from engines.device.ledger import free_each
 from pipeline.errors import BackendError
 
-
 _TRIES = 3  # another thread that waits for the whole GPU breaks a capture
 
 

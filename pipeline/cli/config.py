@@ -6,10 +6,11 @@ from pipeline.cli.options import ConfigFile, Set
 
 
 def config(config: ConfigFile = None, set: Set = None) -> None:
-    """Print the effective configuration as YAML that --config takes back.
+    """Print the effective configuration, each key with what it does, as YAML that --config takes back.
 
     Example: [bold]dashmask config --config privacy --set render.alpha=0.3 > mine.yaml[/bold]
     """
-    from pipeline.config_file import dump, load
+    from pipeline.cli.config_comments import commented
+    from pipeline.config_file import load
 
-    print(dump(load(config, set or ())), end="")
+    print(commented(load(config, set or ())), end="")
