@@ -224,7 +224,11 @@ def _nothing(
     considered = {t.name for t in tried}
     others = [name for name in AUTO if name not in considered and not why_not(name)]
     option = "--require" if require else "--backend"
-    hint = f"{others[0]} can be tried: leave {option} out" if others else "`dashmask doctor` shows what is here"
+    hint = "`dashmask doctor` shows what is here"
+    if others:
+        hint = f"{others[0]} can be tried: leave {option} out"
+    elif require is None and why_not("onnxruntime-cpu"):
+        hint = f"pip install 'dashmask[cpu]' brings one that needs no GPU; {hint}"
     if len(tried) == 1:
         return BackendError(f"{tried[0].name} cannot run {card.path.name}: {tried[0].reason}", hint=hint)
     which = "GPU backend" if require == "gpu" else "backend"

@@ -35,8 +35,9 @@ def open(
 
     Args:
         source: a video, a folder or glob of images, a camera (0, "/dev/video0"), an address (`rtsp://...`) or `demo`.
-        model: one ONNX file, or a semantic and an instance network that run on the same frames.
-        config: a configuration to start from.
+        model: an ONNX file or the name of an embedded network; or a semantic and an instance network that run on the
+            same frames; without one the best that is embedded runs.
+        config: a configuration to start from (pipeline.config.Config).
         sections: keys of Config over it, for instance `decode={"conf": 0.4}`, `source={"frames": 100}` or
             `backend={"name": "openvino"}`; not those of what a run draws, writes and serves.
 

@@ -85,6 +85,18 @@ def test_a_named_backend_that_cannot_run_never_falls_back_in_silence(fcn_card: C
         select(fcn_card, backend="tensorrt")
 
 
+def test_where_no_runtime_is_installed_the_hint_is_the_extra_that_runs_everywhere(
+    fcn_card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "installed", lambda module: False)
+    with pytest.raises(BackendError, match="no backend can run") as caught:
+        select(fcn_card)
+    assert "pip install 'dashmask[cpu]'" in caught.value.hint
+    with pytest.raises(BackendError, match="no GPU backend") as caught:
+        select(fcn_card, require="gpu")
+    assert "dashmask[cpu]" not in caught.value.hint  # that would be no GPU
+
+
 def test_naming_one_backend_and_requiring_another_is_an_error(fcn_card: Card) -> None:
     with pytest.raises(BackendError, match="both cannot be"):
         select(fcn_card, backend="onnxruntime-cpu", require="openvino")

@@ -28,13 +28,21 @@ def build(
         str | None,
         typer.Option(metavar="WxH,...", help="Input sizes that the plan is made for; default: that of 16:9 footage."),
     ] = None,
-    batch: Annotated[str, typer.Option(metavar="N,... or N-M", help="Frames at once, each or a range.")] = "1",
+    batch: Annotated[
+        str, typer.Option(metavar="N,... or N-M", help="Frames at once: several numbers, or a range.")
+    ] = "1",
     product: Annotated[str, typer.Option(metavar="auto|tensorrt|tensorrt-rtx", help="What builds it.")] = "auto",
     workspace_mib: Annotated[
-        int | None, typer.Option("--workspace-mib", metavar="N", help="GPU memory that a layer may use.")
+        int | None,
+        typer.Option(
+            "--workspace-mib", metavar="N", help="GPU memory that a layer may use, MiB. Default: TensorRT's choice."
+        ),
     ] = None,
     level: Annotated[
-        int | None, typer.Option(metavar="0-5", help="0 builds fast, 5 searches longest for what runs fast.")
+        int | None,
+        typer.Option(
+            metavar="0-5", help="0 builds fast, 5 searches longest for what runs fast. Default: TensorRT's choice."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE.plan", help="Default: where `run` finds it.")

@@ -20,14 +20,26 @@ RayAddress = Annotated[
 CPUs = Annotated[float | None, typer.Option(metavar="N", help="Ray: cores that a worker takes, such as 2 or 0.5.")]
 GPUs = Annotated[float, typer.Option(metavar="N", help="Ray: GPUs that a worker takes, such as 0.25.")]
 IMGSZ = Annotated[
-    int | None, typer.Option(metavar="PX", help="Long side of the network's input.", rich_help_panel="Network")
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="Long side of the network's input, pixels. Default: the network's own.",
+        rich_help_panel="Network",
+    ),
 ]
 ConfigFile = Annotated[
-    str | None, typer.Option("--config", metavar="FILE", help="YAML configuration, or the name of a preset.")
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="YAML configuration, or the name of a preset: dashcam, privacy, review."
+    ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Set one key of the configuration; `dashmask config` shows all."),
+    typer.Option(
+        "--set",
+        metavar="a.b=c",
+        help="Set one key of the configuration, over --config; may be repeated. `dashmask config` shows all keys.",
+    ),
 ]
 
 
@@ -83,7 +95,8 @@ KEYS: Mapping[str, Key] = MappingProxyType(
                 str | None,
                 typer.Option(
                     metavar="NAME",
-                    help="auto, tensorrt, tensorrt-rtx, onnxruntime-cuda, openvino, onnxruntime-cpu or null.",
+                    help="auto, tensorrt, tensorrt-rtx, onnxruntime-cuda, openvino, onnxruntime-cpu or null, which "
+                    "finds nothing. Default: auto, the first that can run.",
                     rich_help_panel="Network",
                 ),
             ],
@@ -115,13 +128,17 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         "start": Key(
             "source.start_s",
             Annotated[
-                float | None, typer.Option(metavar="S", help="Skip the first S seconds.", rich_help_panel="Frames")
+                float | None,
+                typer.Option(metavar="S", help="Skip the first S seconds. Default: 0.", rich_help_panel="Frames"),
             ],
         ),
         "frames": Key(
             "source.frames",
             Annotated[
-                int | None, typer.Option(metavar="N", help="Stop after N frames or images.", rich_help_panel="Frames")
+                int | None,
+                typer.Option(
+                    metavar="N", help="Stop after N frames or images. Default: at the end.", rich_help_panel="Frames"
+                ),
             ],
         ),
         "fps": Key(
@@ -132,7 +149,8 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             ],
         ),
         "conf": Key(
-            "decode.conf", Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object.")]
+            "decode.conf",
+            Annotated[float | None, typer.Option(metavar="0..1", help="Least score of an object. Default: 0.25.")],
         ),
     }
 )

@@ -24,8 +24,8 @@ def quantize(
     method: Annotated[
         str, typer.Option(metavar="minmax|entropy", help="How ranges are taken from the frames.")
     ] = "minmax",
-    count: Annotated[int, typer.Option(metavar="N", help="Frames to calibrate with.")] = 64,
-    max_loss: Annotated[float, typer.Option(metavar="0..1", help="The most that may be lost.")] = 0.01,
+    count: Annotated[int, typer.Option(metavar="N", help="Frames to calibrate with, evenly spread.")] = 64,
+    max_loss: Annotated[float, typer.Option(metavar="0..1", help="The most that may be lost, as a share.")] = 0.01,
     imgsz: IMGSZ = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Measure the loss against the labels of a data set.")
@@ -35,9 +35,10 @@ def quantize(
 ) -> None:
     """Make an int8 network (QDQ) of a float one, and measure what it loses on frames it was not calibrated with.
 
-    The first 70 % of the clip calibrate, the rest measures. The loss is 1 - mean IoU of the labels with the float
-    network's, or the share of objects not found again; with --dataset that of mean IoU, or mask AP, on labelled
-    images. Where it is above --max-loss nothing is written, and 1 is returned.
+    The first 70 % of the clip calibrate, the rest measures. The loss is 1 - mean
+    IoU of the labels with the float network's, or the share of objects not found
+    again; with --dataset that of mean IoU, or mask AP, on labelled images. Where
+    it is above --max-loss nothing is written, and the exit code is 1.
 
     Example: [bold]dashmask quantize enet.onnx --frames drive.mp4 --max-loss 0.05[/bold]
     """

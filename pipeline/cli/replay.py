@@ -41,9 +41,10 @@ def replay(
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Also write PNG masks: DIR/masks/CLIP/.")] = False,
     videos: Annotated[bool, typer.Option("--videos", help="Also write drawn videos; then no clip is cut.")] = False,
-    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame.")] = None,
+    every: Annotated[int | None, typer.Option(metavar="K", help="Take every K-th frame. Default: 1.")] = None,
     iou: Annotated[
-        float | None, typer.Option(metavar="0..1", help="IoU above which the weaker of two boxes is dropped.")
+        float | None,
+        typer.Option(metavar="0..1", help="IoU above which the weaker of two boxes is dropped. Default: 0.7."),
     ] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAME,...", help="Only objects of these classes.")] = None,
 ) -> None:

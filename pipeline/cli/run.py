@@ -55,7 +55,9 @@ def run(
     ] = None,
     mask_ids: Annotated[
         str | None,
-        typer.Option(metavar="class|trainId|labelId", help="The numbers in the masks.", rich_help_panel=OUTPUTS),
+        typer.Option(
+            metavar="class|trainId|labelId", help="The numbers in the masks. Default: class.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     pictures: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write every picture as PNG.", rich_help_panel=OUTPUTS)
@@ -98,7 +100,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help='What is evidence: "age>200ms", "person area>2%", "truck score>0.8", error; may be repeated.',
+            help='What is evidence: "age>200ms", "person area>2%", "truck score>0.8", "person count>=3", error; '
+            "may be repeated.",
             rich_help_panel=LIVE,
         ),
     ] = None,
@@ -109,20 +112,23 @@ def run(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Keep frames younger than this, such as 50ms, at smaller inputs where that is needed.",
+            help="Keep 95 of 100 frames younger than this (50ms, 0.1s), at smaller inputs where that is needed.",
             rich_help_panel=LIVE,
         ),
     ] = None,
     every: Annotated[
-        int | None, typer.Option(metavar="K", help="Take every K-th frame.", rich_help_panel=FRAMES)
+        int | None, typer.Option(metavar="K", help="Take every K-th frame. Default: 1.", rich_help_panel=FRAMES)
     ] = None,
     conf: Annotated[
-        float | None, typer.Option(metavar="0..1", help="Least score of an object.", rich_help_panel=OBJECTS)
+        float | None,
+        typer.Option(metavar="0..1", help="Least score of an object. Default: 0.25.", rich_help_panel=OBJECTS),
     ] = None,
     iou: Annotated[
         float | None,
         typer.Option(
-            metavar="0..1", help="IoU above which the weaker of two boxes is dropped.", rich_help_panel=OBJECTS
+            metavar="0..1",
+            help="IoU above which the weaker of two boxes is dropped. Default: 0.7.",
+            rich_help_panel=OBJECTS,
         ),
     ] = None,
     classes: Annotated[
@@ -143,15 +149,20 @@ def run(
         int | None,
         typer.Option(
             metavar="K",
-            help="Let the networks leave out K frames in a row, and carry what they found along optical flow.",
+            help="Let the networks leave out K frames in a row, and carry what they found along optical flow. "
+            "Default: 0.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
     colour_by: Annotated[
-        str | None, typer.Option(metavar="class|track", help="Colour of objects.", rich_help_panel=DRAWING)
+        str | None,
+        typer.Option(metavar="class|track", help="Colour of objects. Default: class.", rich_help_panel=DRAWING),
     ] = None,
     view: Annotated[
-        str | None, typer.Option(metavar="overlay|side-by-side|masks", help="What is drawn.", rich_help_panel=DRAWING)
+        str | None,
+        typer.Option(
+            metavar="overlay|side-by-side|masks", help="What is drawn. Default: overlay.", rich_help_panel=DRAWING
+        ),
     ] = None,
     blur: Annotated[
         str | None,
@@ -163,7 +174,11 @@ def run(
     ] = None,
     ground: Annotated[
         str | None,
-        typer.Option(metavar="COLOUR", help="Of a cut-out: white, #rrggbb, transparent ...", rich_help_panel=DRAWING),
+        typer.Option(
+            metavar="COLOUR",
+            help="Behind a cut-out: white, black, grey, green, blue, #rrggbb or transparent. Default: white.",
+            rich_help_panel=DRAWING,
+        ),
     ] = None,
     web: Web = None,
     recordings: Recordings = None,

@@ -10,7 +10,7 @@ from pipeline.cli.options import Given, configured
 from pipeline.cli.run import Source
 
 
-@configured("model", "start", "frames", "backend", "require", "imgsz")
+@configured("model", "backend", "require", "unverified", "imgsz", "start", "frames")
 def stability(
     source: Source,
     given: Given,

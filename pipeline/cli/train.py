@@ -19,11 +19,24 @@ PLAIN_EVERY_S = 30.0
 
 
 def train(
-    config: Annotated[str, typer.Option("--config", "-c", metavar="FILE", help="A file, or a name in configs/train")],
+    config: Annotated[
+        str,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="A file, or one that comes along: folders, roadnet-camvid, enet-camvid ...",
+        ),
+    ],
     sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Put over the file; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="a.b=c", help="Set one key over the file, such as roots.camvid=DIR; may be repeated."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: runs/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where weights, curves and the state go. Default: runs/NAME.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR/state.pt, exactly.")] = False,
     until: Annotated[int | None, typer.Option(metavar="EPOCH", help="Pause after this epoch.", min=1)] = None,
 ) -> None:

@@ -31,7 +31,7 @@ def verify(
     imgsz: IMGSZ = None,
     json: Annotated[str | None, typer.Option(metavar="OUT.json", help="Write the record.")] = None,
 ) -> None:
-    """Compare a backend with the ONNX Runtime fp32 reference on real frames; 1 is returned where it differs too much.
+    """Compare a backend with the ONNX Runtime fp32 reference on real frames; exit code 1 where it differs too much.
 
     `run` uses OpenVINO in bf16, int8 models and GPU engines only after they have passed here.
 
