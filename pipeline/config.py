@@ -37,7 +37,7 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     frames: Count | None = None  # stop after so many
     every: Count = 1  # take every k-th
     fps: Annotated[float, msgspec.Meta(gt=0)] | None = (
-        None  # images a second, of image folders and streams without timestamps
+        None  # images a second, of image folders and recordings without times of their own
     )
     open_timeout_s: Seconds = 10.0  # for a camera or an address to answer
     read_timeout_s: Seconds = 5.0  # a camera or stream that gives no frame for so long is lost

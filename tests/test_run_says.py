@@ -38,6 +38,9 @@ def test_what_has_no_effect_is_said(models: tuple[Path, Path], clip: Path) -> No
         assert told in said.err
     said = dashmask("run", clip, "-m", models[1], "--frames", 2, "--track", "--colour-by", "track", "--smooth")
     assert "note: no labels are smoothed: no network here gives label maps" in said.err
+    said = dashmask("run", clip, "-m", models[0], "--frames", 2, "--conf", 0.6, "--set", "track.smooth_masks=true")
+    assert "note: decode.conf chooses among objects: no network here finds objects one by one" in said.err
+    assert "note: no masks are smoothed: add --track" in said.err
     for words in (("--blur", "car"), ("--cutout", "car")):
         told = "note: nothing is blurred or cut out: no picture is drawn; add --save"
         assert told in dashmask("run", clip, "-m", models[1], "--frames", 2, *words).err
@@ -74,7 +77,9 @@ def test_a_terminal_that_draws_nothing_anew_gets_lines(monkeypatch: pytest.Monke
             told.started(open_source("demo"), [])
             told.frame(Summary(), SourceInfo("clip.mp4", frames=38))
         print("end", file=terminal, flush=True)
-        shown = screen.read(4096).decode()
+        shown = ""
+        while "end" not in shown:  # a terminal gives what is there by now
+            shown += screen.read(4096).decode()
     assert ("0 of 38 frames" in shown) == (term == "dumb")
     assert ("0/38" in shown) == (term != "dumb")
 

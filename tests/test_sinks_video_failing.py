@@ -157,6 +157,8 @@ def test_what_cannot_be_written_is_said_at_once(tmp_path: Path, name: str, codec
         ("out.webm", VideoConfig("libx264")),
         ("out.mp4", VideoConfig(preset="sloth")),
         ("out.mp4", VideoConfig(options={"profile": "sideways"})),
+        ("out.mp4", VideoConfig("mpeg4", crf=5)),  # it has a quality of another name, and would ignore this one
+        ("out.webm", VideoConfig("libvpx-vp9", preset="slow")),
     ],
 )
 def test_what_the_encoder_refuses_is_a_plain_error(tmp_path: Path, name: str, config: VideoConfig) -> None:

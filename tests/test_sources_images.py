@@ -11,7 +11,7 @@ import pytest
 from clips import bars, read_bars, scene
 
 from pipeline.errors import SourceError
-from pipeline.sources import SourceOptions, open_source
+from pipeline.sources import SourceOptions, notes_of, open_source
 from pipeline.types import Frame
 
 
@@ -161,6 +161,7 @@ def test_a_kitti_drive_keeps_its_times_to_the_nanosecond(drive: Path, inside: st
     assert {frame.time_base for frame in seen} == {Fraction(1, 10**9)}
     assert numbers(seen) == [0, 1, 2, 3]
     assert source.info.fps == pytest.approx(3 / 34.035610555)
+    assert "keep their own" in notes_of(source)[0]  # it is said that 3 does nothing
 
 
 def test_an_image_missing_from_a_drive_does_not_move_the_others_in_time(drive: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from clip_readers import digest, read, refusal
 
-from pipeline.sources import SourceOptions, open_source
+from pipeline.sources import SourceOptions, notes_of, open_source
 
 CLIPS = {
     "camvid_val_0016E5_15fps_h264.mp4": 101,
@@ -71,12 +71,17 @@ def test_a_variable_frame_rate_stays_variable(shared: Path) -> None:
     assert {steps_ms[-1], steps_ms[-2]} == {70, 30}
 
 
-def test_a_stated_frame_rate_times_a_stream_without_timestamps(shared: Path) -> None:
+def test_a_stated_frame_rate_times_a_stream_without_timestamps_and_is_said_to_do_nothing_else(shared: Path) -> None:
     source = open_source(str(shared / "data/video/kitti_2011_09_26_raw.h264"), SourceOptions(fps=29.97))
     with source as frames:
         times = [f.pts_s for f in frames]
     assert times == pytest.approx(np.arange(78) / 29.97)
     assert source.info.fps == pytest.approx(29.97)
+    assert notes_of(source) == []
+    timed = open_source(str(shared / "data/video/paroque_road.avi"), SourceOptions(fps=29.97))
+    with timed as frames:
+        next(iter(frames))
+    assert [("keep their own" in note) for note in notes_of(timed)] == [True]
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here: apt-get install ffmpeg")

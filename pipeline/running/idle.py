@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.config import Config, RenderConfig
+from pipeline.config import Config, DecodeConfig, RenderConfig
 from pipeline.types import Card
 
 
@@ -18,6 +18,15 @@ def idle_notes(config: Config, cards: Sequence[Card]) -> Iterator[str]:
         yield f"nothing is tracked: {none_finds}"
     if config.render.colour_by == "track" and not (track.objects and objects):
         yield "objects are not coloured by track: " + (none_finds if track.objects else "add --track")
+    usual, decode = DecodeConfig(), config.decode
+    keys = [key for key in ("conf", "iou", "max_det", "agnostic") if getattr(decode, key) != getattr(usual, key)]
+    if keys and not objects:
+        chooses = "chooses" if len(keys) == 1 else "choose"
+        yield f"{' and '.join(f'decode.{key}' for key in keys)} {chooses} among objects: {none_finds}"
+    if track.smooth_masks and not (track.objects and objects):
+        yield "no masks are smoothed: " + (none_finds if track.objects else "add --track")
+    if config.input.square and all(None not in card.input.size_hw for card in cards):
+        yield "input.square does nothing: the size of the input is fixed in the model"
     if track.smooth and not labels:
         yield "no labels are smoothed: no network here gives label maps"
     if config.web.recordings is not None and config.web.address is None:

@@ -66,7 +66,8 @@ class Muxer:
         colours: primaries and transfer, see SourceInfo.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: the encoder, the container or the system refuses.
+        av.FFmpegError, OSError, ValueError: the encoder, the container or the system refuses; ValueError also where
+            the encoder has no such option.
     """
 
     def __init__(
@@ -102,6 +103,8 @@ class Muxer:
             if sound is not None:
                 sound.add_to(self._container)
             self._container.start_encoding()
+            if unknown := stream.codec_context.options:  # FFmpeg leaves in it what the encoder did not take
+                raise ValueError(f"{codec} knows no {' and no '.join(unknown)}")
         except BaseException:
             self._container.close()
             raise

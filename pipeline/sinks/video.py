@@ -203,5 +203,5 @@ class VideoSink:
             return unwritable(self._part.name, error, kept=self._part.partial if self._frames else None)
         return SinkError(
             f"{self._part.name}: {self._codec} in {self._format} is not possible here: {error}",
-            hint="try another ending, codec or preset; .mp4 with libx264 always works",
+            hint="try another ending, codec, crf or preset; .mp4 with libx264 always works",
         )

@@ -56,6 +56,11 @@ def notes_of(source: Source) -> list[str]:
     return [told] * bool(lost) + list(getattr(source, "notes", ()))
 
 
+def keeps_times(name: str) -> str:
+    """The note where a frame rate is stated and is not needed."""
+    return f"{name}: a stated frame rate is for what has no times; these frames keep their own"
+
+
 def open_source(spec: str, options: SourceOptions | None = None) -> Source:
     """The source that a name means. Nothing is opened until it is entered.
 

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import RefusedError, SourceError
 from pipeline.media import open_media
-from pipeline.sources import SourceOptions
+from pipeline.sources import SourceOptions, keeps_times
 from pipeline.sources.clock import Clock
 from pipeline.sources.pace import IN_PIECES, Pace
 from pipeline.sources.planes import PlaneReader
@@ -191,6 +191,8 @@ class ContainerSource:
                     if picture.rotation % 180:  # PlaneReader has turned it
                         aspect = 1 / aspect
                     self._info = replace(self._info, size_hw=image.size_hw, fps=fps, pixel_aspect=aspect)
+                    if self._options.fps is not None and not clock.counted:
+                        self.notes.append(keeps_times(self._name))
                 yield Frame(index, pts, clock.time_base, arrived_s, image)
                 index += 1
         except (av.FFmpegError, OSError) as error:

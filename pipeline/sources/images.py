@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import SourceError
 from pipeline.image import Image
-from pipeline.sources import IMAGE_SUFFIXES, SourceOptions
+from pipeline.sources import IMAGE_SUFFIXES, SourceOptions, keeps_times
 from pipeline.types import Frame, SourceInfo
 
 UNSTATED_FPS = 10.0  # KITTI's rate
@@ -43,6 +43,7 @@ class Images:
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.undecodable = 0  # images that could not be read, and were left out
+        self.notes: list[str] = []  # what a user should know
         self._spec = spec
         self._options = options
         self._info = SourceInfo(spec)
@@ -64,6 +65,8 @@ class Images:
         if time_base == NANOSECOND:
             span_s = float((times[-1] - times[0]) * NANOSECOND)
             fps = (len(times) - 1) / span_s if span_s > 0 else UNSTATED_FPS
+            if self._options.fps is not None:
+                self.notes.append(keeps_times(self._spec))
         start = Fraction(str(self._options.start_s)) / time_base
         wanted = [(path, pts) for path, pts in zip(paths, times, strict=True) if pts - times[0] >= start]
         if not wanted:
