@@ -97,6 +97,7 @@ def test_a_network_that_was_asked_for_and_cannot_be_used_shows_in_the_exit_code(
 def test_models_lists_them_with_their_licences() -> None:
     said = dashmask("models", *NAMES)
     assert said.code == 0
+    assert dashmask("models", "show", *NAMES) == said  # `show` stands in the usage line
     for name in NAMES:
         assert name in said.out
     card = dashmask("models", "--card", BEST).out

@@ -20,10 +20,12 @@ Paths = Annotated[
 
 
 class _ShowOrFetch(typer.core.TyperGroup):
-    """`dashmask models` and whatever is not `fetch` shows."""
+    """`dashmask models` and whatever is not `fetch` shows, with or without `show`, which the usage line names."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args if args[:1] == ["fetch"] else [_SHOW, *args])
+        if args[:1] != ["fetch"]:
+            args = [_SHOW, *(args[1:] if args[:1] == ["show"] else args)]
+        return super().parse_args(ctx, args)
 
 
 _SHOW = "[show]"
@@ -76,7 +78,7 @@ def show(
             continue
         shown.append(found)
         height, width = (side or "free" for side in found.input.size_hw)
-        size = "free" if height == width == "free" else f"{width}x{height}"
+        size = "any size," if height == width == "free" else f"{width}x{height}"
         detail = f"{found.family}, {len(found.classes)} classes; {size} {found.input.colour} {found.input.dtype}"
         known_as = embedded.get(str(found.path), file) + (" (default)" if found.path.stem == BEST else "")
         told = found.details.get("accuracy")
