@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
+import runpy
+import sys
 
 import pytest
 from command import dashmask
+from typer.main import get_command
 
+import pipeline
 from pipeline.cli.app import app
 from pipeline.cli.options import KEYS, Given, configured
 from pipeline.config_file import load
@@ -58,3 +63,29 @@ def test_help_shows_the_shared_options_of_every_command_that_has_them() -> None:
         assert all(
             word in said for word in ("--model", "-m", "--backend", "--require", "--imgsz", "--config", "--set")
         )
+
+
+def test_the_defaults_that_help_names_are_those_of_the_configuration() -> None:
+    keys = {
+        "start": "source.start_s", "every": "source.every", "conf": "decode.conf", "iou": "decode.iou",
+        "carry": "track.carry", "colour_by": "render.colour_by", "view": "render.view", "ground": "render.ground",
+        "mask_ids": "output.mask_ids",
+    }  # fmt: skip
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = set()
+    for command in ("run", "replay"):
+        for option in commands[command].params:
+            if option.name in keys and (said := re.search(r"Default: (\S+)\.$", option.help)):
+                section, _, field = keys[option.name].partition(".")
+                assert load(sets=[f"{section}.{field}={said[1]}"]) == load(), (command, option.name)
+                named.add(option.name)
+    assert named == set(keys)
+
+
+def test_python_m_pipeline_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["pipeline", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("pipeline", run_name="__main__")
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"dashmask {pipeline.__version__}\n")
