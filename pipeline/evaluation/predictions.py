@@ -83,8 +83,11 @@ def _target(net: Network, writer: Writer, mappings: Sequence[str]) -> _Target:
     card = net.card
     classes = writer.labels if card.family == "semantic" else writer.things
     if classes is None:
-        what = "label maps" if card.family == "semantic" else "objects"
-        raise ConfigError(f"{card.name} gives {what}, which this format has no place for", hint="take another format")
+        what, other = ("label maps", "objects") if card.family == "semantic" else ("objects", "label maps")
+        raise ConfigError(
+            f"{card.name} gives {what}, which this format has no place for",
+            hint=f"take another format, or a network that gives {other} (--model)",
+        )
     if not len(classes):  # the network's own
         return _Target(card.classes, np.arange(256, dtype=np.uint8))
     mapping = _mapping(card.classes.names, classes.names, mappings)
