@@ -93,6 +93,7 @@ def test_a_format_without_a_place_for_it_is_refused(models: tuple[Path, Path], c
     out = ("--out", tmp_path / "out", "--source", clip, *CPU)
     said = dashmask("export-predictions", "--write", "coco", "-m", models[0], *out)
     assert (said.code, "no place for" in said.err) == (2, True)
+    assert "a network that gives objects (--model)" in said.err
     assert list(tmp_path.iterdir()) == []
     said = dashmask("export-predictions", "--write", "coco", "--out", tmp_path, "-m", models[1])
     assert (said.code, "--source" in said.err) == (2, True)

@@ -44,7 +44,7 @@ def export_predictions(
 ) -> None:
     """Write what networks find in a data set or a clip as its benchmark's server and tools take it.
 
-    Example: [bold]dashmask export-predictions --write coco --out results --source drive.mp4 --model yolo11n-seg.onnx[/bold]
+    Example: [bold]dashmask export-predictions --write coco --out found --source drive.mp4 -m yolo11n-seg.onnx[/bold]
     """
     from pathlib import Path
 

@@ -29,6 +29,9 @@ class Sample:
     image_id: int | str | None = None  # as the data set numbers its images, where it does
 
 
+SPARE = "or leave it out: without --strict; in a training with options: {strict: false}"  # what is broken or missing
+
+
 class LeftOut(NamedTuple):
     """An image or a label that is not used, and why."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.base import LeftOut, Sample
+from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.coco_file import CocoFile, CocoImage
 from pipeline.datasets.coco_places import find_annotations, find_images
 from pipeline.datasets.decoding import misfit, read_image, size_hw
@@ -64,11 +64,11 @@ class Coco:
                 self._paths.append(found)
                 continue
             if strict:
-                raise DataError(f"{path}: {image.file_name}: {reason}", hint="or leave it out (not strict)")
+                raise DataError(f"{path}: {image.file_name}: {reason}", hint=SPARE)
             self.left_out.append(LeftOut(image.file_name, f"{reason}"))
         if lone := self._file.wrong.get(None):
             if strict:
-                raise DataError(f"{path}: {lone}", hint="or leave it out (not strict)")
+                raise DataError(f"{path}: {lone}", hint=SPARE)
             self.left_out.append(LeftOut(path.name, lone))
         if not self._images:
             first = f": {self.left_out[0].name}: {self.left_out[0].reason}" if self.left_out else ""

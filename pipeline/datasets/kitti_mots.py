@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.base import LeftOut
+from pipeline.datasets.base import SPARE, LeftOut
 from pipeline.datasets.decoding import read_ids, read_image
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files, folders
 from pipeline.datasets.mots_lines import MotsLine, apart, read_mots
@@ -129,7 +129,7 @@ class KittiMots(MotsObjects):
                 raise DataError(
                     f"{place.images / sequence}: {len(lone)} frames without objects, or objects without a frame: "
                     f"{lone[0].name}",
-                    hint="complete the data set, or leave them out (not strict)",
+                    hint=f"complete the data set, {SPARE}",
                 )
             left_out += [LeftOut(f"{sequence}/{path.name}", "without its partner") for path in lone]
             pairs += [Pair(f"{sequence}/{n}", path, labels[n]) for n, path in images.items() if n in labels]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.base import LeftOut, Sample
+from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.decoding import misfit, read_ids, read_image, size_hw
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes, Labels, TrueObjects, Truth
@@ -116,10 +116,14 @@ def pair(images: Mapping[str, Path], labels: Mapping[str, Path], strict: bool) -
         where = next((path.parent for table in (images, labels) for path in table.values()), None)
         if not wrong:
             raise DataError("the data set has no images", hint="check its folder and the split's name")
-        raise DataError(f"{where}: {'; '.join(wrong)}", hint="complete the data set, or leave them out (not strict)")
+        raise DataError(f"{where}: {'; '.join(wrong)}", hint=_mend(bool(pairs)))
     left_out = [LeftOut(images[name].name, "image without a label") for name in lone_images]
     left_out += [LeftOut(labels[name].name, "label without an image") for name in lone_labels]
     return pairs, left_out
+
+
+def _mend(some: bool) -> str:
+    return f"complete the data set, {SPARE}" if some else "complete the data set: without them nothing is left"
 
 
 def listed(found: Mapping[str, Path], names: Iterable[str]) -> dict[str, Path]:
@@ -140,7 +144,7 @@ def with_objects(
         named = ", ".join(pair.image.name for pair in lone[:_NAMED]) + (", ..." if len(lone) > _NAMED else "")
         raise DataError(
             f"{lone[0].image.parent}: {len(lone)} images without a file of their objects: {named}",
-            hint="complete the data set, or leave them out (not strict)",
+            hint=_mend(len(lone) < len(pairs)),
         )
     found = [pair._replace(objects=objects[pair.name]) for pair in pairs if pair.name in objects]
     return found, [LeftOut(pair.image.name, "image without a file of its objects") for pair in lone]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.classes import colours_for
-from pipeline.datasets.base import LeftOut, Sample
+from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.bdd100k_labels import THING_NAMES
 from pipeline.datasets.decoding import misfit, read_image, size_hw
 from pipeline.datasets.json_file import is_there
@@ -91,7 +91,7 @@ class Scalabel:
                 if image is None or name in seen:
                     reason = "is there twice" if name in seen else f"the image is not in {folder}"
                     if strict:
-                        raise DataError(f"{path}: {name}: {reason}", hint="or leave it out (not strict)")
+                        raise DataError(f"{path}: {name}: {reason}", hint=SPARE)
                     self.left_out.append(LeftOut(name, reason))
                     continue
                 seen.add(name)

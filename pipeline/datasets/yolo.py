@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classes import colours_for
-from pipeline.datasets.base import LeftOut, Sample
+from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.decoding import read_image
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files
 from pipeline.datasets.name_lists import read_lines
@@ -64,7 +64,7 @@ class Yolo:
         if lone and strict:
             raise DataError(
                 f"{label_folder}: {len(lone)} labels without an image: {lone[0].name}",
-                hint="complete the data set, or leave them out (not strict)",
+                hint=f"complete the data set, {SPARE}",
             )
         self.left_out = tuple(LeftOut(path.name, "label without an image") for path in lone)
         self.names = tuple(images)

@@ -158,7 +158,7 @@ def _scores(predictions: Path, truths: Truths, reader: Reader, boundaries: bool,
 
 def _first_wrong(strict: bool, left_out: list[LeftOut]) -> None:
     if strict and left_out:
-        raise DataError(f"{left_out[0].name}: {left_out[0].reason}", hint="or leave it out (not strict)")
+        raise DataError(f"{left_out[0].name}: {left_out[0].reason}", hint="without --strict it is left out")
 
 
 def _scene(found: Prediction, truth: Truth) -> Scene:

@@ -84,5 +84,5 @@ def open_truths(format_name: str, wanted: TruthWanted) -> Truths:
         raise DataError(f"{wanted.path}: there is no image to score{why}", hint="is it the truth of this format?")
     if wanted.strict and truths.left_out:
         name, reason = truths.left_out[0]
-        raise DataError(f"{name}: {reason}", hint="or leave it out (not strict)")
+        raise DataError(f"{name}: {reason}", hint="without --strict it is left out")
     return truths
