@@ -54,6 +54,8 @@ def test_mistakes_are_sentences(pictures: Path, tmp_path: Path) -> None:
         load_train_config("enet-camvit")
     with pytest.raises(ConfigError, match="does not say where it is"):
         train(config_for(pictures, roots={}), tmp_path)
+    with pytest.raises(ConfigError, match=r"roots\.folder: .*did you mean roots\.folders\?"):
+        train(config_for(pictures, roots={"folder": str(pictures)}), tmp_path)
     with pytest.raises(DataError, match="no data set 'folder'"):
         train(config_for(pictures, train=[{"dataset": "folder", "root": "x"}]), tmp_path)
     with pytest.raises(ConfigError, match=r"crops\[0\]\.size_hw: \[60, 64\] does not fit the network"):

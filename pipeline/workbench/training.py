@@ -17,7 +17,7 @@ from pipeline.datasets.base import Dataset, Sample
 from pipeline.errors import ConfigError
 from pipeline.metrics.semantic import ConfusionMatrix
 from pipeline.types import Classes
-from pipeline.workbench.training_data import class_sets, open_part, samples, words
+from pipeline.workbench.training_data import check_roots, class_sets, open_part, samples, words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +58,7 @@ def train(
     from engines.training.loop import fit
 
     cv2.setNumThreads(1)
+    check_roots(config)
     opened = [open_part(part, config) for part in (*config.train, *config.val)]
     classes = _classes(config, opened)
     parts = list(zip((*config.train, *config.val), opened, strict=True))

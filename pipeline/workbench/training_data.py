@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.training.config import DataConfig, TrainConfig
-from pipeline.datasets.base import Dataset, Sample, open_dataset
+from pipeline.datasets.base import DATASETS, Dataset, Sample, open_dataset
 from pipeline.errors import ConfigError
 from pipeline.types import VOID, Classes, Frame
 
 _FIRST_WORLD = 1000  # the worlds below are those that `run demo` shows: scored on what was not learned
+
+
+def check_roots(config: TrainConfig) -> None:
+    """ConfigError where a folder is given for a data set that there is not; those that are not needed may stand."""
+    for name in config.roots:
+        if name not in DATASETS and name != "demo":
+            near = difflib.get_close_matches(name, DATASETS, 1)
+            hint = f"did you mean roots.{near[0]}?" if near else f"there are {', '.join(DATASETS)}"
+            raise ConfigError(f"roots.{name}: there is no data set of that name", hint=hint)
 
 
 def open_part(part: DataConfig, config: TrainConfig) -> Dataset:
