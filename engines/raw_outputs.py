@@ -38,8 +38,8 @@ class RawOutputs:
                 finite = np.isfinite(a)
                 self.not_finite += int(np.count_nonzero(finite & ~np.isfinite(b)))
                 a, b = a[finite & np.isfinite(b)], b[finite & np.isfinite(b)]
-                if not a.size:
-                    continue
+            if not a.size:  # of a network that ends in its NMS: it found nothing
+                continue
             apart = np.abs(a.astype(np.float32, copy=False) - b)
             self._range[at] = max(self._range[at], float(np.abs(a).max()))
             self._largest[at] = max(self._largest[at], float(apart.max()))
@@ -68,11 +68,12 @@ def same_shapes(expected: Outputs, found: Outputs) -> bool:
 def same_bytes(one: Outputs, other: Outputs) -> bool:
     """Whether two results are the same to the last bit; a NaN is the same as itself."""
     return same_shapes(one, other) and all(
-        a.dtype == b.dtype and np.array_equal(a.view(np.uint8), b.view(np.uint8))
-        if a.flags.c_contiguous and b.flags.c_contiguous
-        else a.tobytes() == b.tobytes()
-        for a, b in zip(one, other, strict=True)
+        a.dtype == b.dtype and np.array_equal(_raw(a), _raw(b)) for a, b in zip(one, other, strict=True)
     )
+
+
+def _raw(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # a number alone has no bytes to look at
 
 
 def distance(one: Outputs, other: Outputs) -> float:
@@ -83,7 +84,7 @@ def distance(one: Outputs, other: Outputs) -> float:
     apart = []
     for a, b in zip(one, other, strict=True):
         if a.dtype.kind != "f":
-            apart.append(float(np.mean(a != b)))
+            apart.append(float(np.mean(a != b)) if a.size else 0.0)
         else:
             finite = np.isfinite(a)
             if not np.array_equal(finite, np.isfinite(b)):

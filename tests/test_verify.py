@@ -15,6 +15,7 @@ from engines.backends.base import Done, Options, Ticket
 from engines.backends.onnxruntime import open_exact
 from engines.card import read_card
 from engines.checks import CHECKS, limits_for
+from engines.raw_outputs import RawOutputs, distance, same_bytes
 from engines.select import opener
 from pipeline.errors import ModelError
 from pipeline.evaluation.comparing import LabelComparison, ObjectComparison, mask_iou
@@ -226,6 +227,18 @@ def test_the_same_picture_again_and_again_is_one(scoring: Card) -> None:
     reference.close()
     assert failed(found) == {"frames"}
     assert found.failures == ("different frames compared: 1, at least 8 passes",)
+
+
+def test_outputs_of_any_shape_are_compared_a_number_alone_and_an_empty_list_too() -> None:
+    for shape in ((), (0, 6), (2, 3)):
+        for kind in (np.float32, np.int64):
+            one = [np.ones(shape, kind)]
+            assert same_bytes(one, [np.ones(shape, kind)])
+            assert same_bytes(one, [np.zeros(shape, kind)]) == (0 in shape)
+            assert distance(one, one) == 0.0
+            raw = RawOutputs()
+            assert raw.add(one, one)
+            assert raw.measures()["not_finite"] == 0.0
 
 
 def test_nothing_to_compare_is_not_a_pass(tmp_path: Path) -> None:

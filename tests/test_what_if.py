@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,8 @@ from pipeline.evaluation.service_times import ServiceTimes, read_times, timing_r
 from pipeline.evaluation.simulation import LineModel, StageModel, simulate
 from pipeline.evaluation.what_if import WhatIf, agreement, imagine, parse_what_if
 from pipeline.metrics.streaming import Moment
+from pipeline.records import encode_gap
+from pipeline.types import Gap
 
 MS = 1_000_000
 
@@ -289,6 +292,33 @@ def test_measured_times_come_back_from_their_file_to_the_nanosecond(tmp_path: Pa
     again, film = read_times(file)
     assert again == times
     assert film == (Moment(0, 0.0), Moment(4, pytest.approx(4 / 29.97, abs=1e-9)))
+
+
+def test_times_of_a_camera_that_was_away_are_read_and_its_gaps_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    timing = {"age_ms": 5, "stages_ms": {"infer": 2.5}}
+    frames = [json.dumps({"index": i, "pts_s": at_s, "timing": timing}) for i, at_s in ((0, 0.0), (1, 3.0))]
+    gap = encode_gap(Gap(0.0, 2.9, "it was away")).decode().strip()
+    file.write_text("\n".join([frames[0], gap, frames[1]]))
+    times, film = read_times(file)
+    assert list(times.stages_ns) == [0, 1]
+    assert film == (Moment(0, 0.0), Moment(1, 3.0))
+
+
+def test_frames_that_were_carried_are_under_way_beside_those_that_were_not(tmp_path: Path) -> None:
+    """As the run has it: room for those that pass by the networks, so that none is dropped where none was."""
+    file = tmp_path / "t.jsonl"
+    lines = []
+    for i in range(12):
+        stages = {"follow": 1.0, "track": 1.0} if i % 3 else {"follow": 1.0, "infer": 97.0, "track": 3.0}
+        carried = {"carried": i % 3} if i % 3 else {}
+        timing = {"stages_ms": stages, "workers": 1, "slots": 1, "batch": 1}
+        lines.append(json.dumps({"index": i, "pts_s": i / 30, "timing": timing, **carried}))
+    file.write_text("\n".join(lines))
+    times, film = read_times(file)
+    assert times.carry == 2
+    assert not imagine(times, film, WhatIf()).dropped
+    assert imagine(replace(times, carry=0), film, WhatIf()).dropped
 
 
 def test_what_records_do_not_say_of_frames_at_once_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.errors import DataError
 from pipeline.metrics.streaming import Moment
+from pipeline.records import is_gap
 from pipeline.types import Stamps
 
 _NOT_SERVICE = ("capture",)  # what a source takes is how long the next frame lets it wait
@@ -29,6 +30,7 @@ class ServiceTimes:
     capacity: int = 2  # frames that may wait behind it
     slots: int = 1  # batches that each of them holds open, on a GPU
     batch: int = 1  # most frames of a batch
+    carry: int = 0  # frames in a row that the networks left out
     assumed: str = ""  # what nothing says of these four, for people
 
     @property
@@ -94,10 +96,13 @@ class _Timed(msgspec.Struct):
     index: int
     pts_s: float
     timing: _Timing
+    carried: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
 
 
 def read_times(path: Path) -> tuple[ServiceTimes, tuple[Moment, ...]]:
     """The times of the frames of a JSON Lines file, as `eval --record-times` or `run --json` writes it.
+
+    A gap, in which a live source was away, is passed over: nothing was shown meanwhile.
 
     Returns:
         The service times, and when each frame is shown, seconds after the first.
@@ -109,11 +114,11 @@ def read_times(path: Path) -> tuple[ServiceTimes, tuple[Moment, ...]]:
     stages: dict[int, dict[str, int]] = {}
     shown: list[Moment] = []
     timing = _Timing({})
-    first_s = 0.0
+    first_s, carry = 0.0, 0
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if not line.strip():
+                if not line.strip() or is_gap(line):
                     continue
                 try:
                     record = decoder.decode(line)
@@ -126,7 +131,7 @@ def read_times(path: Path) -> tuple[ServiceTimes, tuple[Moment, ...]]:
                 if shown and (record.index <= shown[-1].frame or at_s <= shown[-1].at):
                     raise DataError(f"{path}, line {number}: frame {record.index} does not come after the one before")
                 shown.append(Moment(record.index, at_s))
-                timing = record.timing
+                timing, carry = record.timing, max(carry, record.carried)
                 stages[record.index] = {
                     name: round(ms * 1e6) for name, ms in timing.stages_ms.items() if name not in _NOT_SERVICE
                 }
@@ -135,4 +140,4 @@ def read_times(path: Path) -> tuple[ServiceTimes, tuple[Moment, ...]]:
     if not shown:
         raise DataError(f"{path} holds no record", hint="record a run with --record-times")
     at_once = timing.workers or 1, timing.capacity, timing.slots or 1, timing.batch or 1
-    return ServiceTimes(stages, *at_once, timing.assumed), tuple(shown)
+    return ServiceTimes(stages, *at_once, carry, timing.assumed), tuple(shown)

@@ -175,7 +175,7 @@ def _line(times: ServiceTimes, what_if: WhatIf) -> LineModel:
     line = tuple(models.get(name) or StageModel(name, 1, _CAPACITY) for name in times.stages)
     queue = what_if.queue or (1 if what_if.policy == "newest" else times.capacity)
     policy: Literal["block", "drop_oldest"] = "block" if what_if.policy == "block" else "drop_oldest"
-    return LineModel(line, policy, queue, in_flight=workers * times.slots + 1)
+    return LineModel(line, policy, queue, in_flight=workers * times.slots * (1 + times.carry) + 1)
 
 
 def _seconds(moments: Sequence[Moment]) -> tuple[Moment, ...]:
