@@ -11,7 +11,7 @@ from threading import Thread
 import av
 import numpy as np
 import pytest
-from clip_readers import digest, read
+from clip_readers import digest, read, refusal
 from clips import bars, read_bars, scene, write_clip
 
 from pipeline.image import Image, yuv_to_rgb
@@ -202,6 +202,20 @@ def test_a_list_that_cannot_be_sought_in_is_read_up_to_the_start(tmp_path: Path)
     assert len(told) == 40
     for start in (0.5, 1.9, 2.5):
         assert [(f.pts, digest(f)) for f in read(whole, start_s=start)] == told[round(10 * start) :]
+
+
+def test_a_list_names_files_anywhere_where_its_own_name_says_that_it_is_one(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a drive.mp4", frames=5)
+    there = tmp_path / "lists"
+    there.mkdir()
+    names = [str(clip), "../a drive.mp4"]
+    text = "ffconcat version 1.0\n" + "".join(f"file '{name}'\n" for name in names)
+    (there / "drive.ffconcat").write_text(text)
+    (there / "drive.bin").write_text(text)  # it may come from somebody else
+    (there / "lost.ffconcat").write_text("ffconcat version 1.0\nfile 'gone.mp4'\n")
+    assert len(read(there / "drive.ffconcat")) == 10
+    assert "is a list of files" in refusal(there / "drive.bin").message
+    assert "names a file that cannot be read: No such file" in refusal(there / "lost.ffconcat").message
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".ts"])

@@ -14,6 +14,7 @@ from pipeline.sources.container import ContainerSource, Request
 
 HEAD_BYTES = 4096
 IN_ONE_GO = "an MP4 can be read in one go if its index is in front (-movflags +faststart); or save it as a file"
+LISTS = (".ffconcat", ".ffcat")  # of files, one behind the other: FFmpeg's concat script
 TEXT_THAT_IS_VIDEO = (b"#EXTM3U", b"ffconcat", b"v=0", b"YUV4MPEG2")  # playlists, SDP, raw video
 
 
@@ -21,7 +22,8 @@ class File(ContainerSource):
     """A video file in any container and codec FFmpeg has.
 
     Frames come with their exact presentation times, variable frame rate and B-frames included. `start_s`
-    counts from the beginning of the stream and gives the first frame at or behind it.
+    counts from the beginning of the stream and gives the first frame at or behind it. A list of files (.ffconcat) may
+    name them anywhere; one under another ending, which somebody else may have made, only by plain relative names.
 
     Args:
         spec: path.
@@ -30,7 +32,9 @@ class File(ContainerSource):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self._path = Path(spec)
-        super().__init__(spec, Request(f"file:{spec}"), options)  # or FFmpeg takes "a:b.mp4" for a protocol
+        trusted = {"safe": "0"} if self._path.suffix.lower() in LISTS else {}
+        request = Request(f"file:{spec}", options=trusted)  # file: or FFmpeg takes "a:b.mp4" for a protocol
+        super().__init__(spec, request, options)
 
     def _check(self) -> None:
         again = "check the path"
@@ -67,6 +71,13 @@ class File(ContainerSource):
                 f"{self._name} is no ordinary file, and what came out of it is no video that can be read in one go",
                 hint=IN_ONE_GO,
             )
+        if number == errno.EPERM:
+            return SourceError(
+                f"{self._name} is a list of files that names some by more than plain relative names",
+                hint=f"is it yours? then let its own name end in {LISTS[0]}",
+            )
+        if number in (errno.ENOENT, errno.EACCES):  # it is there and may be read, see _check
+            return SourceError(f"{self._name} names a file that cannot be read: {os.strerror(number)}")
         with self._path.open("rb") as file:
             movie = file.read(12)[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
         if movie:
