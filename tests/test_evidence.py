@@ -19,10 +19,12 @@ import pytest
 from clips import scene as drawn
 from command import dashmask
 from evidence_parts import found
+from sinks_parts import in_child
 
 from pipeline.config import EvidenceConfig
 from pipeline.errors import SinkError
 from pipeline.evidence.conditions import parse
+from pipeline.evidence.shelf import Shelf
 from pipeline.evidence.sink import EvidenceSink
 from pipeline.image import Image
 from pipeline.sinks.codecs import VideoConfig
@@ -178,6 +180,44 @@ def test_the_oldest_goes_when_the_disk_is_full_of_evidence_and_nothing_else_does
     assert [folder.name[:8] for folder in folders(tmp_path)][:-1] == ["20200102"]
     assert (tmp_path / "mine" / "photo.jpg").exists()
     assert any("2 older pieces of evidence removed" in note for note in box.notes)
+
+
+def test_the_newest_stays_where_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a clock of its own begins in 1970 with each start."""
+    made = []
+    for now_s in (1.7e9, 1.7e9 + 60, 10.0, 20.0):
+        monkeypatch.setattr("time.time", lambda now_s=now_s: now_s)
+        shelf = Shelf(tmp_path, 1_500_000)  # a new start each time
+        folder, number = shelf.new("person")
+        (folder / "why.json").write_text(json.dumps({"number": number}))
+        (folder / "video.mp4").write_bytes(bytes(600_000))
+        shelf.tidy(folder)
+        made.append(folder)
+    assert [folder.exists() for folder in made] == [False, False, True, True]
+
+
+FULL = """
+import resource, sys
+from test_evidence import *
+box = sink(Path(sys.argv[1]), "person", before_s=0.5, after_s=5, cooldown_s=0)
+usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+for index in range(60):
+    if index in (0, 40):  # later there is no room at all
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0 if index else 20_000, usual[1]))
+    box.write(picture(index, found((0, 0, 9, 9)) if index in (3, 45) else None))
+box.close(True)
+print(box.notes)
+"""
+
+
+def test_what_a_full_disk_breaks_off_is_whole_up_to_there_and_no_empty_folder_is_left(tmp_path: Path) -> None:
+    child = in_child(FULL, str(tmp_path / "e"))
+    assert child.returncode == 0, child.stderr
+    assert "could not be saved" in child.stdout
+    (folder,) = (tmp_path / "e").iterdir()
+    assert why(folder)["whole"] is False
+    assert 3 < len(indices(folder)) < 60  # every line is one
+    assert len(times_s(folder / "video.mp4")) > 3
 
 
 def test_a_folder_that_cannot_be_written_does_not_end_the_run(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import av
 from pipeline import __version__
 from pipeline.evidence.ring import Moment
 from pipeline.evidence.shelf import WHY
+from pipeline.sinks.line_file import LineFile
+from pipeline.sinks.mp4_boxes import cut_torn_fragment
 from pipeline.sinks.muxer import Muxer
 from pipeline.sinks.outputs import write_whole
 from pipeline.sinks.packets import Packet
@@ -31,6 +33,7 @@ class Why:
     frame: int
     pts_s: float
     source: str
+    number: int = 0  # of the event in its folder, see Shelf
 
 
 class Saving:
@@ -60,11 +63,12 @@ class Saving:
         self._moments: list[Moment] = []
         self._last_ticks = start
         self._also: list[dict[str, Any]] = []
+        self._video = folder / "video.mp4"
         self._written = time.time()
         self._say(False, "")
-        self._records = (folder / "records.jsonl").open("wb", buffering=0)
+        self._records = LineFile(folder / "records.jsonl")
         try:
-            self._muxer = Muxer(folder / "video.mp4", **muxing)
+            self._muxer = Muxer(self._video, **muxing)
         except BaseException:
             self._records.close()
             raise
@@ -106,12 +110,15 @@ class Saving:
         self._records.close()
         with suppress(av.FFmpegError, OSError, ValueError):  # the first error is the one that is told
             self._muxer.close(None)
+        with suppress(OSError):
+            cut_torn_fragment(self._video)
 
     def _say(self, whole: bool, ended: str) -> None:
         frames = self._moments
         zero_s = float(self._start * self._times.clock + self._times.origin)
         what = {
             "dashmask": __version__,
+            "number": self._why.number,
             "because": self._why.because,
             "seen": self._why.seen,
             "frame": self._why.frame,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.sinks.outputs import make_folder
@@ -14,7 +16,8 @@ WHY = "why.json"  # what makes a folder one of ours
 class Shelf:
     """Makes a folder for each event, and removes the oldest where all together take too much room.
 
-    Only folders that hold a why.json are counted and removed, never anything else that lies there.
+    Only folders that hold a why.json are counted and removed, never anything else that lies there. Events are numbered
+    as they happen: a machine whose clock is set back, or begins in 1970 with each start, keeps its newest ones.
 
     Args:
         folder: made where it is missing.
@@ -28,6 +31,7 @@ class Shelf:
         make_folder(folder)
         self.folder, self._most_bytes = folder, most_bytes
         self._removed = 0
+        self._last = max((number for number, _ in self._kept()), default=0)
 
     @property
     def notes(self) -> list[str]:
@@ -36,8 +40,12 @@ class Shelf:
             return []
         return [f"{self._removed} older pieces of evidence removed: more than {self._most_bytes // 1_000_000} MB"]
 
-    def new(self, name: str) -> Path:
-        """An empty folder whose name begins with the time of day, UTC; OSError where it cannot be made."""
+    def new(self, name: str) -> tuple[Path, int]:
+        """An empty folder whose name begins with the time of day, UTC, and the event's number.
+
+        Raises:
+            OSError: it cannot be made.
+        """
         now_s = time.time()
         self.folder.mkdir(parents=True, exist_ok=True)  # whoever took the evidence away may have taken it, too
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03}Z"
@@ -47,12 +55,13 @@ class Shelf:
                 folder.mkdir()
             except FileExistsError:
                 continue
-            return folder
+            self._last += 1
+            return folder, self._last
         raise FileExistsError(17, "a thousand events in a millisecond", str(self.folder))
 
     def tidy(self, keep: Path) -> None:
         """Remove the oldest until the rest fits; `keep` stays, however large it is."""
-        kept = sorted(path.parent for path in self.folder.glob(f"*/{WHY}"))  # their names begin with the time
+        kept = [folder for _, folder in self._kept()]
         sizes = {folder: _size(folder) for folder in kept}
         total = sum(sizes.values())
         for folder in kept:
@@ -62,6 +71,18 @@ class Shelf:
                 shutil.rmtree(folder, ignore_errors=True)
                 self._removed += 1
                 total -= sizes[folder]
+
+    def _kept(self) -> list[tuple[int, Path]]:
+        """Number and folder of each event, the oldest first; those without a number by their names."""
+        return sorted((_number(path), path.parent) for path in self.folder.glob(f"*/{WHY}"))
+
+
+def _number(why: Path) -> int:
+    """Of the event that a why.json is about; 0 where it does not say."""
+    with suppress(OSError, ValueError, AttributeError):
+        number = json.loads(why.read_bytes()).get("number", 0)
+        return number if isinstance(number, int) else 0
+    return 0
 
 
 def _size(folder: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -156,12 +157,16 @@ class EvidenceSink:
             self._begin(text, seen, moment)
 
     def _begin(self, text: str, seen: str, moment: Moment) -> None:
-        why = Why(text, seen, moment.frame.index, moment.frame.pts_s, self._source)
         name = re.sub(r"[^\w]+", "-", text).strip("-")[:40]
         start = self._ring.stretches[0].ticks
         try:
-            folder = self._shelf.new(name)
-            saving = Saving(folder, why, moment, self._muxing(), start, self._times)
+            folder, number = self._shelf.new(name)
+            why = Why(text, seen, moment.frame.index, moment.frame.pts_s, self._source, number)
+            try:
+                saving = Saving(folder, why, moment, self._muxing(), start, self._times)
+            except _REFUSED:
+                shutil.rmtree(folder, ignore_errors=True)  # there is nothing in it yet
+                raise
         except _REFUSED as error:
             self._refused(error)
             return

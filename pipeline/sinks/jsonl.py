@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from pipeline.records import encode_gap, encode_record
+from pipeline.sinks.line_file import LineFile
 from pipeline.sinks.outputs import PartFile, unwritable
 from pipeline.sinks.stdout import STDOUT
 from pipeline.types import Picture
@@ -27,10 +28,11 @@ class JsonlSink:
         self._timing = timing
         self._name = path
         self._part = None if path == STDOUT else PartFile(path)
-        self._written = 0  # bytes, up to the last whole line
         try:
-            # Not buffered: each line reaches the system in one call, 3 us.
-            self._file = open(self._part.path if self._part else os.dup(1), "wb", buffering=0)  # noqa: SIM115
+            if self._part is None:
+                self._file = LineFile(os.dup(1), cut=False)
+            else:
+                self._file = LineFile(self._part.path, cut=not self._part.special)
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -42,18 +44,13 @@ class JsonlSink:
             BrokenPipeError: nobody reads the standard output any longer.
         """
         gaps = b"".join(map(encode_gap, picture.scene.gaps))
-        line = memoryview(gaps + encode_record(picture.scene, self._timing))
-        size = len(line)
         try:
-            while line:
-                line = line[self._file.write(line) :]
+            self._file.write(gaps + encode_record(picture.scene, self._timing))
         except OSError as error:
             if self._part is None and isinstance(error, BrokenPipeError):
                 raise
-            self._cut()
             kept = None if self._part is None or self._part.special else self._part.partial
             raise unwritable(self._name, error, kept) from error
-        self._written += size
 
     def close(self, whole: bool) -> None:
         """Give the file its name; after an error it is kept as <stem>.partial.jsonl."""
@@ -63,8 +60,3 @@ class JsonlSink:
         name = self._part.publish(whole)
         if not whole and not self._part.special:
             self.notes.append(f"{self._part.name} is not whole: the records so far are in {name}")
-
-    def _cut(self) -> None:
-        """Take half a line away again."""
-        if self._part is not None and not self._part.special:
-            os.ftruncate(self._file.fileno(), self._written)
