@@ -10,7 +10,7 @@ A time in which a live source was away stands between the frames around it:
 
 {"gap":{"from_pts_s":12.4,"seconds":3.1,"reason":"rtsp://camera/1 was lost after 12.4 s: nothing came for 5 s"}}
 
-`instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
+Frames of a folder of images carry its name, `"image":"0000000012.png"`. `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
 pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
 lengths are COCO's. Where the networks left a frame out, `"carried":2` says that they looked two frames before. With a
 budget `"rung"` says at which size, and on what, they ran. Every measured time sits under `timing`: without it, and
@@ -50,6 +50,8 @@ def record_of(scene: Scene, timing: bool = True, exact: bool = False) -> dict[st
     """
     frame = scene.frame
     record: dict[str, Any] = {"index": frame.index, "pts_s": frame.pts_s}
+    if frame.name:
+        record["image"] = frame.name
     size = list(frame.image.size_hw)
     if scene.instances is not None:
         record["instances"] = _instance_records(scene.instances, size, exact)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 from clips import bars, read_bars, scene
 
 from pipeline.errors import SourceError
+from pipeline.records import encode_record
 from pipeline.sources import SourceOptions, notes_of, open_source
-from pipeline.types import Frame
+from pipeline.types import Frame, Scene
 
 
 def read(path: Path | str, **options: float) -> list[Frame]:
@@ -91,6 +94,20 @@ def test_a_folder_a_glob_and_a_single_image(tmp_path: Path) -> None:
     alone = read(folder / "a1.png")
     assert numbers(alone) == [1]
     assert alone[0].pts == 0
+    assert alone[0].name == ""  # its source says it
+
+
+def test_frames_say_which_image_they_are_and_so_do_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "drive", ["a0.png", "a1.png", "a2.jpg"])
+    (folder / "a1.png").write_text("broken: what comes behind is not the image of its index")
+    folder_of(tmp_path / "other", ["b.png"])
+    assert [json.loads(encode_record(Scene(frame)))["image"] for frame in read(folder)] == ["a0.png", "a2.jpg"]
+    assert [frame.name for frame in read(f"{tmp_path}/*/*.png")] == ["drive/a0.png", "other/b.png"]
+    os.rename(folder / "a2.jpg", os.fsencode(folder) + b"/\xff.jpg")  # no UTF-8
+    monkeypatch.chdir(folder)
+    assert [json.loads(encode_record(Scene(frame)))["image"] for frame in read("*.*g")] == ["a0.png", "\ufffd.jpg"]
 
 
 def test_a_glob_that_is_also_a_name_means_the_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Images:
 
     Their times: `timestamps.txt` beside the images or beside their folder, as KITTI raw has it, to the
     nanosecond and from the first image on; else the stated rate; else 10 frames a second. A KITTI drive
-    may be named by its own folder, its `image_02` or the `data` in it. Sizes may change.
+    may be named by its own folder, its `image_02` or the `data` in it. Sizes may change. Frames carry the image's name.
 
     Args:
         spec: an image, a folder or a glob.
@@ -75,6 +76,7 @@ class Images:
                 f"it ends at {float((times[-1] - times[0]) * time_base):g} s",
                 hint="start earlier",
             )
+        self._several = not Path(self._spec).is_file()
         codec = wanted[0][0].suffix[1:].lower()
         self._info = SourceInfo(self._spec, fps=fps, frames=len(wanted), codec=codec)
         return self._frames(wanted, time_base)
@@ -84,6 +86,7 @@ class Images:
 
     def _frames(self, wanted: list[tuple[Path, int]], time_base: Fraction) -> Iterator[Frame]:
         index = 0
+        above = os.path.commonpath([path.parent for path, _ in wanted])
         for path, pts in wanted:
             picture = _read(path)
             if picture is None:
@@ -96,7 +99,8 @@ class Images:
             image = Image((picture,), "bgr24")
             if not index:
                 self._info = replace(self._info, size_hw=image.size_hw)
-            yield Frame(index, pts, time_base, time.monotonic(), image)
+            name = os.fsencode(os.path.relpath(path, above)).decode(errors="replace") if self._several else ""
+            yield Frame(index, pts, time_base, time.monotonic(), image, name=name)
             index += 1
 
 

@@ -70,6 +70,7 @@ class Frame:
     image: Image
     truth: Truth | None = None
     stamps: Stamps = field(default_factory=Stamps, compare=False)
+    name: str = ""  # of the image, below the folder of all of them; "": it is none of several images
     source: int = 0  # which source of the run it is from, counted from 0
     gaps: int = 0  # how often its source had been away by then
     carried: int = 0  # frames since the networks last looked; 0: they look at this one
