@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import dashmask
+from sinks_parts import in_child
 from tiny_models import fcn
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -108,6 +109,32 @@ def test_a_download_that_was_cut_off_is_one_sentence(shared: Path, models: tuple
     assert said.code == 2
     assert said.err.count("error: ") == 1
     assert "cut off" in said.err or "incomplete" in said.err, said.err
+
+
+NO_THREADS = """
+import sys, threading
+left, real = int(sys.argv.pop(1)), threading._start_new_thread
+def limited(*arguments, **named):
+    global left
+    left -= 1
+    if left < 0:
+        raise RuntimeError("can't start new thread")
+    return real(*arguments, **named)
+threading._start_new_thread = limited
+from pipeline.cli import main
+main()
+"""
+
+
+def test_a_system_that_starts_no_further_thread_is_one_sentence_and_no_hang(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    words = ["run", clip, "-m", models[0], "--backend", "onnxruntime-cpu", "--json", tmp_path / "o.jsonl"]
+    child = in_child(NO_THREADS, "5", *map(str, words))  # some stages have theirs
+    assert child.returncode == 2
+    assert "error: the system starts no further thread\n  hint: " in child.stderr
+    assert "Traceback" not in child.stderr
+    assert not list(tmp_path.glob("o*"))
 
 
 def test_what_was_there_stays_until_the_new_one_is_whole(models: tuple[Path, Path], tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def _main() -> None:
         sys.exit(1)
     except MemoryError as error:  # as NumPy and ONNX Runtime say it: how much, and for what
         _refuse(f"not enough memory: {error}", "take smaller inputs (--imgsz), fewer workers, or smaller frames")
+    except RuntimeError as error:
+        if str(error) != "can't start new thread":  # Python's own words
+            raise
+        _refuse(
+            "the system starts no further thread",
+            "is its memory used up, or are threads limited (ulimit -u, a container's pids.max)?",
+        )
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(1)
