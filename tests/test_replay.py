@@ -24,7 +24,8 @@ CPU = ("--backend", "onnxruntime-cpu")
 
 @pytest.fixture(scope="module")
 def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A long clip, a short one in a folder of its own, a folder of images, and a broken clip."""
+    """A long clip, a short one in a folder of its own, a folder of images, a broken clip, and a pipe, which keeps who
+    reads it waiting."""
     import cv2
     from clips import scene
 
@@ -36,6 +37,7 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(3):
         cv2.imwrite(str(folder / "stills" / f"{index}.png"), scene(index))
     (folder / "broken.mp4").write_bytes((folder / "long.mp4").read_bytes()[:300])
+    os.mkfifo(folder / "pipe.mp4")
     return folder
 
 
@@ -119,12 +121,13 @@ def test_bytes_do_not_depend_on_workers_or_cuts(
 
 def test_the_report_and_the_files_say_what_they_are(plain: Path, models: tuple[Path, Path]) -> None:
     what = json.loads((plain / "report.json").read_text())
-    assert what["clips"] == {"all": 4, "done": 3, "failed": 1, "waiting": 0}
+    assert what["clips"] == {"all": 5, "done": 3, "failed": 2, "waiting": 0}
     assert what["frames"] == 70
-    (failure,) = what["failures"]["clips"]
-    assert (failure["name"], failure["tries"]) == ("broken.mp4", 1)  # it does not become whole by trying
-    assert "cut off" in failure["reason"]
-    assert list(what["failures"]["by_reason"].values()) == [1]
+    failures = what["failures"]["clips"]  # they do not become whole by trying
+    assert [(failure["name"], failure["tries"]) for failure in failures] == [("broken.mp4", 1), ("pipe.mp4", 1)]
+    assert "cut off" in failures[0]["reason"]
+    assert "no ordinary file" in failures[1]["reason"]
+    assert list(what["failures"]["by_reason"].values()) == [1, 1]
     (worker,) = what["this_run"]["workers"].values()
     assert (worker["frames"], worker["fps"] > 0) == (70, True)
     told = json.loads(pq.read_schema(plain / "records" / "stills.parquet").metadata[b"dashmask"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -47,6 +48,16 @@ def test_folders_files_and_globs(tree: Path) -> None:
     }
     assert list(found(tree / "*" / "*.MKV")) == ["b.MKV"]
     assert found(tree / "stills") == {"stills": str(tree / "stills")}
+
+
+def test_links_are_followed_but_not_round_and_round(tree: Path) -> None:
+    whole = list(found(tree))
+    (tree / "monday" / "up").symlink_to(tree)
+    (tree / "monday" / "out").symlink_to("/")
+    (tree / "stills" / "across").symlink_to(tree / "monday")
+    (tree / "monday" / "across").symlink_to(tree / "stills")
+    twice = ["stills/across/a.mp4", "stills/across/b.MKV", "monday/across"]
+    assert sorted(found(tree)) == sorted(whole + twice)
 
 
 def test_manifests_of_text_and_of_parquet(tree: Path) -> None:
@@ -137,6 +148,7 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[object]], list[str]]] = {
         ["two clips are called one.mp4"],
     ),
     "an unreadable line": (lambda t, c: [_lines(t, f"{c}\n\0\n")], ["list.txt line 2"]),
+    "a name that is no text": (lambda t, c: [_renamed(_copy(c, t / "in"), b"\xff.mp4")], ["\\udcff.mp4", "rename it"]),
     "no input": (lambda t, c: [], ["holds no data set to go on with"]),
     "an output of run": (lambda t, c: [c, "--set", "output.json=o.jsonl"], ["output.json", "--out"]),
     "a folder of other things": (lambda t, c: [c, "--out", c.parent], ["holds other things"]),
@@ -158,6 +170,10 @@ def _copy(clip: Path, folder: Path) -> Path:
     folder.mkdir()
     (folder / clip.name).write_bytes(clip.read_bytes())
     return folder / clip.name
+
+
+def _renamed(file: Path, name: bytes) -> Path:
+    return file.rename(file.parent / os.fsdecode(name))
 
 
 def _lines(folder: Path, text: str) -> Path:

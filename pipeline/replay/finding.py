@@ -80,7 +80,7 @@ def _local(word: str) -> Iterator[Clip]:
 def _folder(folder: Path) -> Iterator[Clip]:
     count = 0
     for above, below, files in os.walk(folder, followlinks=True):
-        below.sort()
+        below[:] = sorted(name for name in below if not _leads_back(Path(above, name), folder))
         inside = Path(above).relative_to(folder)
         shown_files = sorted(name for name in files if not name.startswith("."))
         if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in shown_files):
@@ -95,3 +95,12 @@ def _folder(folder: Path) -> Iterator[Clip]:
                 )
     if not count:
         raise SourceError(f"{folder} has neither videos nor images in it", hint="give a folder of recordings")
+
+
+def _leads_back(path: Path, top: Path) -> bool:
+    """Whether a folder is a link to one on the way to it from `top`, or above those: its clips are found there."""
+    if not path.is_symlink():
+        return False
+    there = path.resolve()
+    way = (above for above in path.parents if above == top or top in above.parents)
+    return any(real == there or there in real.parents for real in map(Path.resolve, way))

@@ -77,7 +77,7 @@ class Ledger:
         """Note clips that are to be done, all of them or, after an error, none; how many are new.
 
         Raises:
-            DataError: two clips of one name.
+            DataError: two clips of one name, or one whose name is no text.
         """
         count = 0
         self._base.execute("BEGIN")
@@ -94,6 +94,8 @@ class Ledger:
         try:
             self._base.execute("INSERT INTO clips (name, location) VALUES (?, ?)", (clip.name, clip.location))
             return 1
+        except UnicodeEncodeError:
+            raise DataError(f"{clip.location!r} is no text in UTF-8, which rows can hold", hint="rename it") from None
         except sqlite3.IntegrityError:
             (other,) = self._row("SELECT location FROM clips WHERE name = ?", clip.name)
             if other == clip.location:

@@ -93,6 +93,9 @@ class Worker:
         """Where the clip lies on this machine; fetched where it lies elsewhere."""
         self._forget(location)
         if not is_remote(location):
+            path = Path(location)
+            if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe may keep its reader waiting for ever
+                raise SourceError(f"{location} is no ordinary file", hint="save it as one")
             return location
         if self._fetched is None or not self._fetched[1].exists():
             self._fetched = location, fetched(location, self._copies)
