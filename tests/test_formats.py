@@ -147,6 +147,25 @@ def test_coco_results_are_what_pycocotools_reads(tmp_path: Path) -> None:
         np.testing.assert_allclose((x, y, x + width, y + height), objects.boxes_xyxy[i], atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["bdd100k", "cityscapes", "coco", "kitti"])
+def test_images_whose_names_differ_in_their_folder_alone_are_not_written_over_each_other(
+    name: str, tmp_path: Path
+) -> None:
+    writer = open_writer(name, tmp_path)
+    first = Prediction("bear/00000", 0, SIZE, labels(), found(writer.things))
+    writer.add(first)
+    with pytest.raises(SinkError, match="bear/00000 and dog/00000 would be one file"):
+        writer.add(replace(first, name="dog/00000"))
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "kitti"])
+def test_a_name_that_a_list_of_masks_cannot_hold_is_refused(name: str, tmp_path: Path) -> None:
+    writer = open_writer(name, tmp_path)
+    writer.add(Prediction("my road", 0, SIZE, labels()))  # a label map can be called so
+    with pytest.raises(SinkError, match="my road: a list of masks cannot hold a name with a space"):
+        writer.add(Prediction("my road", 0, SIZE, None, found(writer.things)))
+
+
 def test_coco_asks_for_numbers(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="numbers its images"):
         open_writer("coco", tmp_path).add(Prediction("front", 0, SIZE, None, found(None)))

@@ -57,12 +57,30 @@ class Writer(Protocol):
         ...
 
 
+class LastNames:
+    """The last parts of images' names, by which some formats tell images apart."""
+
+    def __init__(self) -> None:
+        self._whole: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """That of an image's name; SinkError where another image has it too, whose results would be lost."""
+        last = Path(name).name
+        if (other := self._whole.setdefault(last, name)) != name:
+            raise SinkError(
+                f"{other} and {name} would be one file: this format leaves the folder out of a name",
+                hint="export one folder at a time, or take a format of films: davis or mots",
+            )
+        return last
+
+
 class InFolders:
     """A writer whose files are whole as soon as they are added, in folders inside `out`."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
         self._made: dict[Path, None] = {}
+        self._names = LastNames()
 
     def close(self) -> list[Path]:
         """Everything is written already."""

@@ -23,7 +23,7 @@ from pipeline.datasets.json_file import read_json
 from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError
-from pipeline.formats.base import Prediction, digits, exclusive, write_bytes, write_png
+from pipeline.formats.base import LastNames, Prediction, digits, exclusive, write_bytes, write_png
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found, wrong_size
 from pipeline.types import Classes, Instances, Panoptic
 
@@ -39,11 +39,12 @@ class Bdd100kWriter:
     def __init__(self, out: Path) -> None:
         self._out = out
         self._frames: list[dict[str, Any]] = []
+        self._names = LastNames()
         self._made: dict[Path, None] = {}
 
     def add(self, prediction: Prediction) -> None:
         """Write one image's files; its scores are kept for the end."""
-        name = Path(prediction.name).name
+        name = self._names.of(prediction.name)
         if prediction.labels is not None:
             self._made[self._out / "sem_seg"] = None
             write_png(self._out / "sem_seg" / f"{name}.png", prediction.labels)

@@ -18,7 +18,7 @@ from pipeline.datasets.coco_file import edges, read_mask
 from pipeline.datasets.json_file import parsed, read_json
 from pipeline.datasets.objects import Marked
 from pipeline.errors import DataError, SinkError
-from pipeline.formats.base import Prediction, digits, write_bytes
+from pipeline.formats.base import LastNames, Prediction, digits, write_bytes
 from pipeline.formats.coco_categories import COCO_CATEGORY_IDS, COCO_NAMES
 from pipeline.formats.reading import NOTHING, Asked, Benchmark, Reading, found
 from pipeline.rle import encode_instances
@@ -45,6 +45,7 @@ class CocoWriter:
         self._file = out / "results.json"
         self.things = Classes((), ()) if objects is None else objects
         self._category_ids = category_ids
+        self._names = LastNames()
         self._rows: list[bytes] = []  # encoded: a fifth of the memory
 
     def add(self, prediction: Prediction) -> None:
@@ -52,7 +53,7 @@ class CocoWriter:
         found = prediction.instances
         if found is None:
             return
-        image_id = _image_id(prediction)
+        image_id = self._image_id(prediction)
         size = list(prediction.size_hw)
         for i, counts in enumerate(encode_instances(found, prediction.size_hw)):
             x0, y0, x1, y1 = found.boxes_xyxy[i].tolist()
@@ -65,6 +66,18 @@ class CocoWriter:
             }
             self._rows.append(msgspec.json.encode(row))
 
+    def _image_id(self, prediction: Prediction) -> int | str:
+        """The data set's number; else the one that the image's name is, as COCO's are."""
+        if prediction.image_id is not None:
+            return prediction.image_id
+        stem = self._names.of(prediction.name)
+        if not stem.isdecimal():
+            raise SinkError(
+                f"{prediction.name}: COCO numbers its images, and this name is no number",
+                hint="take the format scalabel, which has names",
+            )
+        return int(stem)
+
     def _category(self, class_id: int, classes: Classes) -> int:
         if self._category_ids:
             return self._category_ids[class_id]
@@ -74,16 +87,6 @@ class CocoWriter:
         """Write the file."""
         write_bytes(self._file, b"[" + b",\n".join(self._rows) + b"]")
         return [self._file]
-
-
-def _image_id(prediction: Prediction) -> int | str:
-    """The data set's number; else the one that the image's name is, as COCO's are."""
-    if prediction.image_id is not None:
-        return prediction.image_id
-    stem = Path(prediction.name).name
-    if not stem.isdecimal():
-        raise SinkError(f"{prediction.name}: COCO numbers its images, and this name is no number")
-    return int(stem)
 
 
 class _Row(msgspec.Struct, frozen=True):

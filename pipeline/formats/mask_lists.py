@@ -15,7 +15,7 @@ from pipeline.datasets.label_ids import DRIVING_THINGS as CITY_THINGS
 from pipeline.datasets.label_ids import TRAIN_ID_OF
 from pipeline.datasets.listing import files
 from pipeline.datasets.objects import Marked, Segment, segments
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SinkError
 from pipeline.formats.base import InFolders, Prediction, digits, write_bytes, write_png
 from pipeline.formats.reading import Asked, Benchmark, Reading, found, read_sized
 from pipeline.types import Classes, Instances
@@ -46,12 +46,17 @@ class MaskListWriter(InFolders):
 
     def add(self, prediction: Prediction) -> None:
         """Write one image's files; the official scripts look for the last part of its name."""
-        name = Path(prediction.name).name
+        name = self._names.of(prediction.name)
         if prediction.labels is not None:
             write_png(self._at(self.labels_at.format(name=name)), LABEL_ID_OF[prediction.labels])
         found = prediction.instances
         if found is None:
             return
+        if len(name.split()) > 1:
+            raise SinkError(
+                f"{prediction.name}: a list of masks cannot hold a name with a space: its lines are divided there",
+                hint="rename the image",
+            )
         listed, lines = self._at(self.list_at.format(name=name)), []
         for i in range(len(found)):
             mask = self._at(self.mask_at.format(name=name, i=i))
