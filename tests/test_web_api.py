@@ -11,9 +11,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urljoin
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -150,6 +152,20 @@ def test_a_clip_that_is_too_long_or_asked_for_as_one_png_is_refused(api: Running
     for form_of_one in ("mask", "cutout"):
         refused = segment(api, long, f"?as={form_of_one}")
         assert (refused.status, "a clip" in refused.json["what"]) == (422, True)
+
+
+def test_a_clip_that_grows_behind_its_head_is_not_decoded_beyond_the_limit(api: Running, tmp_path: Path) -> None:
+    path = tmp_path / "grows.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number, side in enumerate((48, 1000, 48)):
+            packet = av.Packet(cv2.imencode(".jpg", np.zeros((side, 64 * side // 48), np.uint8))[1].tobytes())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            container.mux(packet)
+    answer = segment(api, path.read_bytes())
+    assert answer.status == 200, answer.body
+    assert (len(answer.json["frames"]), answer.json["left_out"]) == (2, 1)
 
 
 def test_a_clip_of_a_codec_that_nobody_knows_is_refused(api: Running, tmp_path: Path) -> None:

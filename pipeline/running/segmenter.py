@@ -20,12 +20,12 @@ from pipeline.networks import Network, networks
 from pipeline.records import encode_record
 from pipeline.render.cutout import kept_alpha
 from pipeline.running.assemble import build
-from pipeline.running.capture import open_configured
 from pipeline.running.outputs import all_names
 from pipeline.serve.asked import Answer, Asked, Form
 from pipeline.sinks.masks import mask_of
+from pipeline.sources import SourceOptions, open_source
 from pipeline.sources.upload import look_at
-from pipeline.types import Picture, Scene
+from pipeline.types import Picture, Scene, Source
 
 
 class Segmenter:
@@ -73,14 +73,17 @@ class Segmenter:
         kept = _kept(asked, nets) if asked.form == "cutout" else ()
         make = _MAKERS[asked.form]
         parts: list[bytes] = []
-        with _file(asked.upload, upload.suffix) as path, self._running(path, nets) as flow:
-            for picture in flow:
-                if len(parts) == limits.max_frames:
-                    raise SourceError(f"the clip has more than {limits.max_frames} frames", hint="cut it shorter")
-                parts.append(make(picture.scene, kept))
+        with _file(asked.upload, upload.suffix) as path:
+            # Its head was looked at, but behind that a clip may change its size.
+            source = open_source(str(path), SourceOptions(most_px=int(limits.max_megapixels * 1e6)))
+            with self._running(path, source, nets) as flow:
+                for picture in flow:
+                    if len(parts) == limits.max_frames:
+                        raise SourceError(f"the clip has more than {limits.max_frames} frames", hint="cut it shorter")
+                    parts.append(make(picture.scene, kept))
         if self._cancelled:
             raise TimeoutError
-        return _joined(asked.form, parts, nets)
+        return _joined(asked.form, parts, nets, getattr(source, "undecodable", 0))
 
     def begin(self) -> None:
         """Before `answer`: what was cancelled before does not count."""
@@ -100,10 +103,8 @@ class Segmenter:
         self._nets = ()
 
     @contextmanager
-    def _running(self, path: Path, nets: Sequence[Network]) -> Iterator[Flow[Picture]]:
-        flow: Flow[Picture] = build(
-            self._config, open_configured(str(path), self._config), nets, dropped=lambda: flow.drops
-        )
+    def _running(self, path: Path, source: Source, nets: Sequence[Network]) -> Iterator[Flow[Picture]]:
+        flow: Flow[Picture] = build(self._config, source, nets, dropped=lambda: flow.drops)
         self._flow = flow
         if self._cancelled:
             raise TimeoutError
@@ -163,13 +164,16 @@ _MAKERS: dict[Form, Callable[[Scene, Sequence[str]], bytes]] = {
 }
 
 
-def _joined(form: Form, parts: list[bytes], nets: Sequence[Network]) -> Answer:
+def _joined(form: Form, parts: list[bytes], nets: Sequence[Network], left_out: int) -> Answer:
     if form == "json":
         models: list[dict[str, Any]] = [
             {"name": net.card.name, "family": net.card.family, "classes": net.card.classes.names} for net in nets
         ]
         frames = b",\n".join(part.rstrip(b"\n") for part in parts)
-        return Answer(b'{"models":' + msgspec.json.encode(models) + b',"frames":[\n' + frames + b"\n]}\n")
+        lost = b',"left_out":%d' % left_out if left_out else b""
+        return Answer(
+            b'{"models":' + msgspec.json.encode(models) + b',"frames":[\n' + frames + b"\n]" + lost + b"}\n"
+        )
     if form == "jsonl":
         return Answer(b"".join(parts), "application/jsonl")
     return Answer(b"".join(parts), "image/png")

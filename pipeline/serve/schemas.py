@@ -66,6 +66,11 @@ _SEGMENTED: Json = {
             },
         },
         "frames": {"type": "array", "items": {"$ref": "#/components/schemas/Record"}},
+        "left_out": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Pictures of a clip that are damaged or too large, if there were any.",
+        },
     },
 }
 _CLASS: Json = {

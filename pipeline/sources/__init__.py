@@ -39,6 +39,7 @@ class SourceOptions:
     open_timeout_s: float = 10.0  # of cameras and network streams
     read_timeout_s: float = 5.0  # the longest wait for the next frame of a camera or a network stream
     pixel_format: Literal["native", "bgr24"] = "native"  # native: the decoder's planes where Image can hold them
+    most_px: int | None = None  # a larger picture of a video is not decoded, wherever in it it comes; None: no limit
 
 
 class Kind(NamedTuple):

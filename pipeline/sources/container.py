@@ -102,7 +102,14 @@ class ContainerSource:
 
     def _open(self) -> InputContainer:
         asked = self._request
-        return open_media(asked.url, format=asked.format, options=asked.options, timeout=asked.timeout_s)
+        return open_media(
+            asked.url, format=asked.format, options=asked.options | self._limit, timeout=asked.timeout_s
+        )
+
+    @property
+    def _limit(self) -> dict[str, str]:
+        most_px = self._options.most_px
+        return {} if most_px is None else {"max_pixels": str(most_px)}
 
     def _wait(self) -> None:
         """Before each read: TimeoutError where nothing comes and FFmpeg would wait for ever."""
@@ -140,6 +147,7 @@ class ContainerSource:
         context.thread_count = min(4, len(os.sched_getaffinity(0))) if large else 1
         context.thread_type = "SLICE" if self.live else "AUTO"  # frame threads hold pictures back
         context.copy_opaque = self.live  # carries a packet's arrival to its picture
+        context.options = self._limit
         rate = stream.average_rate or stream.guessed_rate
         self._info = SourceInfo(
             self._name,
