@@ -10,11 +10,12 @@ A time in which a live source was away stands between the frames around it:
 
 {"gap":{"from_pts_s":12.4,"seconds":3.1,"reason":"rtsp://camera/1 was lost after 12.4 s: nothing came for 5 s"}}
 
-Frames of a folder of images carry its name, `"image":"0000000012.png"`. `instances` is there when an instance network ran, `labels` when a semantic one did; a class without a
-pixel has no entry. Where objects are numbered over time, those that have a number carry it as `"track":7`. Run
-lengths are COCO's. Where the networks left a frame out, `"carried":2` says that they looked two frames before. With a
-budget `"rung"` says at which size, and on what, they ran. Every measured time sits under `timing`: without it, and
-without a budget, two runs over the same footage give the same bytes.
+Frames of a folder of images carry its name, `"image":"0000000012.png"`. `instances` is there when an instance network
+ran, `labels` when a semantic one did; a class without a pixel has no entry. Where objects are numbered over time,
+those that have a number carry it as `"track":7`. Run lengths are COCO's. Where the networks left a frame out,
+`"carried":2` says that they looked two frames before. With a budget `"rung"` says at which size, and on what, they
+ran. Every measured time sits under `timing`: without it, and without a budget, two runs
+over the same footage give the same bytes.
 """
 
 from __future__ import annotations

@@ -148,7 +148,10 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[object]], list[str]]] = {
         ["two clips are called one.mp4"],
     ),
     "an unreadable line": (lambda t, c: [_lines(t, f"{c}\n\0\n")], ["list.txt line 2"]),
-    "a name that is no text": (lambda t, c: [_renamed(_copy(c, t / "in"), b"\xff.mp4")], ["\\udcff.mp4", "rename it"]),
+    "a name that is no text": (
+        lambda t, c: [_renamed(_copy(c, t / "in"), b"\xff.mp4")],
+        ["\\udcff.mp4", "rename it"],
+    ),
     "no input": (lambda t, c: [], ["holds no data set to go on with"]),
     "an output of run": (lambda t, c: [c, "--set", "output.json=o.jsonl"], ["output.json", "--out"]),
     "a folder of other things": (lambda t, c: [c, "--out", c.parent], ["holds other things"]),

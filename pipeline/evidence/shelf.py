@@ -16,8 +16,9 @@ WHY = "why.json"  # what makes a folder one of ours
 class Shelf:
     """Makes a folder for each event, and removes the oldest where all together take too much room.
 
-    Only folders that hold a why.json are counted and removed, never anything else that lies there. Events are numbered
-    as they happen: a machine whose clock is set back, or begins in 1970 with each start, keeps its newest ones.
+    Only folders that hold a why.json are counted and removed, never anything else that lies there. Events are
+    numbered as they happen: a machine whose clock is set back, or begins in 1970 with each start, keeps its
+    newest ones.
 
     Args:
         folder: made where it is missing.

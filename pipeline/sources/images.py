@@ -33,7 +33,8 @@ class Images:
 
     Their times: `timestamps.txt` beside the images or beside their folder, as KITTI raw has it, to the
     nanosecond and from the first image on; else the stated rate; else 10 frames a second. A KITTI drive
-    may be named by its own folder, its `image_02` or the `data` in it. Sizes may change. Frames carry the image's name.
+    may be named by its own folder, its `image_02` or the `data` in it. Sizes may change. Frames carry the name of
+    their image.
 
     Args:
         spec: an image, a folder or a glob.
