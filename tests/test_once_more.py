@@ -12,8 +12,9 @@ from engines.backends.once_more import once_more
 
 @pytest.fixture
 def _on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is at work here may get less than the share of a core by which it is known."""
-    monkeypatch.setattr("engines.backends.once_more._IDLE", 0.01)
+    """What is at work here may get less than the shares of a core by which it is known."""
+    monkeypatch.setattr("engines.backends.once_more._IDLE", 1e-3)
+    monkeypatch.setattr("engines.backends.once_more._ALONE", 1e-3)
 
 
 def test_a_call_that_hangs_is_made_once_more() -> None:
