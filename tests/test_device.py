@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from fake_gpu import ROOT, build_driver, run_checks, run_with_gpu
+
+from engines.device.errors import LOST
 
 
 @pytest.mark.parametrize("late", [True, False], ids=["as late as possible", "at once"])
@@ -59,6 +62,16 @@ def test_a_driver_that_does_not_work_is_a_sentence(
     ran = run_with_gpu(driver, ["-c", code], tmp_path, **environment)
     assert reason in ran.out, ran.out + ran.err
     assert ran.report["alive"] == {}
+
+
+def test_every_status_after_which_a_process_cannot_go_on_is_a_lost_device() -> None:
+    driver = pytest.importorskip("cuda.bindings.driver", reason="no cuda-bindings here: pip install cuda-bindings")
+    said = {int(status): " ".join((status.__doc__ or "").split()) for status in driver.CUresult}
+    final = {status for status, text in said.items() if re.search(r"must be (terminated|destroyed)", text)}
+    if not final:
+        pytest.skip("these bindings do not say what a status means: pip install -U cuda-bindings")
+    assert len(final) > 10
+    assert final <= LOST
 
 
 def test_no_driver_is_a_sentence_and_nothing_is_imported() -> None:

@@ -23,6 +23,8 @@ LOST = frozenset(
         718,  # INVALID_PC
         719,  # LAUNCH_FAILED
         721,  # TENSOR_MEMORY_LEAK
+        810,  # MPS_CLIENT_TERMINATED
+        911,  # EXTERNAL_DEVICE
         999,  # UNKNOWN: what a card that went away answers with most drivers
     )
 )
