@@ -101,7 +101,7 @@ def test_frames_that_are_carried_do_not_keep_the_network_busy(semantic: Path, cl
 
 def test_a_clip_is_decoded_again_and_again_while_it_is_measured(semantic: Path, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "b.json"
-    said = bench(clip, "-m", semantic, *CPU, "--json", out, "--output", "scene")
+    said = bench(clip, "-m", semantic, *CPU, "--json", out, "--output", "scene", "--windows", "6")
     assert said.code == 0, said.err
     report = figures(out)
     (case,) = report["cases"]
@@ -202,7 +202,7 @@ def test_models_are_closed_before_the_next_are_opened(
 
 def test_a_report_is_compared_with_a_later_run(semantic: Path, clip: Path, tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
-    words = (clip, "-m", semantic, "--backend", "null", "--output", "scene")
+    words = (clip, "-m", semantic, "--backend", "null", "--output", "scene", "--windows", "6")
     assert bench(*words, "--json", old).code == 0
     report = figures(old)
     for window in report["cases"][0]["windows"]:

@@ -54,13 +54,26 @@ def test_ten_percent_drown_in_forty_percent_of_noise() -> None:
 def test_the_same_windows_give_the_same_interval_and_too_few_give_none() -> None:
     old, new = windows(1, 50, 0.1), windows(2, 45, 0.1)
     assert ratio_interval(new, old) == ratio_interval(new, old)
-    assert ratio_interval(old[:2], new) is None
-    assert mean_interval(old[:2]) is None
-    assert judge("case", "fps", old[:2], new, more_is_faster=True).caveats == ("there are too few windows",)
+    assert ratio_interval(old[:5], new) is None
+    assert mean_interval(old[:5]) is None
+    caveat = "there are too few windows, 6 are needed"
+    assert judge("case", "fps", old[:5], new, more_is_faster=True).caveats == (caveat,)
+
+
+@pytest.mark.parametrize("count", [6, 8])
+def test_an_interval_of_95_percent_holds_the_truth_about_so_often(count: int) -> None:
+    held = np.zeros(3)
+    for seed in range(250):
+        old, new = windows(seed, 50, 0.1, count), windows(seed + 1000, 45, 0.1, count)
+        intervals = (mean_interval(old), ratio_interval(new, old), ratio_interval(new, old, paired=True))
+        for place, (interval, truth) in enumerate(zip(intervals, (50, 0.9, 0.9), strict=True)):
+            assert interval is not None
+            held[place] += interval.low <= truth <= interval.high
+    assert held.min() / 250 >= 0.91
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(st.floats(1, 100), min_size=3, max_size=12), st.floats(0.1, 10))
+@given(st.lists(st.floats(1, 100), min_size=6, max_size=12), st.floats(0.1, 10))
 def test_windows_that_slow_down_together_have_an_exact_ratio(rates: list[float], ratio: float) -> None:
     interval = ratio_interval([rate * ratio for rate in rates], rates, paired=True)
     assert interval is not None

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.bench.bench import SCHEMA
-from pipeline.bench.interval import Interval, ratio_interval
+from pipeline.bench.interval import LEAST, Interval, ratio_interval
 from pipeline.bench.machine import SAME
 from pipeline.bench.usage import OTHER_LIMIT
 from pipeline.errors import DataError
@@ -177,7 +177,9 @@ def judge(label: str, of: str, old: Sequence[float], new: Sequence[float], *, mo
     """The verdict on one figure, from its windows."""
     change = ratio_interval(new, old)
     if change is None:
-        return Verdict(label, of, "no difference can be claimed", None, ("there are too few windows",))
+        return Verdict(
+            label, of, "no difference can be claimed", None, (f"there are too few windows, {LEAST} are needed",)
+        )
     grown, shrunk = change.low > 1, change.high < 1
     if not (grown or shrunk) or abs(change.value - 1) < LEAST_CLAIM:
         return Verdict(label, of, "no difference can be claimed", change)

@@ -65,7 +65,7 @@ class BenchOptions:
     streams: int = 1
     fps: float | None = None  # of a paced source; None: the source's own
     seconds: float = 12.0  # measured time of a case, the network alone not counted
-    windows: int = 8  # that it is cut into
+    windows: int = 8  # that it is cut into; with fewer than 6 no interval is stated
     stable_percent: float = 5.0  # the last windows of the warm-up agree within this
     warm_up_s: float = 20.0  # most
     output: str = "video"  # where a frame's way ends: video, picture or scene

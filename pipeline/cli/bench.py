@@ -61,7 +61,7 @@ def bench(
         ),
     ] = "video",
     seconds: Annotated[float, typer.Option(metavar="S", help="Measured time of a case.")] = 12.0,
-    windows: Annotated[int, typer.Option(metavar="N", help="Windows that it is cut into.")] = 8,
+    windows: Annotated[int, typer.Option(metavar="N", help="Windows that it is cut into; intervals need 6.")] = 8,
     stable: Annotated[
         float, typer.Option(metavar="PERCENT", help="The warm-up ends when its last 3 windows agree within this.")
     ] = 5.0,
