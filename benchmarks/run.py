@@ -10,7 +10,9 @@ the network is read back and must be the same. Timed is from the loaded, warm mo
 turns, each round begins with the next one, and ratios are taken within a round, so that a machine that slows down
 slows all.
 
-A dated JSON goes into benchmarks/results/; `benchmarks/table.py` prints it. --quick has two rounds of few frames.
+A dated JSON goes into benchmarks/results/; `benchmarks/table.py` prints it. --quick has two rounds of few frames. A
+side that fails is left out with its reason; where that is dashmask, or the network alone, its case is, and the exit
+code is 1.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from clips import make_clip
-from peers.cases import CEILING, DASHMASK, Case, Side, command, confidence, enet_files, sides
+from peers.cases import CEILING, DASHMASK, Case, Side, command, confidence, enet_files, last_word, sides
 from table import summary, tables
 
 from engines.embedded import FOLDER
@@ -39,6 +41,7 @@ from pipeline.types import InputSpec
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python", "openvino", "supervision", "torch", "ultralytics")
 SIZE_WH = (1280, 720)
 ENET_HW = (360, 640)
+OURS = "dashmask"  # the side that all others are compared with
 QUIET = 0.1  # share of the processor that others may use
 
 
@@ -64,23 +67,28 @@ def call(side: Side, case: Case, frames: int | None) -> dict[str, Any]:
     """Run one side once; what it measured, or `failed`."""
     done = subprocess.run(command(side, case, frames), capture_output=True, text=True, check=False)
     if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or ["no word"])[-1]}
+        return {"failed": last_word(done)}
     measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     measured["load"] = round(os.getloadavg()[0], 2)
     return measured
 
 
 def compare(case: Case, rounds: int, frames: int | None) -> dict[str, Any]:
-    """All sides of a case, in turn."""
+    """All sides of a case, in turn; `failed` where what they are compared with fails."""
     wanted = dict(sides(case))
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     ceiling, out = [], {}
+    about = {"what": case.what, "clip": case.clip.name, "conf": case.conf, "input_hw": case.input_hw}
     for number in range(rounds):
         ceiling.append(call(CEILING, case, None))
+        if "failed" in ceiling[-1]:
+            return {**about, "failed": f"the network alone: {ceiling[-1]['failed']}"}
         names = list(wanted)
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             measured = call(wanted[name], case, frames)
+            if "failed" in measured and name == OURS:
+                return {**about, "failed": f"{name}: {measured['failed']}"}
             if "failed" in measured:
                 out[name] = measured["failed"]
                 del wanted[name], runs[name]
@@ -92,12 +100,9 @@ def compare(case: Case, rounds: int, frames: int | None) -> dict[str, Any]:
         fps = {name: round(found[-1]["fps"], 1) for name, found in runs.items()}
         print(f"  round {number + 1}: {fps}", flush=True)
     return {
-        "what": case.what,
-        "clip": case.clip.name,
-        "conf": case.conf,
-        "input_hw": case.input_hw,
+        **about,
         "model_only_fps": spread([run["fps"] for run in ceiling]),
-        "sides": {name: summed(found, runs["dashmask"], ceiling) for name, found in runs.items()},
+        "sides": {name: summed(found, runs[OURS], ceiling) for name, found in runs.items()},
         "left_out": out,
         "runs": runs,
     }
@@ -176,19 +181,20 @@ def main() -> None:
     machine = {"cores": os.cpu_count(), "cpu": cpu_name(), "python": platform.python_version()}
     about = {"kind": "peers", "date": time.strftime("%Y-%m-%d"), "machine": machine, "versions": versions()}
     about |= {"rounds": given.rounds, "frames": given.frames, "busy_before": others, "quiet": others < QUIET}
-    done = []
+    out = given.out
+    if out is None and not given.quick:
+        out = Path(__file__).parent / "results" / f"peers-{about['date']}.json"
+    found: dict[str, Any] = {**about, "cases": []}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(given, Path(folder)):
             print(f"{case.what}, {case.clip.name}, conf {case.conf}", flush=True)
             verified(case)
-            done.append(compare(case, given.rounds, given.frames))
-    found = {**about, "cases": done}
+            found["cases"].append(compare(case, given.rounds, given.frames))
+            if out is not None:  # after each, so that what comes costs nothing that was measured
+                out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"{summary(found)}\n\n{tables(found)}")
-    out = given.out
-    if out is None and not given.quick:
-        out = Path(__file__).parent / "results" / f"peers-{about['date']}.json"
-    if out is not None:
-        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if any("failed" in case for case in found["cases"]):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

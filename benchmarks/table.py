@@ -30,7 +30,16 @@ COLUMNS = (
 
 def summary(found: dict[str, Any]) -> str:
     """A row for each case."""
-    return "\n".join([line(*SUMMARY), "|" + " --- |" * len(SUMMARY), *map(_row, found["cases"])])
+    rows = map(_row, _measured(found))
+    return "\n".join([line(*SUMMARY), "|" + " --- |" * len(SUMMARY), *rows, *_failed(found)])
+
+
+def _measured(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [case for case in found["cases"] if "failed" not in case]
+
+
+def _failed(found: dict[str, Any]) -> list[str]:
+    return [f"{case['what']} is left out: {case['failed']}" for case in found["cases"] if "failed" in case]
 
 
 def _row(case: dict[str, Any]) -> str:
@@ -75,7 +84,7 @@ def tables(found: dict[str, Any]) -> str:
     if not found["quiet"]:
         parts.append(f"Not for quoting: others used {found['busy_before']:.0%} of the processor.")
     notes: dict[str, int] = {}  # what is not done -> its number
-    for case in found["cases"]:
+    for case in _measured(found):
         height, width = case["input_hw"]
         objects = case["sides"]["dashmask"]["detections"]
         counted = f", {objects:.1f} objects a frame" if objects or "objects" in case["what"] else ""
@@ -95,8 +104,9 @@ def tables(found: dict[str, Any]) -> str:
             )
         lines += [f"{name} is left out: {why}" for name, why in case["left_out"].items()]
         parts.append("\n".join(lines))
+    parts += _failed(found)
     parts.append("\n".join(f"{number}. {what}" for what, number in notes.items()))
-    versions = {side["name"] for case in found["cases"] for side in case["sides"].values()}
+    versions = {side["name"] for case in _measured(found) for side in case["sides"].values()}
     parts.append("Versions: " + "; ".join(sorted(versions)))
     return "\n\n".join(parts)
 

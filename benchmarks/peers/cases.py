@@ -75,11 +75,20 @@ def confidence(clip: Path, model: Path, wanted: float, least: float = 0.03) -> f
     if not records.exists():
         words = ["run", clip, "-m", model, "--conf", least, "--json", records, "--no-timing"]
         words += ["--backend", "onnxruntime-cpu"]
-        subprocess.run([*DASHMASK, *map(str, words)], check=True, capture_output=True)
+        done = subprocess.run([*DASHMASK, *map(str, words)], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"dashmask cannot run {model.name} on {clip.name}: {last_word(done)}")
     frames = [json.loads(line)["instances"] for line in records.read_text().splitlines()]
     scores = sorted((found["score"] for frame in frames for found in frame), reverse=True)
+    if not scores:
+        raise SystemExit(f"{model.name} finds nothing in {clip.name}: give footage with objects in it")
     at = min(round(wanted * len(frames)), len(scores) - 1)
     return round(scores[at], 4)
+
+
+def last_word(done: subprocess.CompletedProcess[str]) -> str:
+    """Why a process failed."""
+    return (done.stderr.strip().splitlines() or ["no word"])[-1]
 
 
 def enet_files(folder: Path, size_hw: tuple[int, int], checkpoint: Path) -> tuple[Path, Path]:
