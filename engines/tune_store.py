@@ -6,10 +6,12 @@ input's size, the precision and the versions of the runtimes; where one of them 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,23 +79,36 @@ def store_choice(
     """
     try:
         path = store_path()
-        try:
-            choices = _choices(path)
-        except (OSError, ValueError):  # missing or broken: begin anew
-            choices = {}
-        choices[_key(card, shape_hw, precision)] = {
-            "best": best,
-            "crews": {name: {"workers": crew[0], "threads": crew[1]} for name, crew in crews.items()},
-        }
-        _write(path, json.dumps({"format": FORMAT, "choices": choices}, indent=1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.parent):
+            try:
+                choices = _choices(path)
+            except (OSError, ValueError):  # missing or broken: begin anew
+                choices = {}
+            choices[_key(card, shape_hw, precision)] = {
+                "best": best,
+                "crews": {name: {"workers": crew[0], "threads": crew[1]} for name, crew in crews.items()},
+            }
+            _write(path, json.dumps({"format": FORMAT, "choices": choices}, indent=1))
     except (OSError, RuntimeError) as error:
         return f"not stored: {error}"
     return f"stored in {path}"
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else adds to the file meanwhile: what one has read would be written over what another has added."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, also where two processes write at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all, whenever somebody reads."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
         try:
             file.write(text)

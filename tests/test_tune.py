@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,17 @@ def test_an_entry_that_makes_no_sense_is_ignored_with_a_note(fcn_card: Card) -> 
         stored = stored_choice(fcn_card, None, "f32")
         assert stored.best is None
         assert "did not write" in stored.note
+
+
+def test_those_that_tune_at_the_same_time_lose_nothing_of_each_other(fcn_card: Card) -> None:
+    sizes = [(32 * k, 64) for k in range(1, 25)]
+
+    def keep(size: tuple[int, int]) -> str:
+        return store_choice(fcn_card, size, "f32", {"openvino": (1, size[0])}, "openvino")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all("stored in" in said for said in pool.map(keep, sizes))
+    assert [stored_choice(fcn_card, size, "f32").crews for size in sizes] == [{"openvino": (1, h)} for h, _ in sizes]
 
 
 def test_a_cache_that_cannot_be_written_is_said(
