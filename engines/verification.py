@@ -1,8 +1,8 @@
 """The record of a verification, where it is kept, and what may run without one.
 
-One JSON file a record in the user's cache. A record holds for the model's bytes, the backend with its version and
-precision (not for its number of threads), the processor, the version of what is checked, and the limits; where one of
-them differs it is not used.
+One JSON file a record in the user's cache. A record holds for the model's bytes, what its card makes of pixels, the
+backend with its version and precision (not for its number of threads), the processor, the version of what is checked,
+and the limits; where one of them differs it is not used.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def find_verification(card: Card, backend: Backend) -> Verification | None:
     import json
 
     try:
-        path = _path(card.sha256, backend)
+        path = _path(card, backend)
         with path.open("rb") as file:
             text = file.read(_LARGEST + 1)
         found = from_plain(json.loads(text)) if len(text) <= _LARGEST else None
@@ -218,7 +218,7 @@ def store_verification(card: Card, backend: Backend, verification: Verification)
     if verification.proves_nothing:
         return "not kept, as there was too little to compare: what was known before still holds"
     try:
-        path = _path(card.sha256, backend)
+        path = _path(card, backend)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
             try:
@@ -233,7 +233,9 @@ def store_verification(card: Card, backend: Backend, verification: Verification)
     return f"stored in {path}"
 
 
-def _path(sha256: str, backend: Backend) -> Path:
-    key = " | ".join((str(VERSION), sha256, backend.name, identity_of(backend), cpu_name()))
+def _path(card: Card, backend: Backend) -> Path:
+    to = card.input
+    pixels = repr((to.colour, to.scale, to.mean, to.std, to.fit, to.pad))
+    key = " | ".join((str(VERSION), card.sha256, pixels, backend.name, identity_of(backend), cpu_name()))
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return store_path().parent / "verified" / f"{sha256[:12]}-{backend.name}-{digest}.json"
+    return store_path().parent / "verified" / f"{card.sha256[:12]}-{backend.name}-{digest}.json"

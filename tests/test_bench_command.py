@@ -212,6 +212,7 @@ def test_a_report_is_compared_with_a_later_run(semantic: Path, clip: Path, tmp_p
     assert said.code == 0, said.err
     assert "frames a second: slower (0.00" in said.out
     assert "track.carry is 1, it was as usual" in said.out
+    assert "set otherwise than usual: track.carry=1" in said.out
     said = bench("demo:frames=9,size=160x96", *words[1:], "--compare", old)
     assert said.code == 2
     assert "was measured on the source" in said.err
@@ -242,6 +243,7 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(semantic: Path, clip: Pat
         ((clip, "-m", semantic, "--json", clip), "is what is read"),
         ((clip, "-m", semantic, "--trace", semantic), "is what is read"),
         ((clip, "-m", semantic, "--json", tmp_path / "x", "--trace", tmp_path / "x"), "is asked for twice"),
+        ((clip, "-m", semantic, "--plots", ""), "the name of an output is empty"),
         ((clip, "-m", semantic, "--frames", "-1"), "--frames -1: expected 1 or more"),
         ((clip, "-m", semantic, "--imgsz", "0"), "0 was asked for"),
     ):

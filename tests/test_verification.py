@@ -30,7 +30,7 @@ from engines.verification import (
     why_not_verified,
 )
 from pipeline.errors import BackendError
-from pipeline.types import Card, Classes
+from pipeline.types import Card, Classes, InputSpec
 from pipeline.workbench.verifying import Wanted, verify_model
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is the reference: install dashmask[cpu]")
@@ -80,6 +80,9 @@ def test_a_record_survives_json_and_the_store(scoring: Card, record: Verificatio
     assert find_verification(scoring, other_threads) == mine
     assert "worker" not in identity_of(backend)
     assert find_verification(replace(scoring, sha256="0" * 64), backend) is None
+    mended = replace(scoring, input=replace(scoring.input, scale=1 / 255))  # of its card: other numbers come in
+    assert find_verification(mended, backend) is None
+    assert find_verification(replace(scoring, input=replace(scoring.input, long_side=64)), backend) == mine
     for running in (backend, other_threads):
         running.close()
 
@@ -102,13 +105,13 @@ def test_the_ways_that_json_breaks_readers(data: bytes) -> None:
 def _put_into_the_store(data: bytes) -> None:
     import tempfile
 
-    card = Card("m", Path("m.onnx"), "semantic", Classes((), ()), None, (), "a" * 64)  # type: ignore[arg-type]
+    card = Card("m", Path("m.onnx"), "semantic", Classes((), ()), InputSpec("x"), (), "a" * 64)
     backend: Any = type("Named", (), {"name": "openvino", "detail": "x", "workers": 1, "threads": 1})()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", folder)
         from engines.verification import _path
 
-        path = _path(card.sha256, backend)
+        path = _path(card, backend)
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
         assert find_verification(card, backend) is None

@@ -129,7 +129,9 @@ def bench(
         raise ConfigError("--fail-on needs --compare OLD.json")
     models = model or ["+".join(whole.model)] if model or whole.model else []
     for read in (source, *models, *(part for one in models for part in one.split("+"))):
-        check_outputs(read, [name for name in (json, trace) if name is not None])
+        check_outputs(
+            read, [name for name in (json, trace) if name is not None], [plots] if plots is not None else []
+        )
     out, traced = (None if name is None else Path(name) for name in (json, trace))
     folder = check_plots(plots) if plots is not None else None
     backends = backend or [whole.backend.name]

@@ -102,6 +102,8 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         f"{options['scenario']}{streams}: {options['means']}; up to the {_END[options['output']]}",
         f"{source['spec']}: {source['reading']}",
     ]
+    if settings := report["settings"]:
+        said.append(f"set otherwise than usual: {', '.join(f'{key}={value}' for key, value in settings.items())}")
     for case in report["cases"]:
         said += [f"{case['label']}:", *(f"  {line}" for line in _about(case))]
     machine = report["machine"]
