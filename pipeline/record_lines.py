@@ -53,7 +53,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 where = f"{path}, line {number}"
                 try:
                     head = decoder.decode(text)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, RecursionError) as error:
                     hint = "each line holds one frame as `dashmask run --json` writes it"
                     raise DataError(f"{where}: {error}", hint=hint) from error
                 if head.index <= last:

@@ -160,10 +160,12 @@ def broken(line: bytes, kind: str) -> bytes:
         record["index"] = 1
     elif kind == "size":
         record["labels"] = {"road": {"size": [2, 2], "counts": "04"}}
+    elif kind == "depth":
+        return json.dumps(record)[:-1].encode() + b',"x":' + b"[" * 9999 + b"]" * 9999 + b"}"
     return json.dumps(record).encode()
 
 
-@pytest.mark.parametrize("kind", ["cut off", "no index", "run lengths", "order", "twice", "size"])
+@pytest.mark.parametrize("kind", ["cut off", "no index", "run lengths", "order", "twice", "size", "depth"])
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_broken_line_is_named_and_nothing_is_written(tmp_path: Path, kind: str, side: int) -> None:
     paths = [write(tmp_path / name, [scene(k, halves()) for k in range(4)]) for name in ("a.jsonl", "b.jsonl")]
@@ -196,6 +198,9 @@ def test_files_that_are_not_there_empty_or_no_records_end_in_one_sentence(tmp_pa
             assert (said.code, says in said.err) == (2, True), said.err
     said = dashmask("diff", good, good, "--json", tmp_path / "no/out.json")
     assert (said.code, "there is no folder" in said.err) == (2, True)
+    whole = good.read_bytes()
+    said = dashmask("diff", good, good, "--json", good)
+    assert (said.code, good.read_bytes()) == (2, whole), said.err  # what is read is not written over
 
 
 @pytest.mark.parametrize("text", ["x", "label=0.1", "labels=2", "-1", "labels=", "labels=0.1,,", "nan"])

@@ -68,6 +68,14 @@ def test_broken_json_is_one_sentence(
     assert said.err.count("error: ") == 1
 
 
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    results, truth, _ = coco(tmp_path)
+    for read in (results, truth):
+        whole = read.read_bytes()
+        said = dashmask("score", results, truth, "--format", "coco", "--json", read)
+        assert (said.code, read.read_bytes() == whole) == (2, True), said.err
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     predictions, truth, _ = city(tmp_path)
     for words, says in (

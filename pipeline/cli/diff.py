@@ -36,17 +36,18 @@ def diff(
 
     import cv2
 
+    from pipeline.cli.settings import output_path
     from pipeline.evaluation.difference import Difference, differences
 
-    allowed = _tolerance(tolerance)
+    allowed, output = _tolerance(tolerance), output_path(json, a, b)
     cv2.setNumThreads(1)
     whole = Difference()
     frames = differences(Path(a), Path(b), whole)
-    if json is None:
+    if output is None:
         for _ in frames:
             pass
     else:
-        _write(Path(json), frames, whole)
+        _write(output, frames, whole)
     beyond = whole.beyond(allowed)
     _say(whole, beyond)
     if beyond:

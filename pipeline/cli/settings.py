@@ -30,15 +30,18 @@ def output_path(name: str | None, *read: str) -> Path | None:
     """The path of an output, while it can still be said before long work that nothing can be written there.
 
     Args:
-        read: files that would be lost if they were written over.
+        name: as it was typed.
+        read: files that are read, over which it may not be written.
     """
     from pipeline.sinks import check_outputs
 
     if name is None:
         return None
     path = Path(name)
-    for source in read or (None,):
-        check_outputs(source, [path])
+    check_outputs(None, [path])
+    for source in read:
+        if Path(source).is_file():
+            check_outputs(source, [path])
     return path
 
 
