@@ -78,6 +78,14 @@ def test_errors_in_the_truth_cost_exactly_what_they_are(models: tuple[Path, Path
     assert what["pixels"]["void"] == 96 * 40
 
 
+def test_labels_in_which_nothing_is_said_are_named_as_such(models: tuple[Path, Path], tmp_path: Path) -> None:
+    for index, ids in enumerate(painted(tmp_path)):
+        cv2.imwrite(str(tmp_path / f"masks/{index}.png"), np.full(ids.shape, VOID, np.uint8))
+    said, what = score(tmp_path, models[0])
+    assert (said.code, what["mIoU"]) == (0, None)
+    assert "not scored: label maps: no pixel of them has a class" in said.out
+
+
 def test_classes_are_compared_by_name_not_by_number(models: tuple[Path, Path], tmp_path: Path) -> None:
     painted(tmp_path, names=("blue", "red", "green"))
     _, what = score(tmp_path, models[0])

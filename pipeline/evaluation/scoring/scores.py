@@ -15,6 +15,7 @@ from pipeline.metrics.matching import Rules
 from pipeline.types import Classes, Scene, Truth
 
 BOXES_ALONE = "masks: the data set marks its objects by boxes alone"
+BLANK = "label maps: no pixel of them has a class, as in a test split whose labels are not public"
 
 
 class Finder(Protocol):
@@ -97,14 +98,15 @@ class Scores:
         objects = {} if self.objects is None else self.objects.report()
         labels = {} if self.labels is None else self.labels.report()
         used = [score.mapping.name for score in (self.labels, self.objects) if score is not None]
-        boxes_alone = self.objects is not None and self.objects.boxes_alone
+        notes = [BOXES_ALONE] if self.objects is not None and self.objects.boxes_alone else []
+        notes += [BLANK] if labels and not labels["pixels"]["scored"] and labels["pixels"]["void"] else []
         return {
             "mapping": used[0] if len(set(used)) == 1 else used,
             **objects,
             **labels,
             **({} if self.panoptic is None else {"panoptic": self.panoptic.report()}),
             "mIoU_of": "label maps" if self.labels is not None else "painted masks",
-            "not_scored": [*self.notes, *([BOXES_ALONE] if boxes_alone else ())],
+            "not_scored": [*self.notes, *notes],
         }
 
 
