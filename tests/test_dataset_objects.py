@@ -34,6 +34,9 @@ def test_yolo_polygons_are_shares_and_no_file_is_no_object(tmp_path: Path) -> No
     box = yolo(tmp_path, "0 0.5 0.5 0.2 0.5\n")[0].objects
     assert box is not None
     assert box.instances.boxes_xyxy.round(3).tolist() == [[4, 1.5, 6, 4.5]]
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "labels/val/classes.txt").write_text("lorry\n")  # as LabelImg leaves it
+    assert open_dataset("yolo", tmp_path, "val").object_classes.names == ("lorry",)  # type: ignore[union-attr]
     for text, says in (
         (line.replace("1", "2", 1), "line 1: unknown class 2"),
         (line.replace("0.6", "1.6"), "outside of 0..1"),
@@ -86,6 +89,9 @@ def test_davis_follows_objects_through_films(tmp_path: Path) -> None:
     assert said(data[0].objects) == [("object", 3, 1, False, False), ("object", 10, 2, False, False)]
     assert (data[0].labels[5] == VOID).all()
     (tmp_path / "ImageSets/480p").mkdir()
+    (tmp_path / "ImageSets/2017").rename(tmp_path / "ImageSets/aside")
+    with pytest.raises(DataError, match=r"ImageSets/2017 is not there .*say year=2016"):
+        open_dataset("davis", tmp_path, "val")
     (tmp_path / "ImageSets/480p/val.txt").write_text(
         "/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png\n"
     )

@@ -93,4 +93,6 @@ def films_of(root: Path, split: str, year: str = "2017", resolution: str = "480p
         path = root / "ImageSets" / resolution
         words = [Path(name).parent.name for name in read_names(path, split)]
         return list(dict.fromkeys(words))
+    if year == "2017" and not lists.is_dir() and (root / "ImageSets" / resolution).is_dir():
+        raise DataError(f"{lists} is not there", hint="this is the edition of one object a film: say year=2016")
     return read_names(lists, split)

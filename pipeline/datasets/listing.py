@@ -29,7 +29,7 @@ def files(folder: Path, suffixes: Iterable[str], ending: str = "", *, deep: bool
         raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
     allowed = frozenset(suffixes)
     found: dict[str, Path] = {}
-    for path in sorted(_below(folder) if deep else _inside(folder)):
+    for path in sorted(_below(folder) if deep else [Path(one.path) for one in _inside(folder)]):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if path.suffix.lower() not in allowed or not name.endswith(ending):
             continue
@@ -46,7 +46,7 @@ def folders(folder: Path) -> list[str]:
     """The names of the folders in one, sorted; hidden ones left out. DataError where it is not there."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not there", hint=_what_is_there(folder))
-    return sorted(path.name for path in _inside(folder) if path.is_dir())
+    return sorted(one.name for one in _inside(folder) if one.is_dir())
 
 
 def around(root: Path, first: str, *archives: str) -> Path:
@@ -59,22 +59,23 @@ def _below(folder: Path) -> Iterator[Path]:
     way = {(where := folder.stat()).st_dev: {where.st_ino}}
 
     def walk(place: Path) -> Iterator[Path]:
-        for path in _inside(place):
-            if not path.is_dir():
-                yield path
+        for one in _inside(place):
+            if not one.is_dir():
+                yield Path(one.path)
                 continue
-            seen = way.setdefault((where := path.stat()).st_dev, set())
+            seen = way.setdefault((where := one.stat()).st_dev, set())
             if where.st_ino not in seen:
                 seen.add(where.st_ino)
-                yield from walk(path)
+                yield from walk(Path(one.path))
                 seen.remove(where.st_ino)
 
     yield from walk(folder)
 
 
-def _inside(folder: Path) -> list[Path]:
+def _inside(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        return [folder / n for n in os.listdir(folder) if not n.startswith(".") and n not in _NOT_OURS]
+        with os.scandir(folder) as there:
+            return [one for one in there if not one.name.startswith(".") and one.name not in _NOT_OURS]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}", hint="change its permissions") from error
 
@@ -87,8 +88,9 @@ def _what_is_there(folder: Path) -> str:
 
 
 def _what_is_inside(folder: Path) -> str:
-    names = sorted(path.name for path in _inside(folder) if path.is_dir())
-    packed = [path.name for path in _inside(folder) if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz")]
+    inside = _inside(folder)
+    names = sorted(one.name for one in inside if one.is_dir())
+    packed = [one.name for one in inside if one.name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))]
     said = f"{folder} has {f'the folders {_few(names)}' if names else 'no folders'}"
     return f"{said}, and archives that are not unpacked: {_few(sorted(packed))}" if packed else said
 

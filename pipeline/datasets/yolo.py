@@ -3,7 +3,7 @@
 Layout: `{root}/images/{split}/a.jpg` and `{root}/labels/{split}/a.txt`, or `{root}/{split}/images/` and
 `{root}/{split}/labels/` (Roboflow). A line is `class x y x y ...` in shares of width and height; or `class x y w h`,
 boxes without masks, in all lines of a file. An image without a file, or with an empty one, has no objects. Names are
-in data.yaml (or any one .yaml with `names`), obj.names or classes.txt.
+in data.yaml (or any one .yaml with `names`), obj.names or classes.txt, which LabelImg puts beside the labels.
 Ultralytics, data/utils.py and data/dataset.py.
 """
 
@@ -58,7 +58,9 @@ class Yolo:
         image_folder = root / split / "images" if around else root / "images" / split
         label_folder = root / split / "labels" if around else root / "labels" / split
         images, labels = files(image_folder, IMAGE_SUFFIXES), files(label_folder, (".txt",))
-        names = tuple(classes) or _names(root)
+        if "classes" not in images:
+            labels.pop("classes", None)  # the names, as LabelImg writes them beside the labels
+        names = tuple(classes) or _names(root, label_folder)
         self.object_classes = Classes(names, colours_for(names))
         lone = [path for name, path in labels.items() if name not in images]
         if lone and strict:
@@ -143,11 +145,17 @@ class _Yaml(msgspec.Struct, frozen=True):
     names: list[str] | dict[int, str]
 
 
-def _names(root: Path) -> tuple[str, ...]:
-    for name in ("obj.names", "classes.txt"):
-        if (root / name).is_file():
-            return tuple(read_lines(root / name, "so the classes have no names", "write a name a line, in UTF-8"))
+def _listed(path: Path) -> tuple[str, ...]:
+    return tuple(read_lines(path, "so the classes have no names", "write a name a line, in UTF-8"))
+
+
+def _names(root: Path, label_folder: Path) -> tuple[str, ...]:
+    for list_of_names in (root / "obj.names", root / "classes.txt"):
+        if list_of_names.is_file():
+            return _listed(list_of_names)
     found = [root / "data.yaml"] if (root / "data.yaml").is_file() else [*files(root, (".yaml", ".yml")).values()]
+    if not found and (label_folder / "classes.txt").is_file():
+        return _listed(label_folder / "classes.txt")
     if len(found) != 1:
         raise DataError(f"{root}: nothing names the classes", hint="add data.yaml with `names:`, or say classes=")
     try:
