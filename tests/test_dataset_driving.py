@@ -81,6 +81,7 @@ def test_mots_png_and_txt_say_the_same(tmp_path: Path) -> None:
         (lines[0] + "\n" + lines[0], "line 2: object 1005 is in frame 0 twice"),
         (lines[0].replace(" 1 ", " 7 "), "unknown class 7"),
         ("0 1005 1", "not of six words"),
+        (lines[0].replace(f" {H} ", " 2000000000 "), "line 1: an image of 10x2000000000 pixels"),
     ):
         text.write_text(wrong)
         with pytest.raises(DataError, match=says):

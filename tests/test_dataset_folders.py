@@ -92,7 +92,8 @@ def test_colours_are_classes_by_their_table(tmp_path: Path) -> None:
     [
         ({"encoding": "rgb"}, "ids, palette, binary, colours"),
         ({}, "classes.txt cannot be read"),
-        ({"classes": ("a", "a")}, "some of them twice"),
+        ({"classes": ("a", "a")}, "the class 'a' is there twice"),
+        ({"classes": tuple(map(str, range(254)))}, r"254 classes \(a mask can hold 253 at most\)"),
         ({"classes": ("a", "b"), "encoding": "colours"}, "a different colour for each"),
         ({"classes": ("a", "b"), "colours": ((1, 2, 3),)}, "2 classes and 1 colours"),
         ({"classes": ("a", "b", "c"), "encoding": "binary"}, "3 classes for binary"),

@@ -37,6 +37,10 @@ def test_yolo_polygons_are_shares_and_no_file_is_no_object(tmp_path: Path) -> No
     (tmp_path / "data.yaml").unlink()
     (tmp_path / "labels/val/classes.txt").write_text("lorry\n")  # as LabelImg leaves it
     assert open_dataset("yolo", tmp_path, "val").object_classes.names == ("lorry",)  # type: ignore[union-attr]
+    for names, says in (("car\ncar\n", "the class 'car' is there twice"), ("\n", "there are no names")):
+        (tmp_path / "labels/val/classes.txt").write_text(names)
+        with pytest.raises(DataError, match=says):
+            open_dataset("yolo", tmp_path, "val")
     for text, says in (
         (line.replace("1", "2", 1), "line 1: unknown class 2"),
         (line.replace("0.6", "1.6"), "outside of 0..1"),

@@ -52,6 +52,12 @@ def test_scalabel_has_run_lengths_and_inclusive_boxes(tmp_path: Path) -> None:
     scalabel(tmp_path, [one | {"category": "tram"}])
     with pytest.raises(DataError, match="unknown category 'tram'"):
         open_dataset("scalabel", tmp_path, "val", **options)[0]
+    for name in ("/etc/hostname", "a\0.jpg"):
+        scalabel(tmp_path, [one], name=name)
+        with pytest.raises(DataError, match="the image is not in"):
+            open_dataset("scalabel", tmp_path, "val", **options)
+    with pytest.raises(DataError, match="the class 'car' is there twice"):
+        open_dataset("scalabel", tmp_path, "val", classes=("car", "car"), **options)
     scalabel(tmp_path, [one], size={"width": 5, "height": 5})
     with pytest.raises(DataError, match=r"is 10x6, labels\.json says 5x5"):
         open_dataset("scalabel", tmp_path, "val", **options)[0]

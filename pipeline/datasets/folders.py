@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.classes import colours_for
 from pipeline.datasets.decoding import read_colours, read_ids
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files
-from pipeline.datasets.name_lists import read_lines
+from pipeline.datasets.name_lists import own_names, read_lines
 from pipeline.datasets.pairs import Pairs, id_reader, pair
 from pipeline.errors import DataError
 from pipeline.types import VOID, Classes
@@ -96,9 +96,9 @@ def _classes(
         return BINARY, void
     else:
         names, given, void = _class_list(file)
-    names = tuple(names)
-    if len(set(names)) < len(names) or len(names) >= VOID - 1:
-        raise DataError(f"{len(names)} class names, some of them twice", hint="each class needs a name of its own")
+    names = own_names(names, str(root))
+    if len(names) >= VOID - 1:
+        raise DataError(f"{root}: {len(names)} classes", hint=f"a mask can hold {VOID - 2} at most")
     if encoding == "binary" and len(names) != len(BINARY):
         raise DataError(f"{len(names)} classes for binary masks", hint="name two: the background and the object")
     if encoding == "colours" and (len(given) != len(names) or len({*given, *void}) != len(given) + len(void)):

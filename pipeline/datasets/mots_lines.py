@@ -14,6 +14,7 @@ from pipeline.rle import decode_crop
 
 _HINT = "lines are `frame id class height width rle`; class 1 is a car, 2 a pedestrian, 10 is not scored"
 _KINDS = (1, 2, 10)
+_MOST_PX = 65535  # of a side
 
 
 class MotsLine(NamedTuple):
@@ -72,6 +73,8 @@ def read_mots(path: Path) -> dict[int, list[MotsLine]]:
         if len(words) != 6 or not all(word.isdecimal() for word in words[:5]):
             raise DataError(f"{path}: line {place} is not of six words, five of them numbers", hint=_HINT)
         frame, number, kind, height, width = map(int, words[:5])
+        if not (0 < height <= _MOST_PX and 0 < width <= _MOST_PX):
+            raise DataError(f"{path}: line {place}: an image of {width}x{height} pixels", hint=_HINT)
         if kind not in _KINDS:
             raise DataError(f"{path}: line {place}: unknown class {kind}", hint=_HINT)
         if any(other.number == number for other in frames.setdefault(frame, [])):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.datasets.listing import files
@@ -38,6 +40,15 @@ def read_lines(path: Path, so: str, hint: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read, {so}: {_reason(error)}", hint=hint) from error
     return [line.strip() for line in lines if line.strip()]
+
+
+def own_names(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """The names of classes; DataError, beginning with `where`, where there is none, or one twice: they tell apart."""
+    if not names:
+        raise DataError(f"{where}: there are no names of classes", hint="give a name for each")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{where}: the class {twice[0]!r} is there twice", hint="each class needs a name of its own")
+    return tuple(names)
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

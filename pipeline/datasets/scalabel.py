@@ -18,6 +18,7 @@ from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.bdd100k_labels import THING_NAMES
 from pipeline.datasets.decoding import misfit, read_image, size_hw
 from pipeline.datasets.json_file import is_there
+from pipeline.datasets.name_lists import own_names
 from pipeline.datasets.objects import NO_CLASSES, nothing_said
 from pipeline.datasets.scalabel_file import ScalabelFrame, ScalabelLabels, leaves, read_files
 from pipeline.errors import DataError
@@ -76,9 +77,10 @@ class Scalabel:
         if not folder.is_dir():
             raise DataError(f"{folder} is not there", hint="put the images there, or give their folder: images=")
         read = list(read_files(source))
-        names = tuple(classes) or (THING_NAMES if task else leaves(read))
+        names = classes or (THING_NAMES if task else leaves(read))
         if not names:
             raise DataError(f"{source}: no config names the categories", hint="say classes=")
+        names = own_names(names, str(source))
         self.object_classes = Classes(names, colours_for(names))
         self._labels = ScalabelLabels(self.object_classes, bdd=bool(task))
         self.left_out: list[LeftOut] = []
@@ -87,7 +89,8 @@ class Scalabel:
         for path, what in read:
             for frame in what.frames:
                 name = frame.key
-                image = next((folder / n for n in (name, frame.name) if is_there(folder / n)), None)
+                inside = [n for n in (name, frame.name) if not Path(n).is_absolute()]
+                image = next((folder / n for n in inside if is_there(folder / n)), None)
                 if image is None or name in seen:
                     reason = "is there twice" if name in seen else f"the image is not in {folder}"
                     if strict:

@@ -21,7 +21,7 @@ from pipeline.classes import colours_for
 from pipeline.datasets.base import SPARE, LeftOut, Sample
 from pipeline.datasets.decoding import read_image
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files
-from pipeline.datasets.name_lists import read_lines
+from pipeline.datasets.name_lists import own_names, read_lines
 from pipeline.datasets.objects import NO_CLASSES, Marked, nothing_said, true_objects
 from pipeline.errors import DataError
 from pipeline.types import Classes
@@ -60,7 +60,7 @@ class Yolo:
         images, labels = files(image_folder, IMAGE_SUFFIXES), files(label_folder, (".txt",))
         if "classes" not in images:
             labels.pop("classes", None)  # the names, as LabelImg writes them beside the labels
-        names = tuple(classes) or _names(root, label_folder)
+        names = own_names(classes or _names(root, label_folder), str(root))
         self.object_classes = Classes(names, colours_for(names))
         lone = [path for name, path in labels.items() if name not in images]
         if lone and strict:
