@@ -81,6 +81,8 @@ def _from_yaml(text: str, where: str, path: Path, header: OnnxHeader, sha256s: t
     from engines.card_yaml import parse_card  # msgspec and PyYAML: 40 ms that other cards do not need
 
     card = parse_card(text, where)
+    if not (card.name or "").isprintable():
+        raise ModelError(f"{where}: name: {card.name!r} holds what cannot be printed")
     if card.family not in FAMILIES:
         raise ModelError(f"{where}: unknown family `{card.family}`, known are {' and '.join(FAMILIES)}")
     sha256, of_file = sha256s
@@ -114,6 +116,8 @@ def _classes(card: CardYaml, where: str) -> Classes:
             )
         return DRIVING
     names = tuple(entry if isinstance(entry, str) else entry.name for entry in card.classes)
+    if wild := next((name for name in names if not name.isprintable()), None):
+        raise ModelError(f"{where}: classes: {wild!r} holds what cannot be printed")
     if not names:
         raise ModelError(f"{where}: classes: the list is empty")
     if twice := {name for name in names if names.count(name) > 1}:

@@ -54,7 +54,13 @@ def _names(names: Any, path: Path) -> tuple[str, ...]:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
         raise ModelError(f"{path}: its metadata `names` is not a list of class names: {str(names)[:60]}")
-    return tuple(str(names[index]) for index in range(len(names)))
+    found = tuple(str(names[index]) for index in range(len(names)))
+    if wild := next((name for name in found if not name.isprintable()), None):
+        raise ModelError(
+            f"{path}: the class {wild!r} in its metadata holds what cannot be printed",
+            hint=f"write a card with the classes: {path.stem}.yaml beside it",
+        )
+    return found
 
 
 def _stride(details: Mapping[str, Any], path: Path) -> int:

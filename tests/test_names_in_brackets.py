@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pipeline.cli.source_rows import rows
 
+WILD = "a\x1b[31m\nerror: none.mp4"
 CLASS, CLOSED = "lane [dashed]", "[/bold]"
 
 
@@ -34,6 +35,18 @@ def test_eval_and_a_file_that_is_left_out(models: tuple[Path, Path], tmp_path: P
     assert said.code == 0, said.err
     for name in (CLASS, CLOSED, "left out: [lone].png"):
         assert name in said.out, said.out
+
+
+def test_what_a_terminal_would_obey_is_spelt_out_and_no_name_makes_a_line_of_ours(
+    models: tuple[Path, Path], clip: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
+    for words in ((WILD,), (clip, WILD)):
+        said = dashmask("run", *words, "-m", models[1], "--backend", "onnxruntime-cpu")
+        assert said.code in (1, 2), said.err
+        assert "\x1b" not in said.err
+        assert "a\\x1b[31m" in said.err
+        assert not [line for line in said.err.splitlines() if line.startswith("error: none")]
 
 
 def test_diff(tmp_path: Path) -> None:

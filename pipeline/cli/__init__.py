@@ -9,6 +9,8 @@ import sys
 import time
 from typing import NoReturn
 
+from pipeline.cli.plain import plain
+
 
 def main() -> None:
     """Entry point. A UserError becomes one sentence and exit code 2."""
@@ -66,9 +68,9 @@ def _main() -> None:
 
 def _refuse(message: str, hint: str) -> NoReturn:
     sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {plain(message)}", file=sys.stderr)
     if hint:
-        print(f"  hint: {hint}", file=sys.stderr)
+        print(f"  hint: {plain(hint)}", file=sys.stderr)
     sys.exit(2)
 
 

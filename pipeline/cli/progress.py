@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.plain import plain
+
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress as Bar
@@ -107,7 +109,7 @@ class Progress:
         if self._live is None:
             say(line)
         else:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, summary: Summary, total: int | None) -> None:
         if self._bar is None:
@@ -156,7 +158,7 @@ def redraws() -> bool:
 
 def say(line: str) -> None:
     """One line for people, on stderr: stdout is for what was asked for."""
-    print(line, file=sys.stderr, flush=True)
+    print(plain(line), file=sys.stderr, flush=True)
 
 
 def say_networks(nets: Sequence[Network]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar, cast, get_args
@@ -40,6 +41,7 @@ class SegmentRoute:
 
     def __init__(self, work: Work, limits: ApiConfig) -> None:
         self._work, self._limits = work, limits
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what is wrong with a form is in the answer
 
     async def answer(self, request: Request) -> Response:
         """Read, wait for the turn, segment, answer.
