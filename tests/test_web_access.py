@@ -137,13 +137,21 @@ def test_a_token_is_made_only_where_others_can_ask() -> None:
 
 @pytest.mark.parametrize(
     ("text", "host", "port"),
-    [("", "127.0.0.1", 8765), (":80", "127.0.0.1", 80), ("cam:8080", "cam", 8080), ("[::1]:0", "::1", 0)],
+    [
+        ("", "127.0.0.1", 8765),
+        (":80", "127.0.0.1", 80),
+        ("cam:8080", "cam", 8080),
+        ("[::1]:0", "::1", 0),
+        ("0.0.0.0", "0.0.0.0", 8765),
+        ("[::]", "::", 8765),
+        ("localhost", "localhost", 8765),
+    ],
 )
 def test_an_address_may_leave_out_what_is_usual(text: str, host: str, port: int) -> None:
     assert parse_address(text) == Address(host, port)
 
 
-@pytest.mark.parametrize("text", ["8080", "a:b", "host:99999", "http://x:1", "a b:1", ":"])
+@pytest.mark.parametrize("text", ["8080", "cam", "0.0", "a:b", "host:99999", "http://x:1", "a b:1", ":"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         parse_address(text)
@@ -163,6 +171,9 @@ def test_an_address_of_another_machine_is_one_sentence() -> None:
         ("run --web rtsp://cam:554/a", "run --web :8765 rtsp://cam:554/a"),
         ("run --web 0.0.0.0:80 demo", "run --web 0.0.0.0:80 demo"),
         ("run 0 --web :9000", "run 0 --web :9000"),
+        ("run --web 0.0.0.0 demo", "run --web 0.0.0.0 demo"),  # not at 127.0.0.1, with a file of that name
+        ("run --web [::] demo", "run --web [::] demo"),
+        ("run --web 0", "run --web :8765 0"),  # a camera
         ("run -- --web", "run -- --web"),
     ],
 )

@@ -144,7 +144,7 @@ class Progress:
 
         console = Console(stderr=self._table_on_stderr)
         for one in outcome.report.get("sources", ()):
-            console.print(source_line(one), soft_wrap=True, markup=False)
+            console.print(plain(source_line(one)), soft_wrap=True, markup=False)
         console.print(headline(outcome.report), soft_wrap=True)
         console.print(run_table(outcome.report))
         if outcome.interrupted:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 NOWHERE = ":8765"  # what a bare --web means
-_ADDRESS = re.compile(r"(\[[^\]/\s]+\]|[\w.-]*):\d{1,5}")
+_ADDRESS = re.compile(r"(\[[^\]/\s]+\]|[\w.-]*):\d{1,5}|\[[\da-fA-F:.]+\]|localhost|\d+(\.\d+){3}")
 
 Web = Annotated[
     str | None,

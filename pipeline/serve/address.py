@@ -13,7 +13,10 @@ from pipeline.errors import ConfigError
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 LEAST_TOKEN = 12  # characters
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})"
+    r"|\[(?P<v6_alone>[0-9A-Fa-f:.%\w]+)\]|(?P<host_alone>localhost|\d+(?:\.\d+){3})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def is_local(host: str) -> bool:
 
 
 def parse_address(text: str) -> Address:
-    """`HOST:PORT`, `:PORT`, `[IPV6]:PORT`, or nothing for the default.
+    """`HOST:PORT`, `:PORT`, `[IPV6]:PORT`, an IP address (or localhost) alone, or nothing for the default.
 
     Raises:
         ConfigError: it is none of these.
@@ -54,9 +57,11 @@ def parse_address(text: str) -> Address:
     if not text:
         return Address(DEFAULT_HOST, DEFAULT_PORT)
     found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) > 65535:
+    port = DEFAULT_PORT if found is None or found["port"] is None else int(found["port"])
+    if found is None or port > 65535:
         raise ConfigError(f"{text!r} is no HOST:PORT", hint="for instance 127.0.0.1:8765, :8765 or [::1]:8765")
-    return Address(found["v6"] or found["host"] or DEFAULT_HOST, int(found["port"]))
+    host = next((host for key in ("v6", "host", "v6_alone", "host_alone") if (host := found[key])), DEFAULT_HOST)
+    return Address(host, port)
 
 
 def token_for(address: Address, wanted: str | None) -> str | None:
