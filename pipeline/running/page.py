@@ -52,7 +52,7 @@ class RunPage:
         address = parse_address(web.address or "")
         token = token_for(address, web.token)
         listening, address = listen(address)
-        self.url = address.url(token)
+        self.url = address.url(None if web.token else token)  # who has set one knows it: logs are read by others
         self._segmenter = Segmenter(config)
         self._work = Work(self._segmenter, config.api.waiting, config.api.timeout_s)
         self._server = Server(listening)

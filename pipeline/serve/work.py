@@ -66,7 +66,9 @@ class Work:
             try:
                 return await asyncio.wait_for(asyncio.shield(future), self._timeout_s)
             except TimeoutError:
-                what = "the server is stopping" if self._closed else f"this takes longer than {self._timeout_s:g} s"
+                if self._closed:
+                    raise RequestError(503, "the server is stopping") from None
+                what = f"this takes longer than {self._timeout_s:g} s"
                 raise RequestError(503, what, "send less at once, or raise api.timeout_s", BUSY) from None
             finally:
                 if not future.done():  # too late, or whoever asked has gone
