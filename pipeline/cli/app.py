@@ -38,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    epilog="Begin with [bold]dashmask doctor[/bold] and [bold]dashmask run demo:frames=300 --save out.mp4[/bold].",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
