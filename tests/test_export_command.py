@@ -27,7 +27,7 @@ def test_the_command_exports_a_checkpoint(tmp_path: Path, capsys: pytest.Capture
     checkpoint, out = tmp_path / "mine.safetensors", tmp_path / "mine.onnx"
     save_checkpoint(checkpoint, net, about(net))
     export(str(checkpoint), out=out, size="96x64", precision="fp32", logits=False)
-    assert "semantic, 11 classes, input 96x64 float32, output labels uint8; licence: non-commercial" in (
+    assert "semantic, 11 classes, input float32, 96x64, output labels uint8; licence: non-commercial" in (
         capsys.readouterr().out
     )
     pixels = tensor(picture((64, 96)))

@@ -34,6 +34,7 @@ def export(
 
     from engines.card import read_card
     from engines.export_ultralytics import export_ultralytics, is_ultralytics_name, named_model
+    from pipeline.cli.table import size_of
     from pipeline.errors import ConfigError, ModelError
 
     size_hw = _size_hw(size)
@@ -60,15 +61,15 @@ def export(
     else:
         raise ModelError(
             f"{path}: expected a .safetensors file of `dashmask train`, a .pt file of Ultralytics, or a name such as "
-            "yolo11n-seg"
+            "yolo11n-seg",
+            hint="networks that come with the package are ONNX already: run them by their names",
         )
     card = read_card(target)
     outputs = ", ".join(f"{output.name} {output.dtype}" for output in card.outputs)
-    height, width = (side or "free" for side in card.input.size_hw)
     console = Console()
     console.print(
-        f"{escape(str(target))}: {card.family}, {len(card.classes)} classes, input {width}x{height} "
-        f"{card.input.dtype}, output {outputs}; licence: {escape(card.licence)}",
+        f"{escape(str(target))}: {card.family}, {len(card.classes)} classes, "
+        f"input {card.input.dtype}, {size_of(card.input)}, output {outputs}; licence: {escape(card.licence)}",
         soft_wrap=True,
     )
 

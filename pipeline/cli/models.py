@@ -55,7 +55,7 @@ def show(
 
     from engines.card import find_card
     from engines.embedded import BEST, embedded_models
-    from pipeline.cli.table import plain_table
+    from pipeline.cli.table import plain_table, size_of
     from pipeline.config_file import config_dirs
     from pipeline.errors import ModelError
 
@@ -77,9 +77,8 @@ def show(
             named_refused = named_refused or file in (paths or ())
             continue
         shown.append(found)
-        height, width = (side or "free" for side in found.input.size_hw)
-        size = "any size," if height == width == "free" else f"{width}x{height}"
-        detail = f"{found.family}, {len(found.classes)} classes; {size} {found.input.colour} {found.input.dtype}"
+        taken = f"{found.input.colour} {found.input.dtype}, {size_of(found.input)}"
+        detail = f"{found.family}, {len(found.classes)} classes; {taken}"
         known_as = embedded.get(str(found.path), file) + (" (default)" if found.path.stem == BEST else "")
         told = found.details.get("accuracy")
         accuracy = f"{told['mean_iou']:.3f} {told['val']}" if isinstance(told, dict) and "mean_iou" in told else ""

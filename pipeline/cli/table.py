@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.types import InputSpec
 
 
 def plain_table(*columns: str, numbers_from: int | None = None) -> Table:
@@ -16,6 +19,12 @@ def plain_table(*columns: str, numbers_from: int | None = None) -> Table:
         right = numbers_from is not None and number >= numbers_from
         table.add_column(column, overflow="fold", justify="right" if right else "left")
     return table
+
+
+def size_of(wanted: InputSpec) -> str:
+    """The size of a network's input: `640x384`, `any size`, or with one side that is free `anyx384`."""
+    height, width = (side or "any" for side in wanted.size_hw)
+    return "any size" if height == width == "any" else f"{width}x{height}"
 
 
 def headline(report: Mapping[str, Any]) -> str:
