@@ -28,6 +28,7 @@ from pipeline.running.page import RunPage
 from pipeline.running.reloading import Reloading
 from pipeline.running.source_names import outputs_for, short_names, summary_path
 from pipeline.running.source_run import SourceRun
+from pipeline.sources import IMAGE_SUFFIXES
 from pipeline.timing import Summary
 from pipeline.types import Picture, Scene, Source, SourceInfo
 
@@ -210,8 +211,9 @@ def run(
 
 
 def _runs(specs: Sequence[str], config: Config) -> list[SourceRun]:
+    images = all(Path(spec).suffix.lower() in IMAGE_SUFFIXES for spec in specs)
     return [
-        SourceRun(spec, name, open_supervised(spec, config), outputs_for(config.output, name, len(specs)))
+        SourceRun(spec, name, open_supervised(spec, config), outputs_for(config.output, name, len(specs), images))
         for spec, name in zip(specs, short_names(specs), strict=True)
     ]
 

@@ -104,6 +104,9 @@ def test_outputs_of_several_sources_need_the_name_of_each() -> None:
     with pytest.raises(SinkError, match="asked for by 2 sources") as caught:
         outputs_for(type(out)(json="out.jsonl"), "drive", 2)
     assert "out-{source}.jsonl" in caught.value.hint
+    with pytest.raises(SinkError, match="asked for by 2 sources") as caught:
+        outputs_for(type(out)(masks="masks"), "0", 2, images=True)
+    assert "quote the glob" in caught.value.hint
     with pytest.raises(SinkError, match="- is asked for by 2 sources") as caught:
         outputs_for(type(out)(json="-"), "drive", 2)
     assert "out-{source}.jsonl" in caught.value.hint

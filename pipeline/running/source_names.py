@@ -34,13 +34,14 @@ def short_names(specs: Sequence[str]) -> list[str]:
     return names
 
 
-def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
+def outputs_for(out: OutputConfig, name: str, sources: int, images: bool = False) -> OutputConfig:
     """The outputs of one source: `{source}` in a path becomes its name.
 
     Args:
         out: as configured, for all sources.
         name: of the source, see short_names.
         sources: how many the run has.
+        images: whether each of them is one image, as where a shell has taken a glob apart.
 
     Raises:
         SinkError: several sources would be written to the same path.
@@ -53,10 +54,11 @@ def outputs_for(out: OutputConfig, name: str, sources: int) -> OutputConfig:
         if sources > 1 and PLACE not in path:
             whole = Path(path)
             like = f"out-{PLACE}.jsonl" if is_stdout(path) else f"{whole.stem}-{PLACE}{whole.suffix}"
-            raise SinkError(
-                f"{masked(path) if ADDRESS.match(path) else path} is asked for by {sources} sources",
-                hint=f"put {PLACE} where the name of each belongs, as in {like}",
-            )
+            hint = f"put {PLACE} where the name of each belongs, as in {like}"
+            if images:
+                hint = f"quote the glob, as in 'drive/*.png': then the images are one source; or {hint}"
+            shown = masked(path) if ADDRESS.match(path) else path
+            raise SinkError(f"{shown} is asked for by {sources} sources", hint=hint)
         own[key] = path.replace(PLACE, name)
     return msgspec.structs.replace(out, **own)
 
