@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import dashmask
 
 from pipeline.errors import SinkError
 from pipeline.replay.dispatch import Dispatch
 from pipeline.replay.identity import difference
+from pipeline.replay.joining import join_masks
 from pipeline.replay.ledger import Ledger
 from pipeline.replay.naming import Clip
 from pipeline.replay.report import replay_report
@@ -153,6 +156,44 @@ def test_a_full_disk_stops_it_instead_of_failing_every_clip(ledger: Ledger, tmp_
     with pytest.raises(SinkError, match=r"no space left.*--resume"):
         of.took(tasks(of)[0], Failed("no space left", again=False, stop=True), "w")
     assert states(ledger)["a.mp4"][0] == "waiting"
+
+
+def test_a_data_set_that_was_moved_away_is_not_written_on(ledger: Ledger, tmp_path: Path) -> None:
+    of = dispatch(ledger, tmp_path)
+    first, second, _ = tasks(of)
+    of.took(first, DONE, "w")
+    (tmp_path / "m.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    with pytest.raises(SinkError, match="is gone: was its folder moved or removed"):
+        of.took(second, DONE, "w")
+    assert states(ledger)["b.mp4"][0] == "waiting"
+
+
+def test_a_disk_that_takes_no_more_of_the_manifest_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Ledger, "add", full)
+    said = dashmask("replay", tmp_path, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "manifest.sqlite cannot be written: database or disk is full\n  hint: " in said.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_masks_are_joined_on_a_drive_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # exFAT
+
+    monkeypatch.setattr("os.link", refused)
+    layout = Layout(str(tmp_path), "run")
+    for number in range(2):
+        folder = Path(layout.part_masks(1, number), "labels")
+        folder.mkdir(parents=True)
+        (folder / f"{number}.png").write_bytes(b"png")
+    join_masks(Task(1, Clip("a.mp4", "/in/a.mp4"), "join", number=2), layout, tmp_path / "whole")
+    assert sorted(file.name for file in Path(layout.masks("a.mp4"), "labels").iterdir()) == ["0.png", "1.png"]
+    assert Path(layout.part_masks(1, 0), "labels", "0.png").exists()
 
 
 def test_two_drivers_do_not_share_a_manifest(ledger: Ledger, tmp_path: Path) -> None:

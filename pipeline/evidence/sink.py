@@ -24,6 +24,7 @@ from pipeline.evidence.saving import Saving, Why
 from pipeline.evidence.shelf import Shelf
 from pipeline.evidence.watching import Watcher
 from pipeline.image import Image
+from pipeline.memory import trim
 from pipeline.records import encode_record
 from pipeline.sinks.codecs import FINEST, VideoConfig, codec_named
 from pipeline.sinks.packets import Packet, PacketEncoder
@@ -218,6 +219,7 @@ class EvidenceSink:
         self.saved.append(saving.folder)
         self._failed = False
         self._shelf.tidy(saving.folder)
+        trim()  # some seconds of records and packets were let go of: else 10 MB of holes between what came meanwhile
 
     def _give_up(self, saving: Saving, error: Exception) -> None:
         self._saving = None

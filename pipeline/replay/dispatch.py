@@ -76,6 +76,7 @@ class Dispatch:
         Raises:
             SinkError: nothing can be written any more; what was written stays.
         """
+        self._ledger.check()
         if isinstance(result, Failed):
             self._failed(task, result)
         elif isinstance(result, Split):

@@ -13,7 +13,7 @@ from pipeline.errors import DataError
 from pipeline.replay.parquet import ClipWriter
 from pipeline.replay.schema import KINDS, arrow
 from pipeline.replay.tasks import Layout, Task
-from pipeline.sinks.outputs import unwritable
+from pipeline.sinks.outputs import make_folder, unwritable
 
 
 def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool)
     """
     pa, parquet = arrow()
     scratch = Path(layout.scratch) / uuid.uuid4().hex
-    scratch.mkdir(parents=True)
+    make_folder(scratch)
     frames = 0
     try:
         writer = ClipWriter(scratch / "rows.parquet", task.clip.name, provenance)
@@ -50,24 +50,34 @@ def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool)
                 raise DataError(f"{part}: a segment is missing or damaged: {error}") from error
         writer.close()
         if masks:
-            _join_masks(task, layout, scratch / "masks")
+            join_masks(task, layout, scratch / "masks")
         publish(scratch / "rows.parquet", Path(layout.records(task.clip.name)))
         return frames, writer.rows
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _join_masks(task: Task, layout: Layout, whole: Path) -> None:
-    """Copies are links: a join that is cut off leaves the segments as they were."""
+def join_masks(task: Task, layout: Layout, whole: Path) -> None:
+    """Out of copies: a join that is cut off leaves the segments as they were."""
     for number in range(task.number):
         folder = Path(layout.part_masks(task.id, number))
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             target = whole / file.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             if not target.exists():  # classes.json is in every segment, and the same
-                os.link(file, target)
+                _copy(file, target)
     if whole.exists():
         publish_folder(whole, Path(layout.masks(task.clip.name)))
+
+
+def _copy(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)  # which costs nothing
+    except OSError:  # a file system without links: exFAT, as on drives out of cars
+        try:
+            shutil.copyfile(file, target)
+        except OSError as error:
+            raise unwritable(target, error) from error
 
 
 def publish(part: Path, final: Path) -> None:

@@ -6,6 +6,8 @@ what was whole. Memory does not grow with the clips.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,10 +66,18 @@ class Ledger:
         self._path = path
         try:
             self._base = _opened(path)
+            self._file = path.stat()
         except sqlite3.OperationalError as error:
             raise SinkError(f"{path} cannot be used: {error}", hint="is another replay writing there?") from None
         except sqlite3.DatabaseError as error:
             raise SinkError(f"{path} is damaged: {error}", hint="write into a new folder") from None
+
+    def check(self) -> None:
+        """SinkError where the file is no longer under its name: what is written is nowhere to be found then."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._file, self._path.stat()):
+                return
+        raise SinkError(f"{self._path} is gone: was its folder moved or removed, or did its drive go away?")
 
     def close(self) -> None:
         """Let others have it."""

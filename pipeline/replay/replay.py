@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -147,12 +149,15 @@ def _opened(wanted: Wanted) -> Iterator[Ledger]:
         if not begun:
             ledger.add(find_clips(wanted.inputs))
         yield ledger
+    except sqlite3.Error as error:
+        raise SinkError(f"{file} cannot be written: {error}", hint="is the disk full, or its drive gone?") from error
     finally:
         ledger.close()
         if not begun and not (out / IDENTITY).exists():  # nothing was begun
             file.unlink(missing_ok=True)
-            if made and not any(out.iterdir()):
-                out.rmdir()
+            if made:
+                with contextlib.suppress(OSError):  # something is in it, or it is gone
+                    out.rmdir()
 
 
 def _missing(ledger: Ledger, layout: Layout) -> list[int]:

@@ -27,6 +27,7 @@ from pipeline.replay.tasks import Done, Failed, Layout, Result, Split, Task, cop
 from pipeline.running.assemble import build
 from pipeline.running.capture import open_configured
 from pipeline.running.outputs import all_names, looked_for, sinks
+from pipeline.sinks.outputs import make_folder
 from pipeline.sources import SourceOptions, notes_of
 from pipeline.sources.segment import SegmentError, SegmentFile
 from pipeline.types import Picture, Sink, Source
@@ -110,7 +111,7 @@ class Worker:
     def _run(self, task: Task, path: str, not_split: str, began_s: float) -> Done:
         config, layout = self._config, self._layout
         scratch = Path(layout.scratch) / uuid.uuid4().hex
-        scratch.mkdir(parents=True)
+        make_folder(scratch)
         try:
             source: Source
             if task.span is not None:
