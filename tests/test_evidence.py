@@ -220,6 +220,22 @@ def test_what_a_full_disk_breaks_off_is_whole_up_to_there_and_no_empty_folder_is
     assert len(times_s(folder / "video.mp4")) > 3
 
 
+def test_what_is_called_whole_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happened may take the power along."""
+    kept = []
+
+    def fsync(descriptor: int) -> None:
+        kept.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, why(folders(tmp_path)[0])["whole"]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    box = sink(tmp_path, "person")
+    for index in range(5):
+        box.write(picture(index, found((0, 0, 9, 9)) if index == 2 else None))
+    box.close(True)
+    assert kept == [("video.mp4", False), ("records.jsonl", False)]
+    assert why(folders(tmp_path)[0])["whole"] is True
+
+
 def test_a_folder_that_cannot_be_written_does_not_end_the_run(tmp_path: Path) -> None:
     box = sink(tmp_path / "e", "person")
     (tmp_path / "e").rmdir()

@@ -12,7 +12,7 @@ from command import dashmask
 from pipeline.errors import SinkError
 from pipeline.replay.dispatch import Dispatch
 from pipeline.replay.identity import difference
-from pipeline.replay.joining import join_masks
+from pipeline.replay.joining import join_masks, publish
 from pipeline.replay.ledger import Ledger
 from pipeline.replay.naming import Clip
 from pipeline.replay.report import replay_report
@@ -179,6 +179,17 @@ def test_a_disk_that_takes_no_more_of_the_manifest_is_one_sentence(
     assert said.code == 2
     assert "manifest.sqlite cannot be written: database or disk is full\n  hint: " in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_get_their_name_once_they_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "part").write_bytes(b"rows")
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(SinkError, match="Input/output error"):
+        publish(tmp_path / "part", tmp_path / "final")
+    assert not (tmp_path / "final").exists()
 
 
 def test_masks_are_joined_on_a_drive_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

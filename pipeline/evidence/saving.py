@@ -18,7 +18,7 @@ from pipeline.evidence.shelf import WHY
 from pipeline.sinks.line_file import LineFile
 from pipeline.sinks.mp4_boxes import cut_torn_fragment
 from pipeline.sinks.muxer import Muxer
-from pipeline.sinks.outputs import write_whole
+from pipeline.sinks.outputs import keep, write_whole
 from pipeline.sinks.packets import Packet
 from pipeline.sinks.presentation import Presentation
 from pipeline.trace import Trace
@@ -93,13 +93,15 @@ class Saving:
         self._also.append({"because": text, "seen": seen, "frame": moment.frame.index, "pts_s": moment.frame.pts_s})
 
     def close(self, ended: str) -> None:
-        """Finish the files.
+        """Finish the files. What why.json calls whole is on the disk: the power may go with what happened.
 
         Args:
             ended: why it is shorter than asked for; "": it is not.
         """
         self._records.close()
         self._muxer.close(None)
+        for file in (self._video, self.folder / "records.jsonl"):
+            keep(file)
         with Trace(self.folder / "trace.json") as trace:
             for moment in self._moments:
                 trace.add(moment.frame, moment.done_s, moment.dropped)

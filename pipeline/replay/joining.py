@@ -13,7 +13,7 @@ from pipeline.errors import DataError
 from pipeline.replay.parquet import ClipWriter
 from pipeline.replay.schema import KINDS, arrow
 from pipeline.replay.tasks import Layout, Task
-from pipeline.sinks.outputs import make_folder, unwritable
+from pipeline.sinks.outputs import keep, make_folder, unwritable
 
 
 def join(task: Task, layout: Layout, provenance: Mapping[str, Any], masks: bool) -> tuple[int, int]:
@@ -81,13 +81,14 @@ def _copy(file: Path, target: Path) -> None:
 
 
 def publish(part: Path, final: Path) -> None:
-    """Give a whole file its name.
+    """Give a whole file its name, once it is on the disk: the manifest, which says so, is as well.
 
     Raises:
         SinkError: the disk refuses.
     """
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
+        keep(part)
         part.replace(final)
     except OSError as error:
         raise unwritable(final, error) from error

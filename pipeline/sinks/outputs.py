@@ -138,6 +138,12 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
         raise unwritable(name, error) from error
 
 
+def keep(path: Path) -> None:
+    """Wait until a file is on the disk itself, where a power cut does not reach it; OSError where that fails."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 class SystemRefusal(Protocol):
     """An OSError, or FFmpeg's own kind of it."""
 
