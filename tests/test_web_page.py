@@ -121,11 +121,11 @@ OLDEST = """(() => {
 
 
 def test_the_page_behind_a_proxy_says_that_the_run_has_ended_and_shows_the_next_one(
-    page: Page, models: tuple[Path, Path]
+    page: Page, run: Running, models: tuple[Path, Path]
 ) -> None:
     page.screen(1000, 800, dark=False)
-    words = ("run", "demo:size=160x120,frames=100000")
-    with served(*words, "-m", models[1], "--web", "127.0.0.1:0") as short, proxy_to(short.port) as proxy:
+    words = ("demo:size=160x120,frames=100000", "-m", models[1], "--web", "127.0.0.1:0")
+    with served("run", *words) as short, proxy_to(short.port) as proxy:
         page.open(proxy.url)
         page.until("document.querySelector('#picture img')?.naturalWidth > 0")
         assert page.run("document.querySelector('#record').disabled")  # no folder was given
@@ -147,12 +147,28 @@ def test_the_page_behind_a_proxy_says_that_the_run_has_ended_and_shows_the_next_
         asked = len(proxy.asked)
         while len(proxy.asked) < asked + 3:  # is told 502, after which a browser itself asks no more
             page.run("1")
-        with served(*words, "-m", models[0], "--web", "127.0.0.1:0") as other:
-            proxy.upstream = other.port
-            page.until("document.querySelector('#state').dataset.state === 'running'")
-            page.until("document.querySelector('#picture img')?.naturalWidth > 0")
-            names = [one["name"] for one in other.ask("/classes").json]
-            assert page.run("[...document.querySelectorAll('.chip')].map((c) => c.textContent)") == names != chips
+        proxy.upstream = run.port
+        page.until("document.querySelector('#state').dataset.state === 'running'")
+        page.until("document.querySelector('#picture img')?.naturalWidth > 0")
+        names = [one["name"] for one in run.ask("/classes").json]
+        assert page.run("[...document.querySelectorAll('.chip')].map((c) => c.textContent)") == names != chips
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_in_light_and_dark(page: Page, run: Running) -> None:
+    forbidden = (
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } })"
+    )
+    script = page.call("Page.addScriptToEvaluateOnNewDocument", source=forbidden)["identifier"]
+    try:
+        page.screen(844, 390, dark=False)  # a phone that lies on its side
+        page.open(run.url)
+        page.until("document.querySelector('#picture img')?.naturalWidth === 320")
+        assert page.run("document.querySelector('#screen').clientHeight > innerHeight / 2")
+        for theme in ("dark", "light"):
+            page.run("document.querySelector('#theme').click()")
+            assert page.run("document.documentElement.dataset.theme") == theme
+    finally:
+        page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
 def test_who_comes_by_keyboard_or_by_ear_finds_every_control(page: Page, run: Running) -> None:

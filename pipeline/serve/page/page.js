@@ -238,14 +238,24 @@ $("snapshot").onclick = async () => {
 // Light and dark
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+let theme = remembered(); // light or dark where that was chosen, null: as the system has it
 function setTheme() {
-  document.documentElement.dataset.theme = localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light");
+  document.documentElement.dataset.theme = theme ?? (dark.matches ? "dark" : "light");
   if (told) show();
+}
+/** What was chosen before; keeps it anew where told so. A browser that keeps nothing for anybody throws. */
+function remembered(keep) {
+  try {
+    if (keep === null) localStorage.removeItem("theme");
+    else if (keep) localStorage.setItem("theme", keep);
+    return localStorage.getItem("theme");
+  } catch {
+    return keep ?? null;
+  }
 }
 $("theme").onclick = () => {
   const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem("theme");
-  else localStorage.setItem("theme", next);
+  theme = remembered(next === (dark.matches ? "dark" : "light") ? null : next);
   setTheme();
 };
 dark.onchange = setTheme;
