@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -86,6 +87,7 @@ def browser() -> Iterator[Page]:
         words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]
         child = subprocess.Popen(
             [program, *words, f"--user-data-dir={home}", "about:blank"],
+            env=os.environ | {"HOME": home},  # without one it does not answer
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:

@@ -1,13 +1,11 @@
-"""Long clips out of short ones: repeated without being coded again, or coded with open groups of pictures."""
+"""Long clips out of short ones: repeated without being coded again."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from clips import scene
 
 
 def repeated(source: Path, out: Path, times: int) -> Path:
@@ -27,17 +25,4 @@ def repeated(source: Path, out: Path, times: int) -> Path:
                     again.time_base, again.is_keyframe = stream.time_base, packet.is_keyframe
                     again.stream = copy
                     write.mux(again)
-    return out
-
-
-def coded(out: Path, codec: str, frames: int = 120, options: dict[str, str] | None = None) -> Path:
-    """Drawn frames, 10 a second, in short groups of pictures."""
-    with av.open(str(out), "w") as container:
-        stream = container.add_stream(codec, rate=10, options=options or {})
-        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
-        for index in range(frames):
-            picture = av.VideoFrame.from_ndarray(scene(index), format="bgr24").reformat(format="yuv420p")
-            picture.pts, picture.time_base = index, Fraction(1, 10)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
     return out

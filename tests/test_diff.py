@@ -88,6 +88,7 @@ def test_frames_without_objects_on_one_side(tmp_path: Path) -> None:
         tmp_path, [scene(0, objects=[]), scene(1, objects=car)], [scene(0, objects=car), scene(1, halves())]
     )
     assert frames[0].objects == 1
+    assert frames[0].flips == frames[0].masks == frames[0].boxes == frames[0].scores == 0  # nothing was matched
     assert frames[1].objects == frames[1].labels == 1  # one network here, another one there
 
 

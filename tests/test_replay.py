@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import write_clip
 from command import Said, dashmask
-from long_clips import coded
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pq = pytest.importorskip("pyarrow.parquet", reason="no pyarrow here: install the extra `replay`")
@@ -32,8 +32,8 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drives")
     (folder / "monday").mkdir()
     (folder / "stills").mkdir()
-    coded(folder / "long.mp4", "libx264", frames=60, options={"g": "15", "bf": "2"})
-    coded(folder / "monday" / "short.mp4", "mpeg4", frames=7)
+    write_clip(folder / "long.mp4", "libx264", frames=60, options={"g": "15", "bf": "2"})
+    write_clip(folder / "monday" / "short.mp4", "mpeg4", frames=7)
     for index in range(3):
         cv2.imwrite(str(folder / "stills" / f"{index}.png"), scene(index))
     (folder / "broken.mp4").write_bytes((folder / "long.mp4").read_bytes()[:300])
@@ -139,7 +139,7 @@ def test_the_report_and_the_files_say_what_they_are(plain: Path, models: tuple[P
 
 
 def test_masks_and_videos_are_written_too(models: tuple[Path, Path], tmp_path: Path) -> None:
-    clip = coded(tmp_path / "c.mp4", "mpeg4", frames=30, options={"g": "10"})
+    clip = write_clip(tmp_path / "c.mp4", "mpeg4", frames=30, options={"g": "10"})
     words = ("-m", models[0], *CPU, "--workers", 1, "--masks")
     assert dashmask("replay", clip, "--out", tmp_path / "a", *words, "--segment", 1).code == 0
     assert dashmask("replay", clip, "--out", tmp_path / "b", *words, "--segment", 1, "--videos").code == 0
@@ -170,7 +170,7 @@ def wait_for(what: Any, child: subprocess.Popen[str]) -> None:
 def many(folder: Path, count: int) -> Path:
     """As many clips as take a while."""
     folder.mkdir()
-    one = coded(folder / "0.mp4", "libx264", frames=60, options={"g": "15"})
+    one = write_clip(folder / "0.mp4", "libx264", frames=60, options={"g": "15"})
     for index in range(1, count):
         os.link(one, folder / f"{index}.mp4")
     return folder

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from long_clips import coded, repeated
+from av.stream import Disposition
+from clips import write_clip
+from long_clips import repeated
 
 from pipeline.replay.clean_keys import clean_key
 from pipeline.replay.cuts import cut
@@ -80,11 +83,13 @@ def test_segments_of_a_long_clip_as_it_came(shared: Path) -> None:
     ],
 )
 def test_groups_of_pictures_open_or_closed(name: str, codec: str, options: dict[str, str], tmp_path: Path) -> None:
-    assert_same(coded(tmp_path / name, codec, options=options), 2, 4)
+    assert_same(write_clip(tmp_path / name, codec, frames=120, options=options), 2, 4)
 
 
 def test_an_open_group_of_h264_is_not_cut(tmp_path: Path) -> None:
-    path = coded(tmp_path / "o.mp4", "libx264", options={"g": "20", "bf": "3", "x264-params": "open-gop=1"})
+    path = write_clip(
+        tmp_path / "o.mp4", "libx264", frames=120, options={"g": "20", "bf": "3", "x264-params": "open-gop=1"}
+    )
     with av.open(str(path)) as container:
         assert sum(packet.is_keyframe for packet in container.demux(video=0)) > 3  # so FFmpeg calls them
     assert cut(path, 2) == "it has no clean key frame to be cut at"
@@ -99,10 +104,25 @@ def test_what_cannot_be_cut_says_why_and_what_is_short_says_nothing(shared: Path
 
 
 def test_each_segment_is_long_enough_and_none_is_a_crumb(tmp_path: Path) -> None:
-    path = coded(tmp_path / "g.mp4", "mpeg4", frames=125, options={"g": "10"})
+    path = write_clip(tmp_path / "g.mp4", "mpeg4", frames=125, options={"g": "10"})
     spans = segments(path, 2.5)
     assert [span.frames for span in spans] == [30, 30, 30, 35]
     assert [span.first for span in spans] == [0, 30, 60, 90]
+
+
+def test_of_two_films_in_a_file_the_one_is_cut_that_is_decoded(tmp_path: Path) -> None:
+    small = write_clip(tmp_path / "s.mp4", "libx264", frames=40, size_hw=(48, 64))
+    large = write_clip(tmp_path / "l.mp4", "libx264", frames=80, options={"g": "10"})
+    with av.open(str(small)) as one, av.open(str(large)) as other, av.open(str(tmp_path / "both.mkv"), "w") as both:
+        films = [(film, both.add_stream_from_template(film.streams.video[0])) for film in (one, other)]
+        films[1][1].disposition = Disposition.default
+        for packets in zip_longest(*(film.demux(video=0) for film, _ in films)):
+            for packet, (_, stream) in zip(packets, films, strict=True):
+                if packet is not None and packet.dts is not None:
+                    packet.stream = stream
+                    both.mux(packet)
+    whole = assert_same(tmp_path / "both.mkv", 1, 4)
+    assert [frame[3] for frame in whole] == [(96, 128)] * 80
 
 
 def test_frames_that_the_index_did_not_promise_are_an_error(clip: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import write_clip
 from command import Said, dashmask
-from long_clips import coded
 from test_evaluate import painted
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
@@ -53,7 +53,7 @@ def test_a_killed_driver_and_a_killed_node_change_no_byte(
 ) -> None:
     drives = tmp_path / "in"
     drives.mkdir()
-    one = coded(drives / "0.mp4", "libx264", frames=60, options={"g": "15"})
+    one = write_clip(drives / "0.mp4", "libx264", frames=60, options={"g": "15"})
     for index in range(1, 15):
         os.link(one, drives / f"{index}.mp4")
     (drives / "broken.mp4").write_bytes(one.read_bytes()[:500])

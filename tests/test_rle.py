@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from pipeline.rle import decode, decode_crop, encode_crop, encode_instances, encode_labels
+from pipeline.rle import decode, decode_crop, encode_crop, encode_instances, encode_labels, runs_crop
 from pipeline.types import VOID, Classes, Instances
 
 U8 = NDArray[np.uint8]
@@ -155,3 +155,8 @@ def test_text_that_is_no_run_lengths_is_refused(text: str) -> None:
         decode(text, (1, 47))
     with pytest.raises(ValueError, match="run lengths"):
         decode_crop(text, (1, 47))
+
+
+def test_runs_that_fill_the_frame_only_with_a_negative_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not fill"):
+        runs_crop(np.array([50, -3]), (1, 47))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -179,10 +180,8 @@ def test_plain_f32_on_the_cpu_runs_without_a_verification_and_all_else_does_not(
         selection = select(scoring, backend=name, verified=gate)
         selection.backend.close()
     half: Any = InBf16(scoring, unaltered)
-    assert gate(scoring, half) == (
-        f"bf16 was not verified here: `dashmask verify {scoring.path} --backend openvino --precision bf16`, "
-        "or --unverified"
-    )
+    command = f"dashmask verify {quote(str(scoring.path))} --backend openvino --precision bf16"
+    assert gate(scoring, half) == f"bf16 was not verified here: `{command}`, or --unverified"
     half.close()
 
 
@@ -251,7 +250,7 @@ def test_run_passes_bf16_over_until_verified_or_wanted_unverified(models: tuple[
     if "OpenVINO runs" in said.err:
         pytest.skip("this processor has no bf16")
     assert said.code == 2
-    command = f"dashmask verify {models[0]} --backend openvino --precision bf16"
+    command = f"dashmask verify {quote(str(models[0]))} --backend openvino --precision bf16"
     assert f"bf16 was not verified here: `{command}`, or --unverified" in said.err
     assert dashmask(*words, "--unverified").code == 0
     outcome = verify_model(Wanted(str(models[0]), "openvino", "bf16", str(clip), FRAMES))

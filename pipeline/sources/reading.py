@@ -112,7 +112,7 @@ class Reading:
                     if packet is None:
                         return
                     broken, arrived_s = 0, time.monotonic()
-                    if packet.stream_index == index:
+                    if packet.stream.index == index:  # what lets the decoder's last pictures out says 0 of itself
                         packet.opaque = sender.taken_s(packet, arrived_s) if self._live else None
                         yield packet, arrived_s
                     else:
