@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -33,10 +34,12 @@ _LOAD = """
 import os, sys
 from importlib import import_module
 module = import_module(sys.argv[1])
-runtime = module.Runtime(module.Logger(module.Logger.ERROR))
+runtime = module.Runtime(module.Logger(module.Logger.WARNING))
 print(module.__version__, flush=True)
 os._exit(0)
 """
+_NO_CUDA = re.compile(r"CUDA initialization failure with error:? (\d+)")
+_OLD_DRIVER = "35"  # cudaErrorInsufficientDriver
 _CUDA_IN_ONNXRUNTIME = """
 import onnxruntime
 print(onnxruntime.__version__, "CUDAExecutionProvider" in onnxruntime.get_available_providers())
@@ -141,8 +144,16 @@ def tensorrt_here(product: str, deadline_s: float = _DEADLINE_S) -> Loaded:
         names = {one.value: one.name for one in signal.Signals}
         name = names.get(-child.returncode, f"signal {-child.returncode}")
         return Loaded(reason=f"{product} takes the process down when it is loaded ({name})")
-    last = [line.strip() for line in child.stderr.splitlines() if line.strip()][-1:] or ["it does not say why"]
-    return Loaded(reason=f"{product} does not load: {last[0][:300]}")
+    return Loaded(reason=f"{product} does not load: {_why_not_loaded(child.stdout + child.stderr)}")
+
+
+def _why_not_loaded(said: str) -> str:
+    """What TensorRT's log says of CUDA, which it calls a warning, and gives no object; else how Python ended."""
+    if found := _NO_CUDA.search(said):
+        older = "the NVIDIA driver is older than the CUDA that it was made for, " * (found[1] == _OLD_DRIVER)
+        return f"{older}{found[0]}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it does not say why"
 
 
 def installed(module: str) -> bool:

@@ -7,7 +7,7 @@ what things are called there. Nothing of TensorRT is imported before `open_api`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -51,17 +51,25 @@ class Api:
         """What a constructor of TensorRT makes.
 
         Raises:
-            BackendError: it makes nothing; with the last error in the log.
+            BackendError: it makes nothing; with the last error in the log, or the last warning: that CUDA cannot be
+                used is one.
         """
         try:
             return self.checked(make(), what)
         except TypeError as error:  # pybind11's answer where TensorRT returns no object
-            raise BackendError(f"{self.product} {self.version} gave no {what}: {self.last_error()}") from error
+            why = self.last_error(("ERROR", "INTERNAL_ERROR"), ("WARNING",))
+            raise BackendError(f"{self.product} {self.version} gave no {what}: {why}") from error
 
-    def last_error(self) -> str:
-        """The newest error in the log, without the places in TensorRT's sources."""
-        errors = [text for severity, text in self.messages if severity in ("ERROR", "INTERNAL_ERROR")]
-        return errors[-1] if errors else "it does not say why"
+    def last_error(self, *kinds: Sequence[str]) -> str:
+        """The newest error in the log.
+
+        Args:
+            kinds: severities; where nothing was said with one of the first, the next are looked for.
+        """
+        for kind in kinds or (("ERROR", "INTERNAL_ERROR"),):
+            if said := [text for severity, text in self.messages if severity in kind]:
+                return said[-1]
+        return "it does not say why"
 
 
 def open_api(product: str, module: str = "", heard: Callable[[str, str], None] | None = None) -> Api:

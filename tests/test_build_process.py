@@ -108,6 +108,24 @@ def test_what_was_measured_is_kept_and_a_broken_cache_of_it_begins_anew(
     assert not list(tmp_path.glob("timing.*[0-9]"))
 
 
+def test_where_tensorrt_gives_nothing_what_it_calls_a_warning_is_the_reason() -> None:
+    said = [
+        ("WARNING", "Unable to determine GPU memory usage"),
+        ("WARNING", "CUDA initialization failure"),
+        ("INFO", ""),
+    ]
+    api = Api("tensorrt", "11.4.0", None, None, deque(said))
+
+    def made() -> Any:
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    with pytest.raises(BackendError, match=r"^tensorrt 11\.4\.0 gave no builder: CUDA initialization failure$"):
+        api.made("builder", made)
+    api.messages.append(("ERROR", "out of memory"))
+    with pytest.raises(BackendError, match="gave no builder: out of memory"):
+        api.made("builder", made)
+
+
 def test_a_cache_of_another_version_is_begun_anew() -> None:
     class Config:
         """Takes what TensorRT 11 takes: nothing of version 10."""

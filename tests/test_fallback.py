@@ -139,6 +139,7 @@ def test_a_gpu_without_a_plan(driver: Path, model: Path) -> None:
     [
         ("crash", "tensorrt takes the process down when it is loaded (SIGSEGV)"),
         ("broken", "tensorrt does not load: ImportError: libnvinfer.so.10: cannot open shared object file"),
+        ("old driver", "tensorrt does not load: the NVIDIA driver is older than the CUDA that it was made for, "),
     ],
 )
 def test_a_tensorrt_that_does_not_load(driver: Path, planned: Path, how: str, reason: str) -> None:

@@ -64,22 +64,23 @@ def end() -> None:
     _alive -= 1
 
 
-def say(text: str) -> None:
+def say(text: str, severity: ILogger.Severity = ILogger.Severity.ERROR) -> None:
     logger = _heard_by() if _heard_by is not None else None
     if logger is None:
         os.write(2, b"a logger is called that was freed\n")
         os.abort()
-    logger.log(ILogger.Severity.ERROR, text)
+    logger.log(severity, text)
 
 
 class Logger(ILogger):
-    ERROR = ILogger.Severity.ERROR
+    ERROR, WARNING = ILogger.Severity.ERROR, ILogger.Severity.WARNING
 
     def __init__(self, severity: ILogger.Severity) -> None:
         self.severity = severity
 
     def log(self, severity: ILogger.Severity, msg: str) -> None:
-        return
+        if severity.value <= self.severity.value:
+            os.write(2, f"[11/29/2026-12:00:00] [TRT] [{severity.name[0]}] {msg}\n".encode())
 
 
 DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT32", "INT64", "UINT8", "INT8", "BOOL", "FP8"])
@@ -107,6 +108,10 @@ class Runtime:
     def __init__(self, logger: ILogger) -> None:
         self.logger = logger
         begin(logger)
+        if os.environ.get("FAKE_TENSORRT") == "old driver":
+            say("Unable to determine GPU memory usage", ILogger.Severity.WARNING)
+            say("CUDA initialization failure with error: 35. Please check your CUDA", ILogger.Severity.WARNING)
+            raise TypeError("pybind11::init(): factory function returned nullptr")
 
     def __del__(self) -> None:
         end()
