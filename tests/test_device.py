@@ -40,6 +40,27 @@ def _symbols(which: str, library: Path) -> set[str]:
     return {name for name in (line.split()[-1] for line in told.splitlines()) if name.startswith("cu")}
 
 
+def test_the_driver_in_host_memory_is_as_strict_as_a_real_one(tmp_path: Path) -> None:
+    pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
+    code = """
+import ctypes, os
+from engines.device import open_device
+device = open_device()
+with device.current():
+    buffer, array, freed = device.alloc(300), device.pinned((300,), "u1"), device.pinned((300,), "u1")
+    where = freed.ctypes.data
+    device.unpin(freed)
+    for address in (buffer.ptr, array.ctypes.data + 512, where, array.ctypes.data):
+        if (child := os.fork()) == 0:
+            ctypes.string_at(address)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+device.close()
+"""
+    ran = run_with_gpu(build_driver(tmp_path / "driver"), ["-c", code], tmp_path)
+    assert ran.out.split() == ["-11", "-11", "-11", "0"], ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [

@@ -3,7 +3,8 @@
  * driver.c   start, devices, the primary context, looking up functions
  * ledger.c   what is alive, what was done wrong, calls that fail when told to, the report
  * memory.c   allocations with guards around them, which the host cannot touch where they are the device's; copies
- * stream.c   streams, events, graphs, host functions
+ * stream.c   streams, events, host functions
+ * graph.c    what is captured, and graphs of it
  * module.c   kernels: functions of a shared library of the host
  *
  * Work in a stream runs as late as the rules allow: when somebody waits for it, or for something behind it. So what
@@ -17,6 +18,7 @@
  */
 #ifndef FAKE_CUDA_H
 #define FAKE_CUDA_H
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +82,9 @@ typedef struct Op {
     Object *object; /* the event, or the graph */
     struct Op *next;
 } Op;
+typedef struct { Op *first, **last; } Queue;
+typedef struct { Queue work, captured; bool is_capturing, is_broken; pthread_t by; } Stream;
+void append(Queue *queue, Op op);
 Status put(void *stream, Op op); /* into the queue, or into what is captured */
 bool is_capturing(void *stream);
 bool captures_here(void); /* in this thread */
