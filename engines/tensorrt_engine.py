@@ -75,6 +75,7 @@ class Engine:
             BackendError: there is no memory for it, or RTX cannot compile for this GPU.
         """
         api, trt = self._api, self._api.trt
+        config: Any = None
         if api.product == "tensorrt-rtx":
             config = api.checked(self._engine.create_runtime_config(), "runtime configuration")
             # Kernels for a shape are made when it comes first and never exchanged later: results stay the same.
@@ -88,7 +89,7 @@ class Engine:
             made = self._engine.create_execution_context(config)
         else:
             made = self._engine.create_execution_context()
-        return Context(api, api.checked(made, "execution context"))
+        return Context(api, api.checked(made, "execution context"), config)
 
     def compiled(self) -> bytes:
         """What RTX compiled so far, for this GPU and driver; empty of TensorRT, which compiles when it builds."""
@@ -113,10 +114,10 @@ class Engine:
 
 
 class Context:
-    """Runs an engine, one batch at a time; made by Engine.context."""
+    """Runs an engine, one batch at a time; made by Engine.context, of a configuration that RTX may look at later."""
 
-    def __init__(self, api: Api, context: Any) -> None:
-        self._api, self._context = api, context
+    def __init__(self, api: Api, context: Any, config: Any = None) -> None:
+        self._api, self._context, self._config = api, context, config
 
     def use_profile(self, index: int, stream: int) -> None:
         """Switch to an optimisation profile, in a CUDA stream; every input's shape must be set anew."""
@@ -160,7 +161,7 @@ class Context:
 
     def close(self) -> None:
         """Let go of its device memory; legal twice."""
-        self._context = None
+        self._context = self._config = None
 
     def _true(self, done: bool, what: str) -> None:
         if not done:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import weakref
 from typing import Any
 
 import tensorrt
@@ -56,19 +57,20 @@ class ICudaEngine(tensorrt.ICudaEngine):
 
     def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext | None:
         memory = tensorrt.allocate(self.device_memory_size_v2)
-        return None if memory is None else IExecutionContext(self, memory, runtime_config.cache)
+        return None if memory is None else IExecutionContext(self, memory, runtime_config)
 
 
 class IExecutionContext(tensorrt.IExecutionContext):
-    def __init__(self, engine: ICudaEngine, memory: ctypes.c_void_p, cache: IRuntimeCache) -> None:
+    def __init__(self, engine: ICudaEngine, memory: ctypes.c_void_p, config: IRuntimeConfig) -> None:
         super().__init__(engine, memory)
-        self.cache = cache
+        self.config, self.cache = weakref.ref(config), config.cache  # whether the real one needs it, nobody says
 
     def is_stream_capturable(self, stream: int) -> bool:
         assert set(self.addresses) == set(self.engine.tensors)
         return bool(self.ran) and not self.engine.about.get("allocates")
 
     def execute_async_v3(self, stream_handle: int) -> bool:
+        assert self.config() is not None, "the configuration of a context is gone"
         kernels = str(sorted(self.shapes.items()))
         if kernels not in self.cache.kernels:
             self.cache.kernels.add(kernels)
