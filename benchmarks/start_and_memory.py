@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, help="long side of the network's input, to make the long run shorter")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    if given.frames < 2000:
+        parser.error(f"--frames {given.frames}: memory is read every 500 frames, a slope needs 2000 or more")
     measured: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "backend": given.backend,

@@ -307,6 +307,7 @@ def test_a_warm_up_says_how_it_ended() -> None:
     assert said(10, 30, 50, 51, 52) == "stable after 120 frames"
     assert said(50, 50, 50, 60) == "did not become stable: spread 18.8 % after 120 frames"
     assert said(50, 50) == "did not become stable: fewer than 3 windows in 20 s"
+    assert Warming(0, (), 5.0, 0.0).said() == "no warm-up, as was asked for"
 
 
 def test_what_others_take_of_the_machine_is_told_apart_from_our_own() -> None:

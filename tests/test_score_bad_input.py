@@ -78,6 +78,8 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     predictions, truth, _ = city(tmp_path)
+    file = tmp_path / "results.json"
+    file.write_text("[]")
     for words, says in (
         ((predictions, truth, "--format", "citiscapes"), "did you mean cityscapes"),
         ((predictions, tmp_path / "no", "--format", "cityscapes"), "is not there"),
@@ -85,6 +87,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         ((predictions, tmp_path / "out", "--format", "cityscapes"), "no image to score"),
         ((predictions, tmp_path / "out", "--format", "bdd100k"), "--task"),
         ((predictions, truth, "--format", "cityscapes", "--json", tmp_path / "no/o.json"), "there is no folder"),
+        ((file, truth, "--format", "coco", "--json", file), "is what is read"),
     ):
         said = dashmask("score", *words)
         assert said.code == 2

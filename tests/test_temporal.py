@@ -206,6 +206,8 @@ def test_the_command_measures_any_clip(models: tuple[Path, Path], clip: Path, tm
     assert (said.code, said.out, "there were no two" in said.err) == (0, "", True)
     said = dashmask("stability", clip, "-m", models[0], "--json", tmp_path / "no/s.json")
     assert (said.code, "folder" in said.err) == (2, True)
+    said = dashmask("stability", clip, "-m", models[0], "--json", clip)
+    assert (said.code, "is what is read" in said.err) == (2, True)
 
 
 def test_true_labels_of_a_real_film_are_far_steadier_than_shuffled_ones(shared: Path) -> None:

@@ -32,6 +32,8 @@ class Warming:
     def said(self) -> str:
         """In a sentence."""
         spread = self.spread_percent
+        if not self.most_s:
+            return "no warm-up, as was asked for"
         if spread is None:
             return f"did not become stable: fewer than {AGREE} windows in {self.most_s:g} s"
         if self.stable:
