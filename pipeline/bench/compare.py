@@ -67,14 +67,14 @@ class Verdict:
     """What can be said of one figure of one case."""
 
     label: str
-    of: str  # the figure
+    of: str  # the figure; "": of the case itself
     verdict: str  # faster, slower, no difference can be claimed, runs no longer
     change: Interval | None  # new over old; None: there are too few windows, or none
     caveats: tuple[str, ...] = ()
 
     def said(self) -> str:
         """In a sentence."""
-        told = f"{self.label}{', ' * bool(self.of)}{self.of}: {self.verdict}"
+        told = f"{', '.join(filter(None, (self.label, self.of)))}: {self.verdict}"
         if self.change is not None:
             change = self.change
             told += f" ({change.value:.3f} of the old, {change.low:.3f} to {change.high:.3f})"
