@@ -51,6 +51,7 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: 
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(drive.read_bytes()[:3000])
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"\x89PNG")
     half = tmp_path / "half.onnx"
@@ -83,6 +84,7 @@ def test_bad_input_ends_in_one_sentence_and_2(models: tuple[Path, Path], drive: 
         ((good, "--frames", drive, "--max-loss", "2"), "expected 0 to 1"),
         ((good, "--frames", drive, "--out", tmp_path / "x.bin"), "ends in .onnx"),
         ((good, "--frames", drive, "--out", tmp_path / "no" / "x.onnx"), "there is no folder"),
+        ((good, "--frames", drive, "--out", tmp_path / "folder.onnx"), "is a folder, expected a file"),
         ((good, "--frames", drive, "--out", good), "that is the float network itself"),
         ((good, "--frames", drive, "--root", tmp_path), "no --dataset is given"),
     ):

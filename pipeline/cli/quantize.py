@@ -61,8 +61,6 @@ def quantize(
         raise ConfigError(f"--max-loss {max_loss}: expected 0 to 1")
     if out is not None and out.suffix.lower() != ".onnx":
         raise ConfigError(f"--out {out}: expected a name that ends in .onnx")
-    if out is not None and not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}")
     if out is not None and out.exists() and Path(model).exists() and out.samefile(model):
         raise ConfigError(f"--out {out}: that is the float network itself", hint="give another name")
     if dataset is None and root is not None:

@@ -25,6 +25,7 @@ from pipeline.config import InputConfig
 from pipeline.config_file import config_dirs
 from pipeline.errors import BackendError, DataError
 from pipeline.networks import input_for
+from pipeline.sinks import check_outputs
 from pipeline.types import Card
 from pipeline.workbench.quantization_loss import Loss, Truth, lost, true_loss
 from pipeline.workbench.sampling import length, sampled
@@ -78,6 +79,7 @@ def quantize_model(wanted: Wanted, say: Callable[[str], None] = lambda line: Non
     card = find_card(wanted.model, card_dirs=card_dirs)
     card = replace(card, input=input_for(card, InputConfig(long_side=wanted.long_side)))
     out = wanted.out or Path(f"{card.path.stem}-int8.onnx")
+    check_outputs(wanted.frames, [out])
     total = length(wanted.frames)
     count = min(wanted.count, max(1, round(total * LEARNED[1])))
     left, least = total - round(total * LEARNED[1]), limits_for(card, "int8")["frames"]
