@@ -198,6 +198,8 @@ def test_the_command_shows_the_terms_wants_a_yes_and_unpacks(tmp_path: Path) -> 
         assert server.ranges == []
         done = CliRunner().invoke(data, [*words, "--yes"])
         assert done.exit_code == 0, done.output
+        again = CliRunner().invoke(data, [*words, "--yes"])
+        assert "to unpack it again remove" in again.stderr
     assert (tmp_path / "in/here/images/a.txt").read_text() == "a"
     assert not (tmp_path / "outside.txt").exists()
     unknown = CliRunner().invoke(data, ["fetch", "tny", *words[2:]])

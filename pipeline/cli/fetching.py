@@ -86,8 +86,8 @@ def fetch_offer(
             say(f"{path}: nobody vouches for it; its sha256 is {file_sha256(path)}{runs}")
         else:
             say(f"{path}: sha256 is right")
-        if unpacked:
-            unpack(path, folder)
+        if unpacked and (before := unpack(path, folder)) is not None:
+            say(f"{path.name} was unpacked before; to unpack it again remove {before}")
 
 
 def _list(console: Console, kind: str, among: Mapping[str, Offer]) -> None:

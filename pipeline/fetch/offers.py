@@ -100,22 +100,28 @@ def offered(name: str, among: Mapping[str, Offer]) -> Offer:
     return offer
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path) -> Path | None:
     """Put what a .zip or .tar holds into a folder, once; nothing is written outside of it. Others stay as they are.
 
     An archive inside it, as COCO's panoptic annotations have them, is unpacked where it comes to lie.
+
+    Returns:
+        The file that says so, where it was unpacked before; else None.
 
     Raises:
         DataError: the archive is broken or locked, or the disk is full.
     """
     done = archive.with_name(f"{archive.name}.unpacked")
-    if done.exists() or not _is_archive(archive):
-        return
+    if done.exists():
+        return done
+    if not _is_archive(archive):
+        return None
     for name in _extracted(archive, folder):
         inner = folder / name
         if inner.suffix.lower() == ".zip" and inner.is_file() and _is_archive(inner):
             _extracted(inner, inner.parent)
     done.touch()
+    return None
 
 
 def _is_archive(path: Path) -> bool:

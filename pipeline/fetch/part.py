@@ -24,7 +24,8 @@ class Part:
         self.path = path
         self._file = file  # unbuffered: what came is on the disk, whatever happens next
         self._marked = path.with_name(f"{path.name}.mark")
-        self.mark = self._marked.read_text(encoding="utf-8") if self._marked.is_file() and self.size else None
+        known = self._marked.is_file() and self.size
+        self.mark = self._marked.read_text(encoding="latin-1").strip() or None if known else None
 
     @property
     def size(self) -> int:
@@ -37,7 +38,7 @@ class Part:
             self._file.truncate(0)
             self._marked.unlink(missing_ok=True)
             if mark is not None:
-                self._marked.write_text(mark, encoding="utf-8")
+                self._marked.write_text(mark, encoding="latin-1")  # as headers are
         self.mark = mark
 
     def put(self, block: bytes, at: int) -> bool:
