@@ -50,6 +50,16 @@ def test_folders_and_files_may_be_links_to_another_disk(layout: Layout, tmp_path
     assert len(opened(root, layout)) == 1
 
 
+@pytest.mark.parametrize("layout", [one for one in LAYOUTS if one.inside], ids=lambda one: f"{one.name} {one.label}")
+def test_a_folder_around_that_holds_nothing_else_is_looked_through(layout: Layout, tmp_path: Path) -> None:
+    unpacked(tmp_path / "Downloads/archive", layout)
+    (tmp_path / "Downloads/archive.zip").touch()
+    assert len(opened(tmp_path, layout)) == 1
+    (tmp_path / "Downloads/more").mkdir()
+    with pytest.raises(DataError):
+        opened(tmp_path, layout)
+
+
 def test_names_may_end_in_capitals_and_a_link_may_lead_back(tmp_path: Path) -> None:
     layout = Layout("bdd100k", "val", "", "images/10k/val/a.JPG", "labels/sem_seg/masks/val/a.PNG")
     root = unpacked(tmp_path, layout)

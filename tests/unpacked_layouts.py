@@ -59,6 +59,10 @@ LAYOUTS = (
         *(ONES, {}, {"coarse": True}),
     ),
     Layout(
+        *("cityscapes", "train_extra", "", f"leftImg8bit_trainextra/{CITY[0].format('train_extra')}"),
+        *(f"gtCoarse/{CITY[1].format('train_extra', 'gtCoarse')}", ONES, {}, {"coarse": True}),
+    ),
+    Layout(
         *("cityscapes", "val", "", f"leftImg8bit_trainvaltest/{CITY[0].format('val')}"),
         f"gtFine_trainvaltest/{CITY[1].format('val', 'gtFine')}",
     ),

@@ -81,7 +81,7 @@ class Cityscapes(CityscapesLabels):
         left_out: list[LeftOut] = []
         kind = "gtCoarse" if coarse else "gtFine"
         parts = chosen_split(split, COARSE_SPLITS if coarse else SPLITS, f"cityscapes, {kind},")
-        label_root = around(root, kind, f"{kind}_trainvaltest") / kind
+        label_root = around(root, f"{kind}/{parts[0]}", f"{kind}_trainvaltest", kind) / kind
         tables = [label_files(label_root / part, "labelIds", kind) for part in parts]
         train_ids = not any(tables)
         if train_ids:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import DataError
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
+_DEEPEST = 3  # so many folders around a data set are looked through
 _NOT_OURS = ("__MACOSX", "@eaDir")  # that macOS puts into archives, and a Synology beside pictures
 
 
@@ -50,8 +51,17 @@ def folders(folder: Path) -> list[str]:
 
 
 def around(root: Path, first: str, *archives: str) -> Path:
-    """The folder that `first` lies in: root, or one in it that is called as an official archive or what is in it."""
-    return next((place for place in (root, *(root / name for name in archives)) if (place / first).is_dir()), root)
+    """The folder that `first` lies in: root, one in it that is called as an official archive or what is in it, or the
+    only folder in it, as programs with windows unpack. Root, where it is in none."""
+    return _found_around(root, first, archives, _DEEPEST) or root
+
+
+def _found_around(root: Path, first: str, archives: tuple[str, ...], deeper: int) -> Path | None:
+    for place in (root, *(root / name for name in archives)):
+        if (place / first).is_dir():
+            return place
+    inner = folders(root) if deeper and root.is_dir() else []
+    return _found_around(root / inner[0], first, archives, deeper - 1) if len(inner) == 1 else None
 
 
 def _below(folder: Path) -> Iterator[Path]:
