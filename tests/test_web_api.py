@@ -97,6 +97,9 @@ def test_a_form_is_the_same_as_the_body_itself(api: Running, street: Path) -> No
     assert segment(api, body, Content_Type=kind).body == segment(api, street.read_bytes()).body
     for broken in (form(), form(b"a", b"b"), (b"--b\r\n", kind), (b"", "multipart/form-data")):
         assert segment(api, broken[0], Content_Type=broken[1]).status == 422
+    wish = b'--b\r\nContent-Disposition: form-data; name="as"\r\n\r\nmask\r\n'  # curl -F as=mask
+    refused = segment(api, wish + body, Content_Type=kind)
+    assert (refused.status, "'as' beside the file" in refused.json["what"]) == (422, True)
 
 
 def test_a_cut_out_keeps_what_was_asked_for_and_nothing_else(api: Running, street: Path) -> None:

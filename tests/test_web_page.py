@@ -112,7 +112,7 @@ OLDEST = """(() => {
   const canvas = document.querySelector('.card canvas');
   const box = canvas.getBoundingClientRect();
   let oldest = 0;
-  for (let x = box.left; x < box.right; x += 0.5) {
+  for (let x = box.left; x < box.right; x += 1.5) {
     canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: x, clientY: box.top + 5 }));
     oldest = Math.max(oldest, parseInt(document.querySelector('.card .when').textContent) || 0);
   }

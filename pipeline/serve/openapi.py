@@ -58,7 +58,12 @@ def description(limits: ApiConfig, page: bool) -> Json:
 def _segment(limits: ApiConfig) -> Json:
     upload: Json = {"type": "string", "format": "binary"}
     kinds = ["image/jpeg", "image/png", "image/webp", "video/mp4", "application/octet-stream"]
-    form: Json = {"type": "object", "required": ["file"], "properties": {"file": upload}}
+    form: Json = {
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": False,
+        "properties": {"file": upload},
+    }
     names = "Classes of a cut-out, with commas between them; none: every object."
     return {
         "operationId": "segment",

@@ -157,9 +157,10 @@ def file_in(content_type: str, body: bytes) -> bytes:
     """The one file of a multipart form, or its field called `file`.
 
     Raises:
-        RequestError: it is broken, or holds no file, or several.
+        RequestError: it is broken, or holds no file, or several, or something else, which nobody would look at.
     """
     found: list[bytes] = []
+    others: list[str] = []
 
     def on_file(file: File) -> None:
         file.file_object.seek(0)
@@ -169,6 +170,8 @@ def file_in(content_type: str, body: bytes) -> bytes:
     def on_field(field: Field) -> None:
         if field.field_name == b"file" and field.value is not None:
             found.append(field.value)
+        else:
+            others.append((field.field_name or b"").decode("utf-8", "replace")[:40])
 
     try:
         config = {"MAX_MEMORY_FILE_SIZE": len(body) + 1}
@@ -177,6 +180,8 @@ def file_in(content_type: str, body: bytes) -> bytes:
         parser.finalize()
     except (FormParserError, ValueError, UnicodeError) as error:
         raise RequestError(422, f"the form is broken: {error}"[:200], _AS_FORM) from error
+    if others:
+        raise RequestError(422, f"the form holds {others[0]!r} beside the file", "ask in the address, as in ?as=mask")
     if len(found) != 1:
         raise RequestError(422, f"the form holds {len(found)} files, expected one", _AS_FORM)
     return found[0]
