@@ -36,7 +36,7 @@ class Connection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_S, self.transport.abort)
+            self._deadline = self.loop.call_later(HEAD_S, self.transport.close)
 
     def _forget(self) -> None:
         if self._deadline is not None:
