@@ -164,8 +164,7 @@ def file_in(content_type: str, body: bytes) -> bytes:
 
     def on_file(file: File) -> None:
         file.file_object.seek(0)
-        found.append(file.file_object.read())
-        file.close()
+        found.append(file.file_object.read())  # it lies in memory, and older parsers still use it: not closed here
 
     def on_field(field: Field) -> None:
         if field.field_name == b"file" and field.value is not None:
