@@ -95,6 +95,9 @@ def test_pictures_that_are_left_out_are_said(models: tuple[Path, Path], tmp_path
     told = f"{folder}: pictures that did not decode and were left out: 1"
     assert f"note: {told}" in said.err
     assert told in json.loads((tmp_path / "o.json").read_text())["notes"]
+    said = dashmask("run", folder, "-m", models[1], "--fps", 5, "--json", tmp_path / "o.jsonl")
+    times = [json.loads(line)["pts_s"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert times == pytest.approx([0, 0.2, 0.6])
 
 
 def test_what_was_passed_over_is_said_with_its_reason(models: tuple[Path, Path], clip: Path) -> None:

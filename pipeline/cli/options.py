@@ -145,7 +145,12 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             "source.fps",
             Annotated[
                 float | None,
-                typer.Option(metavar="N", help="Images a second, as a film. Default: as the data set says, else 10."),
+                typer.Option(
+                    metavar="N",
+                    help="Frames a second of images, and of a recording without times. Default: as the data set "
+                    "says, else 10.",
+                    rich_help_panel="Frames",
+                ),
             ],
         ),
         "conf": Key(

@@ -34,7 +34,7 @@ Source = Annotated[
 ]
 
 
-@configured("model", "backend", "require", "unverified", "imgsz", "start", "frames")
+@configured("model", "backend", "require", "unverified", "imgsz", "start", "frames", "fps")
 def run(
     context: typer.Context,
     sources: Sources,
