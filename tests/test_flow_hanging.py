@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +21,7 @@ from flow_parts import no_thread_is_left as no_thread_is_left
 from pipeline.flow import Flow, Stage, StallError, Step
 
 pytestmark = pytest.mark.timeout(60)
+HERE = Path(__file__).parent
 
 
 def stuck_flow(gate: threading.Event, **options: Any) -> tuple[Flow[int], threading.Event]:
@@ -119,3 +125,31 @@ def test_waiting_is_no_stall() -> None:
 
     stages = [stage("a", lambda batch: [x for x in batch if x], workers=2), Stage("b", slow_to_open)]
     assert run(Flow(feed(numbers()), stages, stall_s=1.2), slow_caller) == list(range(1, 20))
+
+
+STOPPED = """
+import time
+from flow_parts import feed, run, stage
+from pipeline.flow import Flow
+
+def slow(batch):
+    if batch == [3]:
+        print("now", flush=True)
+    time.sleep(0.3)
+    return batch
+
+print(len(run(Flow(feed(range(6)), [stage("a", slow)], stall_s=1.5))))
+"""
+
+
+def test_a_process_that_was_stopped_and_goes_on_is_no_stall() -> None:
+    """A container that is paused, a machine that is suspended: its clock goes on."""
+    environment = os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
+    command = [sys.executable, "-c", STOPPED]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "now\n"
+    child.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    child.send_signal(signal.SIGCONT)
+    assert child.communicate(timeout=60)[0] == "6\n"

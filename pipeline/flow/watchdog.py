@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from pipeline.flow.stage import Worker, frames_of
+
+
+LATE_S = 0.5  # the watchdog wakes so long after it wanted to: all of the process stood still
 
 
 class StallError(TimeoutError):
@@ -24,7 +28,8 @@ def watch(
     Where its stage has a rescue, that is tried once first; all workers of the stage then have as long again.
 
     Waiting for input, for room or for an earlier result is not a stall, and neither is opening before
-    any input has come. Sleeps until the next moment at which somebody could be late.
+    any input has come. Sleeps until the next moment at which somebody could be late. Where the process was stopped
+    meanwhile (SIGSTOP, a container that is paused, a suspended machine), each has as long again, once.
 
     Args:
         workers: of all stages.
@@ -32,8 +37,11 @@ def watch(
         fail: takes the StallError.
     """
     rescued: dict[str, tuple[float, str]] = {}  # stage -> when, and what was done
+    excused: dict[str, tuple[float, float]] = {}  # worker -> since when it was busy, and when it went on
+    next_s = math.inf
     while not closed.is_set():
         now_s = time.monotonic()
+        stood_still = now_s - next_s > LATE_S
         next_s = now_s + stall_s
         for worker in workers:
             since_s, opening_since_s = worker.busy_since_s, worker.opening_since_s
@@ -43,6 +51,12 @@ def watch(
             if since_s is None:
                 continue
             name = worker.stage.name
+            before_s, on_s = excused.get(worker.name, (-math.inf, -math.inf))
+            if before_s == since_s:
+                since_s = on_s
+            elif stood_still:
+                excused[worker.name] = since_s, now_s
+                since_s = now_s
             if name in rescued:
                 since_s = max(since_s, rescued[name][0])
             elif since_s + stall_s <= now_s and worker.stage.rescue is not None and (done := worker.stage.rescue()):
