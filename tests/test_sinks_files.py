@@ -104,6 +104,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     assert in_child(code, str(tmp_path / "run.jsonl")).returncode == -9
     assert [record.index for record in read_records(tmp_path / "run.part.jsonl")] == list(range(50))
+    again = JsonlSink(tmp_path / "run.jsonl")  # as a service that is started anew does
+    again.write(picture(0, None, ground()))
+    again.close(whole=True)
+    assert again.notes == [f"what an earlier run that was killed wrote is in {tmp_path / 'run.partial.jsonl'}"]
+    assert [record.index for record in read_records(tmp_path / "run.partial.jsonl")] == list(range(50))
+    assert [record.index for record in read_records(tmp_path / "run.jsonl")] == [0]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, the disk that is always full")

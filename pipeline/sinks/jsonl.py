@@ -28,6 +28,7 @@ class JsonlSink:
         self._timing = timing
         self._name = path
         self._part = None if path == STDOUT else PartFile(path)
+        self.notes += self._part.notes if self._part else []
         try:
             if self._part is None:
                 self._file = LineFile(os.dup(1), cut=False)

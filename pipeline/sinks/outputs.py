@@ -50,7 +50,8 @@ class PartFile:
 
     OUT.mp4 is written as OUT.part.mp4 and renamed at the end; an older OUT.mp4 stays until then. After an
     error it becomes OUT.partial.mp4. A link is followed. What is no ordinary file (a pipe, /dev/null) is
-    written to as it is. Until it has its name no other run can write it.
+    written to as it is. Until it has its name no other run can write it. What a run that was killed left under the
+    temporary name becomes OUT.partial.mp4, too.
 
     Raises:
         SinkError: the path is a folder, its folder is not there or cannot be written to, or another run writes it.
@@ -62,7 +63,8 @@ class PartFile:
         self.special = path.exists() and not path.is_file()
         self._final = path if self.special else path.resolve()
         self.path = path if self.special else self._beside("part")  # where to write
-        self._held = None if self.special else _hold(self.path, path)
+        self.notes: list[str] = []  # what a user should know
+        self._held = None if self.special else self._hold()
 
     def publish(self, whole: bool) -> Path:
         """Give the file the name it now deserves, and say which.
@@ -91,6 +93,38 @@ class PartFile:
     def partial(self) -> Path:
         """Its name when it did not become whole."""
         return self._beside("partial")
+
+    def _hold(self) -> int:
+        """A descriptor that holds the file until it has its own name; the system lets go of it with the process."""
+        while True:
+            try:
+                held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise unwritable(self.name, error) from error
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(held)
+                raise SinkError(
+                    f"{self.name} is being written by another run",
+                    hint="give each run an output of its own, or wait for it",
+                ) from None
+            except OSError:
+                return held  # a file system without locks: who wrote it may still do so
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(held), os.stat(self.path)):  # else it got its own name meanwhile
+                    if not os.fstat(held).st_size:
+                        return held
+                    self._save_older()
+            os.close(held)
+
+    def _save_older(self) -> None:
+        """Whoever wrote it was killed."""
+        try:
+            self.path.replace(self.partial)
+        except OSError as error:
+            raise unwritable(self.name, error) from error
+        self.notes.append(f"what an earlier run that was killed wrote is in {self.partial}")
 
     def _let_go(self) -> None:
         if self._held is not None:
@@ -165,34 +199,6 @@ def unwritable(path: Path, error: SystemRefusal, kept: Path | None = None) -> Si
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _hold(part: Path, name: Path) -> int:
-    """Hold a file that will be written; the system lets go of it when the process dies.
-
-    Returns:
-        A descriptor, to be closed when the file has its own name.
-    """
-    while True:
-        try:
-            held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise unwritable(name, error) from error
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            raise SinkError(
-                f"{name} is being written by another run", hint="give each run an output of its own, or wait for it"
-            ) from None
-        except OSError:
-            return held  # a file system without locks
-        try:
-            if os.path.samestat(os.fstat(held), os.stat(part)):
-                return held
-        except FileNotFoundError:
-            pass
-        os.close(held)  # meanwhile it got its own name
 
 
 def _check_file(path: Path) -> None:

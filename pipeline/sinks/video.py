@@ -60,6 +60,7 @@ class VideoSink:
         self._format = container_for(path)
         self._codec = codec_named(self._config.codec)
         self._part = PartFile(path)
+        self.notes += self._part.notes
         if self._part.special:
             raise SinkError(f"{path} is no ordinary file, which a video needs", hint="give the name of a file")
         self._audio_from, self._start_s = audio_from, start_s
