@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -136,6 +137,26 @@ def test_objects_keep_their_numbers_and_faint_ones_are_shown_only_with_one() -> 
     assert seen[2] is not None
     assert seen[2].boxes_xyxy.tolist() == [list(box) for box in boxes[:2]]
     assert seen[2].full_mask(1, HW).sum() == 40 * 40
+
+
+def test_behind_a_gap_nothing_is_taken_for_what_was_there_before() -> None:
+    """A camera that was away for minutes: another car stands where one stood, and the road looks otherwise."""
+    box = (20, 20, 80, 80)
+    everything = TrackConfig(objects=True, smooth=True, smooth_masks=True)
+    over_time = OverTime(everything, lambda: 0.25)
+    for i in range(4):
+        over_time(Scene(frame(i), objects(box), Labels(square(60), CLASSES)))
+    behind = Scene(replace(frame(4), gaps=1), objects(box), Labels(square(90), CLASSES))
+    behind.instances.arena[:300] = 0  # type: ignore[union-attr]
+    wanted = behind.instances.arena.copy(), behind.labels.map.copy()  # type: ignore[union-attr]
+    shown = over_time(behind)
+    assert shown.instances is not None
+    assert shown.labels is not None
+    assert shown.instances.track_ids.tolist() == [2]  # type: ignore[union-attr]
+    assert (shown.instances.arena == wanted[0]).all()
+    assert (shown.labels.map == wanted[1]).all()
+    again = over_time(Scene(replace(frame(5), gaps=1), objects(box)))
+    assert again.instances.track_ids.tolist() == [2]  # type: ignore[union-attr]
 
 
 def test_a_mask_that_breaks_for_one_frame_stays_whole() -> None:

@@ -114,6 +114,10 @@ class ByteTrack:
         self._forget(index)
         return numbers
 
+    def forget(self) -> None:
+        """What was seen is gone; the next frame is as a first one, but that numbers count on."""
+        self._tracks, self._index = [], None
+
     def _predict(self, frames: int) -> None:
         known = [track for track in self._tracks if track.confirmed]  # of the others no speed is known
         if not known:

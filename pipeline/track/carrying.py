@@ -17,6 +17,10 @@ class Carrying:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """See over_time.Step."""
         self._objects: MovedObjects | None = None
         self._labels: Labels | None = None  # as the networks saw them
         self._since: Motion | None = None  # from the frame that they saw; None: it is the last one

@@ -42,6 +42,10 @@ class Numbering:
         shown = np.flatnonzero((numbers > 0) | (found.scores >= conf))
         return replace(scene, instances=found if len(shown) == len(found) else found.take(shown))
 
+    def forget(self) -> None:
+        """See over_time.Step."""
+        self._tracks.forget()
+
 
 @lru_cache(maxsize=8)
 def _options(config: TrackConfig, conf: float) -> TrackOptions:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pipeline.config import TrackConfig
 from pipeline.track.carrying import Carrying
@@ -13,8 +14,29 @@ from pipeline.track.steady import Steadying
 from pipeline.types import Scene
 
 
+class Step(Protocol):
+    """One thing that is done to scenes."""
+
+    def __call__(self, scene: Scene) -> Scene:
+        """The next scene of a film, with what is known from those before."""
+        ...
+
+    def forget(self) -> None:
+        """What comes next does not follow on what came before."""
+        ...
+
+
+@dataclass(slots=True)
+class _Memory:
+    steps: Sequence[Step]
+    gaps: int = 0  # before the last frame
+
+
 class OverTime:
     """Carries, numbers and steadies what is shown, as configured; scenes of each film come in their order.
+
+    Behind a gap, in which a live source was away, all of it begins anew: who is there now is not who was there before.
+    Numbers count on.
 
     Args:
         config: the track section.
@@ -27,19 +49,24 @@ class OverTime:
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with what is known from the frames before."""
-        for step in self._films.of(scene.frame):
+        memory = self._films.of(scene.frame)
+        if memory.gaps != scene.frame.gaps:
+            memory.gaps = scene.frame.gaps
+            for step in memory.steps:
+                step.forget()
+        for step in memory.steps:
             scene = step(scene)
         return scene if scene.frame.motion is None else replace(scene, frame=replace(scene.frame, motion=None))
 
-    def _memory(self) -> list[Callable[[Scene], Scene]]:
-        steps: list[Callable[[Scene], Scene]] = []
+    def _memory(self) -> _Memory:
+        steps: list[Step] = []
         if self._config.carry:
             steps.append(Carrying())
         if self._config.objects:
             steps.append(Numbering(self._config, self._conf))
         if self._config.smooth or self._config.smooth_masks:
             steps.append(Steadying(self._config))
-        return steps
+        return _Memory(steps)
 
 
 def wanted(config: TrackConfig) -> bool:

@@ -31,6 +31,10 @@ class Steadying:
     def __init__(self, config: TrackConfig) -> None:
         self._motion = Follower(config.flow_px)
         self._config, self._confirm = config, config.confirm
+        self.forget()
+
+    def forget(self) -> None:
+        """See over_time.Step."""
         self._labels: U8 | None = None  # (h, w, 2) shown, and how many frames running contradicted it
         self._masks: dict[int, tuple[tuple[int, int, int, int], U8]] = {}  # number -> crop, (h, w, 2)
 
