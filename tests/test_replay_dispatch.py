@@ -15,8 +15,9 @@ from pipeline.replay.identity import difference
 from pipeline.replay.joining import join_masks, publish
 from pipeline.replay.ledger import Ledger
 from pipeline.replay.naming import Clip
+from pipeline.replay.replay import sweep
 from pipeline.replay.report import replay_report
-from pipeline.replay.tasks import Done, Failed, Layout, Split, Task
+from pipeline.replay.tasks import Done, Failed, Layout, Split, Task, copies
 from pipeline.sources.segment import Span
 
 DONE = Done(10, 20, "", 0.5)
@@ -179,6 +180,18 @@ def test_a_disk_that_takes_no_more_of_the_manifest_is_one_sentence(
     assert said.code == 2
     assert "manifest.sqlite cannot be written: database or disk is full\n  hint: " in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_run_was_at_is_swept_and_whole_segments_stay(tmp_path: Path) -> None:
+    killed, now = (Layout(str(tmp_path), run) for run in ("0ab1", "now"))
+    fetched = copies(killed) / "clip.mp4"
+    for file in (fetched, Path(killed.scratch, "rows.parquet"), Path(killed.part(1, 0))):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    sweep(now)
+    assert not copies(killed).exists()
+    assert not Path(killed.scratch).exists()
+    assert Path(killed.part(1, 0)).exists()
 
 
 def test_rows_get_their_name_once_they_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -95,7 +95,7 @@ def replay(wanted: Wanted, engine_of: Callable[[Job], Engine], watch: Watch) -> 
     layout = Layout(str(wanted.out.resolve()), uuid.uuid4().hex)
     with ExitStack() as closing:
         ledger = closing.enter_context(_opened(wanted))
-        _sweep(layout)
+        sweep(layout)
         engine = closing.enter_context(engine_of(Job(config, layout, segment_s)))
         mine = engine.identity()
         claim(wanted.out, {**mine, "beside": _beside(wanted)})
@@ -166,12 +166,13 @@ def _missing(ledger: Ledger, layout: Layout) -> list[int]:
     return [clip_id for clip_id, name in done if not Path(layout.records(name)).exists()]
 
 
-def _sweep(layout: Layout) -> None:
-    """Remove what an earlier run was writing when it ended; whole segments stay."""
+def sweep(layout: Layout) -> None:
+    """Remove what an earlier run was writing when it ended, and what it had fetched; whole segments stay."""
     parts = Path(layout.parts)
     for folder in parts.iterdir() if parts.is_dir() else ():
         if not folder.name.isdecimal():
             shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(copies(replace(layout, run=folder.name)), ignore_errors=True)
 
 
 @contextmanager
