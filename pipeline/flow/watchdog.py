@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from pipeline.flow.stage import Worker, frames_of
 
-
 LATE_S = 0.5  # the watchdog wakes so long after it wanted to: all of the process stood still
 
 

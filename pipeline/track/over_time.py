@@ -35,7 +35,7 @@ class _Memory:
 class OverTime:
     """Carries, numbers and steadies what is shown, as configured; scenes of each film come in their order.
 
-    Behind a gap, in which a live source was away, all of it begins anew: who is there now is not who was there before.
+    Behind a gap, in which a live source was away, all of it begins anew: who is there now is somebody else.
     Numbers count on.
 
     Args:
