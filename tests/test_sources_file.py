@@ -32,20 +32,22 @@ def test_planes_are_the_decoders_own_memory_and_nobody_can_write_to_them(tmp_pat
                     plane[0, 0] = 1
 
 
-def test_the_last_pictures_come_where_another_stream_is_the_first_of_the_file(tmp_path: Path) -> None:
+def test_the_last_pictures_come_where_a_longer_sound_is_the_first_stream_of_the_file(tmp_path: Path) -> None:
     film = write_clip(tmp_path / "film.mp4", "libx264", frames=20, options={"bf": "3"})
-    with av.open(str(film)) as source, av.open(str(tmp_path / "both.mkv"), "w") as both:
+    with av.open(str(film)) as source, av.open(str(tmp_path / "both.mov"), "w") as both:
         sound = both.add_stream("pcm_s16le", rate=8000, layout="mono")
         copy = both.add_stream_from_template(source.streams.video[0])
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.int16), "s16", "mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 40000), np.int16), "s16", "mono")
         silence.rate = 8000
         both.mux(sound.encode(silence))
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = copy
                 both.mux(packet)
-    with open_source(str(tmp_path / "both.mkv")) as frames:
+    source = open_source(str(tmp_path / "both.mov"))
+    with source as frames:
         assert sum(1 for _ in frames) == 20
+    assert source.notes == []  # sound that is longer does not make a film that is cut off
 
 
 def test_planes_live_as_long_as_their_frame_even_when_the_source_is_closed(tmp_path: Path) -> None:

@@ -215,6 +215,9 @@ def test_too_little_to_compare_takes_no_verification_away_and_keeps_no_backend_f
     assert "not kept" in store_verification(scoring, half, replace(mine, checks=few))
     assert why_not_verified(scoring, half, limits) == ""
     half.close()
+    wrong = replace(mine, checks=tuple(replace(c, passed=c.name != "label_iou") for c in mine.checks))
+    assert wrong.failures
+    assert not wrong.proves_nothing  # there was enough to compare
 
 
 def test_a_plain_backend_that_was_found_wrong_is_passed_over_too(scoring: Card) -> None:
