@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks_on_disk import CAR, PERSON
 from clips import write_clip
 from fake_gpu import build_driver
 from one_backend import card_of
@@ -41,6 +42,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (folder / "colours.yaml").write_text(CARD)
     boxes = np.array([[8, 20, 30, 44], [34, 10, 60, 50]], np.float32)
     return semantic, yolo_seg(folder / "two.onnx", boxes, [0, 1], [0.9, 0.8])
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finds a person (0.9) and a car (0.8) in every picture, each mask its whole box, and a ghost (0.1)."""
+    other = (1, 1, 5, 5)  # never found; whole masks are those of every second object
+    boxes = np.array([other, PERSON, other, CAR, other, (50, 55, 60, 62)], np.float32)
+    path = tmp_path_factory.mktemp("objects") / "two.onnx"
+    return yolo_seg(path, boxes, [0, 0, 1, 1, 0, 1], [0, 0.9, 0, 0.8, 0, 0.1])
 
 
 @pytest.fixture

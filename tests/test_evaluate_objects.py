@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from benchmarks_on_disk import CAR, PERSON
 from command import dashmask
 from marked_images import NONE, Box, Marked, Quiet, config, labelled, marked
-from tiny_models import yolo_seg
 
 from pipeline.cli.eval_table import tables
 from pipeline.config_file import load
@@ -28,17 +28,6 @@ from pipeline.types import VOID, Classes, Picture, TrueObjects
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
-
-PERSON, CAR = (8, 20, 30, 44), (34, 10, 60, 50)
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Finds a person (0.9) and a car (0.8) in every picture, each mask its whole box, and a ghost (0.1)."""
-    other = (1, 1, 5, 5)  # never found; whole masks are those of every second object
-    boxes = np.array([other, PERSON, other, CAR, other, (50, 55, 60, 62)], np.float32)
-    path = tmp_path_factory.mktemp("objects") / "two.onnx"
-    return yolo_seg(path, boxes, [0, 0, 1, 1, 0, 1], [0, 0.9, 0, 0.8, 0, 0.1])
 
 
 def scored(data: Labelled, model: Path) -> dict[str, Any]:

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import benchmarks_on_disk as on_disk
-import numpy as np
 import pytest
-from benchmarks_on_disk import CAR, PERSON
 from command import dashmask
-from tiny_models import yolo_seg
 
 pytest.importorskip("onnxruntime", reason="no ONNX Runtime here: install the extra `cpu`")
 pytest.importorskip("pycocotools", reason="no pycocotools here: install the extra `eval`")
@@ -65,15 +62,6 @@ CASES = {
     "mots": Case(on_disk.mots, "mots", "kitti-mots", "instances", WALKERS, split="training"),
     "davis": Case(on_disk.davis, "davis", "davis", ".", THINGS),
 }
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Finds a person and a car in every picture, and a ghost that is unlikely."""
-    other = (1, 1, 5, 5)  # never found; whole masks are those of every second object
-    boxes = np.array([other, PERSON, other, CAR, other, (50, 55, 60, 62)], np.float32)
-    path = tmp_path_factory.mktemp("objects") / "two.onnx"
-    return yolo_seg(path, boxes, [0, 0, 1, 1, 0, 1], [0, 0.9, 0, 0.8, 0, 0.1])
 
 
 def figures(folder: Path, *words: object) -> dict[str, Any]:
