@@ -151,6 +151,7 @@ static const struct { Status status; const char *name, *text; } meanings[] = {
      "attempt to terminate a thread-local capture sequence from another thread"},
     {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"},
     {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
+    {12345, "CUDA_ERROR_OF_TOMORROW", "an error of tomorrow"},
 };
 
 static Status meaning(Status status, const char **text, bool name) {
