@@ -294,6 +294,13 @@ def test_work_waiting_and_age_add_up() -> None:
     assert histogram["edges_ms"][0] <= 33 < histogram["edges_ms"][-1]
 
 
+def test_stages_stand_in_the_order_of_the_way_whichever_frame_comes_first() -> None:
+    carried = {"capture": (0.0, 0.1), "track": (0.3, 0.4)}
+    tally = Tally()
+    tally.add(Came(0.0, 0.5, Stamps(spans)) for spans in (carried, {**carried, "infer": (0.1, 0.3)}, carried))
+    assert list(tally.as_dict()["stages"]) == ["capture", "infer", "track"]
+
+
 def test_a_frame_that_was_read_ahead_waits_only_from_when_it_was_asked_for() -> None:
     tally = Tally()
     tally.add([Came(5.0, 5.2, Stamps({"capture": (1.0, 1.1), "infer": (5.05, 5.2)}))])

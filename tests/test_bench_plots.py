@@ -26,6 +26,7 @@ NAMES = [LONG, "_begins with a line", "costs $5 or $x^2$, auto", r"a$\nothing$b"
 def measured(*names: str, folder: str = "") -> dict[str, Any]:
     report = json.loads(MEASURED.read_text())
     case = report["cases"][0]
+    case["asked"]["long_side"] = None  # as the card has it
     report["cases"] = [copy.deepcopy(case) | {"label": name} for name in names]
     report["source"]["spec"] = folder + report["source"]["spec"]
     return report
@@ -60,6 +61,18 @@ def test_a_bar_is_as_long_as_frames_are_old(name: str) -> None:
     assert figure is not None
     total_ms = float(figure.axes[0].texts[0].get_text().removesuffix("ms"))
     assert total_ms == pytest.approx(report["cases"][0]["age_ms"]["mean"], rel=0.03)
+
+
+def test_what_a_card_says_of_its_own_input_is_not_said_of_another() -> None:
+    report = measured("a", "b")
+    assert accuracy(report["cases"], report) is not None
+    assert accuracy(report["cases"], {**report, "settings": {"track.carry": 1}}) is None
+    report["cases"][0]["asked"]["long_side"] = 160
+    figure = accuracy(report["cases"], report)
+    assert figure is not None
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[0].startswith("b: 0.")
+    assert words[1] == "a: its card states no accuracy for this"
 
 
 def test_every_case_has_its_curve_named(tmp_path: Path) -> None:

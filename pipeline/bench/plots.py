@@ -19,18 +19,11 @@ if TYPE_CHECKING:
 
 _INK, _QUIET, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
 _COLOURS = (  # Okabe and Ito's, but for black and yellow: they part for colour-blind readers too
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#1f2933",
-    "#56b4e9",
-    "#e69f00",
-    "#882255",
-    "#8a8a8a",
-    "#9a7a00",
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#1f2933"),
+    *("#56b4e9", "#e69f00", "#882255", "#8a8a8a", "#9a7a00"),
 )
 _WIDTH_IN = 10.0
+_OTHERWISE = ("input.", "track.carry")  # settings with which a network is not as accurate as its card says
 _HALF_LINE = 52  # letters of a legend that half of the width has room for
 _STYLE: Any = {
     "font.size": 10,
@@ -64,7 +57,7 @@ def check_plots(name: str) -> Path:
 
 
 def draw(folder: Path, report: Mapping[str, Any]) -> list[Path]:
-    """Write stages.png, latency.png and, where a card states an accuracy, accuracy.png.
+    """Write stages.png, latency.png and, where a card states the accuracy of what ran, accuracy.png.
 
     Raises:
         SinkError: the folder cannot be written to.
@@ -143,10 +136,11 @@ def latency(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Fi
 
 def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> Figure | None:
     """Accuracy as each card states it, over the median age; a marker for each set it was measured on."""
-    known = [(case, told) for case in cases if (told := _told(case)) is not None]
+    known = [(case, told) for case in cases if (told := _told(case, report)) is not None]
     if not known:
         return None
     sets = list(dict.fromkeys(on for _, (_, on) in known))
+    ages: list[float] = []
     with _drawn(4.8) as (figure, axes):
         for case, (value, on) in known:
             age = case["age_ms"]["p50"] or case["age_ms"]["mean"]
@@ -154,7 +148,7 @@ def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> F
             label = _said(f"{case['label']}: {value:.3f} on {on}, {age:.1f} ms")
             marker = "osD^vP"[sets.index(on) % 6]
             axes.scatter(age, value, 110, colour, marker=marker, label=label, alpha=0.85)
-        ages = [case["age_ms"]["p50"] or case["age_ms"]["mean"] for case, _ in known]
+            ages.append(age)
         axes.set_xlim(-0.02 * max(ages), max(ages) * 1.15)  # no marker is cut by the edge
         values = [value for _, (value, _) in known]
         axes.set_ylim(max(0.0, min(values) - 0.15), min(1.0, max(values) + 0.15))
@@ -164,8 +158,10 @@ def accuracy(cases: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> F
         axes.set_title(_title("Accuracy against latency", report) + apart + _busy(cases))
         axes.grid(color=_GRID, linewidth=0.7)
         for case in cases:
-            if _told(case) is None:
-                axes.scatter([], [], 110, _GRID, label=_said(f"{case['label']}: no accuracy on its card"))
+            if _told(case, report) is None:
+                axes.scatter(
+                    [], [], 110, _GRID, label=_said(f"{case['label']}: its card states no accuracy for this")
+                )
         _legend(figure, axes)
         return figure
 
@@ -201,7 +197,12 @@ def _busy(cases: Sequence[Mapping[str, Any]]) -> str:
     return f"\nmeasured while other work took up to {most * 100:.0f} % of the machine"
 
 
-def _told(case: Mapping[str, Any]) -> tuple[float, str] | None:
+def _told(case: Mapping[str, Any], report: Mapping[str, Any]) -> tuple[float, str] | None:
+    """Accuracy and what it was measured on; a card speaks of its own input size, with every frame looked at."""
+    if case["asked"]["long_side"] is not None or any(
+        key.startswith(_OTHERWISE) for key in report.get("settings", {})
+    ):
+        return None
     told = case["networks"][0].get("accuracy") if len(case["networks"]) == 1 else None
     if not isinstance(told, dict) or not isinstance(told.get("mean_iou"), int | float):
         return None

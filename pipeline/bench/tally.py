@@ -22,6 +22,7 @@ class Tally:
         self.service: dict[str, Distribution] = {}
         self.waiting: dict[str, Distribution] = {}
         self.device: dict[str, Distribution] = {}
+        self._order: list[str] = []  # of the stages that a frame passes at most, as it passes them
         self._bins: Counter[int] = Counter()  # bin i: growth^i <= ms < growth^(i + 1)
 
     def add(self, frames: Iterable[Came]) -> None:
@@ -31,7 +32,10 @@ class Tally:
             self.age.add(age_s)
             self._bins[math.floor(math.log(max(age_s * 1e3, 1e-6), _GROWTH))] += 1
             free_s = None  # from when the next stage could have it
-            for stage, (began_s, ended_s) in sorted(frame.stamps.spans.items(), key=lambda item: item[1]):
+            passed = sorted(frame.stamps.spans.items(), key=lambda item: item[1])
+            if len(passed) > len(self._order):
+                self._order = [stage for stage, _ in passed]
+            for stage, (began_s, ended_s) in passed:
                 _add(self.service, stage, ended_s - began_s)
                 if free_s is not None:
                     _add(self.waiting, stage, max(0.0, began_s - free_s))
@@ -51,10 +55,10 @@ class Tally:
             "age_histogram": self._histogram(),
             "stages": {
                 stage: {
-                    "service_ms": percentiles(service),
+                    "service_ms": percentiles(self.service[stage]),
                     "waiting_ms": percentiles(self.waiting[stage]) if stage in self.waiting else None,
                 }
-                for stage, service in self.service.items()
+                for stage in dict.fromkeys([*self._order, *self.service])
             },
             "device_ms": {name: percentiles(times) for name, times in self.device.items()},
         }
