@@ -73,7 +73,9 @@ class Guard:
             return None  # the page's own files hold nothing that is not in every copy of dashmask
         if "text/html" in headers.get("accept", "") and method in _SAFE:
             return HTMLResponse(_token_page(scope["path"].count("/") - 1), 401)
-        hint = "send it as `Authorization: Bearer TOKEN` or ?token=TOKEN; it was set, or printed when the server started"
+        hint = (
+            "send it as `Authorization: Bearer TOKEN` or ?token=TOKEN; it was set, or printed when the server started"
+        )
         return RequestError(401, "this server needs its token", hint, {"www-authenticate": "Bearer"}).response()
 
     def _shows_it(self, scope: Scope, headers: Headers) -> bool:
