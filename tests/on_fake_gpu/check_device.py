@@ -330,11 +330,16 @@ def test_a_status_that_the_bindings_do_not_know_hides_no_error(cuda: FakeCuda) -
         pytest.skip("pycuda knows every status")
     device = opened()
     cuda.fail("cuGraphDestroy:1:12345,cuCtxPopCurrent:1:12345")
-    with pytest.raises(ZeroDivisionError), device.current():
-        stream = device.stream()
-        device.begin_capture(stream)
-        device.end_capture(stream).free()
-        raise ZeroDivisionError
+
+    def work() -> None:
+        with device.current():
+            stream = device.stream()
+            device.begin_capture(stream)
+            device.end_capture(stream).free()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
     cuda.reset()
 
 
