@@ -23,7 +23,9 @@ Status cuModuleLoadData(void **module, const void *image) {
 }
 
 Status cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
-    (void)count, (void)options, (void)values;
+    for (unsigned i = 0; i < count; i++)
+        if (options[i] == 3 || options[i] == 5) *(char *)values[i] = 0; /* JIT_INFO_LOG_BUFFER, JIT_ERROR_LOG_BUFFER */
+        else if (options[i] == 4 || options[i] == 6) values[i] = NULL;  /* and how much was written to them */
     return cuModuleLoadData(module, image);
 }
 

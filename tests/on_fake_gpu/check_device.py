@@ -344,7 +344,7 @@ def test_a_status_that_the_bindings_do_not_know_hides_no_error(cuda: FakeCuda) -
 
 
 FREES = ("cuMemFree", "cuMemFreeHost", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuGraphExecDestroy")
-CONTEXT = ("cuCtxPushCurrent", "cuCtxPopCurrent", "cuCtxGetDevice", "cuDevicePrimaryCtxRelease", "cuCtxSynchronize")
+CONTEXT = ("cuCtxPushCurrent", "cuCtxPopCurrent", "cuCtxGetDevice", "cuDevicePrimaryCtxRelease")
 # Whose failure nobody can be told of, as something else went wrong before, or as pycuda prints it and goes on.
 SILENT = {"cuda-python": ("cuGraphDestroy",), "pycuda": (*FREES, "cuDevicePrimaryCtxRelease")}
 
@@ -370,6 +370,8 @@ def test_every_call_may_fail(cuda: FakeCuda, cubin: bytes, status: int, capfd: p
             assert report["calls"][name] >= nth, what
             if status == 999 and name in (*FREES, *CONTEXT) and error is None:
                 pass  # lost while it was closed: there is nothing left to say
+            elif status == 999 and name == "cuStreamSynchronize" and nth > count - 2 and error is None:
+                pass  # as well: closing waits for both streams
             elif status == 2 and API == "pycuda" and name in ("cuMemAlloc", "cuMemHostAlloc"):
                 pass  # pycuda collects garbage and tries again
             elif name not in SILENT[API]:
