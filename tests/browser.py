@@ -87,7 +87,7 @@ def browser() -> Iterator[Page]:
         words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]
         child = subprocess.Popen(
             [program, *words, f"--user-data-dir={home}", "about:blank"],
-            env=os.environ | {"HOME": home},  # without one it does not answer
+            env=os.environ | {"HOME": home},  # it writes nothing into the user's
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
