@@ -109,7 +109,7 @@ def test_a_receiver_that_freezes_holds_up_nothing(tmp_path: Path) -> None:
         assert hasty.dropped["slow"] > 20
         assert hasty.dropped["away"] >= 1
         assert set(patient.dropped) == {"slow"}  # it still waits
-        assert longest_s < HASTY_S  # no write waited for it
+        assert longest_s < HASTY_S / 2  # no write waited for it
         assert memory[-1] - memory[len(memory) // 3] < 10e6
         began_s = time.monotonic()
         for out in (hasty, patient):
