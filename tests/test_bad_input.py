@@ -113,14 +113,15 @@ def test_a_download_that_was_cut_off_is_one_sentence(shared: Path, models: tuple
 
 NO_THREADS = """
 import sys, threading
-left, real = int(sys.argv.pop(1)), threading._start_new_thread
+name = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+left, real = int(sys.argv.pop(1)), getattr(threading, name)
 def limited(*arguments, **named):
     global left
     left -= 1
     if left < 0:
         raise RuntimeError("can't start new thread")
     return real(*arguments, **named)
-threading._start_new_thread = limited
+setattr(threading, name, limited)
 from pipeline.cli import main
 main()
 """

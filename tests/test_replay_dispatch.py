@@ -172,6 +172,8 @@ def test_a_data_set_that_was_moved_away_is_not_written_on(ledger: Ledger, tmp_pa
 def test_a_disk_that_takes_no_more_of_the_manifest_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("pyarrow", reason="no pyarrow here: install the extra `replay`")
+
     def full(*arguments: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
