@@ -54,6 +54,7 @@ _LABELS = {f"{name}, labels": Side(side.script, side.args, labels=True) for name
 SEMANTIC = {"dashmask": OURS["dashmask"]} | _LABELS
 SEMANTIC |= {
     "plain loop": Side("plain_loop.py", ("--family", "semantic")),
+    "plain loop, blending bytes": Side("plain_loop.py", ("--family", "semantic", "--in-bytes")),
     "plain loop, OpenCV DNN": Side("plain_loop.py", ("--family", "semantic", "--runtime", "opencv-dnn")),
 }
 CEILING = Side("model_only.py")

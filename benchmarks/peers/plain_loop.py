@@ -1,6 +1,6 @@
 """The loop that tutorials show: VideoCapture, a runtime's session, NumPy, OpenCV's drawing, VideoWriter.
 
-    python plain_loop.py CLIP MODEL.onnx [--runtime onnxruntime|opencv-dnn] [--family yolo-seg|semantic]
+    python plain_loop.py CLIP MODEL.onnx [--runtime onnxruntime|opencv-dnn] [--family yolo-seg|semantic] [--in-bytes]
 
 Prints one JSON line.
 """
@@ -45,6 +45,7 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--runtime", choices=("onnxruntime", "opencv-dnn"), default="onnxruntime")
     parser.add_argument("--family", choices=("yolo-seg", "semantic"), default="yolo-seg")
+    parser.add_argument("--in-bytes", action="store_true", help="semantic: weight colours and frame by addWeighted")
     given = parser.parse_args()
 
     import cv2
@@ -54,7 +55,9 @@ def main() -> None:
 
     cv2.setNumThreads(given.threads)
     size = input_hw(given)
-    around: Any = TutorialSemantic(size) if given.family == "semantic" else TutorialYolo(size, given.conf, given.iou)
+    around: Any = TutorialYolo(size, given.conf, given.iou)
+    if given.family == "semantic":
+        around = TutorialSemantic(size, in_bytes=given.in_bytes)
     name, run = session(given.runtime, given.model, given.threads)
     for _ in range(3):
         run(around.prepare(np.zeros((720, 1280, 3), np.uint8)))

@@ -1,4 +1,9 @@
-"""A semantic network in NumPy and OpenCV as tutorials write it: np.argmax, a colour table, addWeighted."""
+"""A semantic network in NumPy and OpenCV as ENet's tutorials write it: np.argmax, a colour table, a sum of floats.
+
+Most loops around ENet that are public follow one article, A. Rosebrock, "Semantic segmentation with OpenCV and deep
+learning" (PyImageSearch, 2018): the table's colours enlarged to the frame, both weighted in floating point and cast
+to bytes. `in_bytes` is the same with OpenCV's addWeighted, which never leaves bytes.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,11 @@ class TutorialSemantic:
     Args:
         network_hw: height and width of the input.
         bgr: the network wants BGR.
+        in_bytes: colours and frame are weighted by addWeighted.
     """
 
-    def __init__(self, network_hw: tuple[int, int], bgr: bool = False) -> None:
-        self._hw, self._bgr = network_hw, bgr
+    def __init__(self, network_hw: tuple[int, int], bgr: bool = False, in_bytes: bool = False) -> None:
+        self._hw, self._bgr, self._in_bytes = network_hw, bgr, in_bytes
         self._colours = np.random.default_rng(3).integers(0, 256, (256, 3), dtype=np.uint8)
 
     def prepare(self, frame: Any) -> Any:
@@ -33,6 +39,8 @@ class TutorialSemantic:
 
     def draw(self, frame: Any, labels: Any) -> Any:
         """The frame, half of it coloured."""
-        colours = self._colours[labels]
         size = frame.shape[1], frame.shape[0]
-        return cv2.addWeighted(frame, 0.5, cv2.resize(colours, size, interpolation=cv2.INTER_NEAREST), 0.5, 0)
+        colours = cv2.resize(self._colours[labels], size, interpolation=cv2.INTER_NEAREST)
+        if self._in_bytes:
+            return cv2.addWeighted(frame, 0.5, colours, 0.5, 0)
+        return (0.5 * frame + 0.5 * colours).astype(np.uint8)
