@@ -18,7 +18,7 @@ from engines.device.errors import LOST
 def test_the_device_on_cuda_python(late: bool, driver: Path, tmp_path: Path) -> None:
     pytest.importorskip("cuda.bindings", reason="no cuda-bindings here: pip install cuda-bindings")
     environment = {"DEVICE_API": "cuda-python"} | ({} if late else {"FAKE_CUDA_EAGER": "1"})
-    run_checks(driver, tmp_path, "device", **environment)
+    run_checks(driver, tmp_path, "device", "device_failing", **environment)
 
 
 def test_the_device_on_pycuda(driver: Path, tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_the_device_on_pycuda(driver: Path, tmp_path: Path) -> None:
     # It wants every function of the driver to be there, also those that nobody calls.
     missing = sorted(_symbols("--undefined-only", library) - _symbols("--defined-only", driver / "libcuda.so.1"))
     more = "".join(f"int {name}(void) {{ return 801; }}\n" for name in missing)
-    run_checks(build_driver(tmp_path / "driver", more), tmp_path, "device", DEVICE_API="pycuda")
+    run_checks(build_driver(tmp_path / "driver", more), tmp_path, "device", "device_failing", DEVICE_API="pycuda")
 
 
 def _symbols(which: str, library: Path) -> set[str]:
