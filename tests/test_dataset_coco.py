@@ -108,7 +108,10 @@ def test_json_that_is_cut_off_or_something_else_is_named(tmp_path: Path) -> None
         (b"[]", "expected"),
         (b"", "is empty"),
         (b"\xff", "broken JSON"),
-        (whole[:-1] + b', "more": ' + b"[" * 9999 + b"]" * 9999 + b"}", "broken JSON: maximum recursion depth"),
+        (
+            whole[:-1] + b', "more": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
+            "broken JSON: .*(recursion|overflow)",
+        ),
         (json.dumps(json.loads(whole) | {"categories": []}).encode(), "lists no categories"),
         (
             json.dumps(json.loads(whole) | {"categories": [{"id": 3, "name": "car"}] * 2}).encode(),

@@ -162,7 +162,7 @@ def broken(line: bytes, kind: str) -> bytes:
     elif kind == "size":
         record["labels"] = {"road": {"size": [2, 2], "counts": "04"}}
     elif kind == "depth":
-        return json.dumps(record)[:-1].encode() + b',"x":' + b"[" * 9999 + b"]" * 9999 + b"}"
+        return json.dumps(record)[:-1].encode() + b',"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}"
     return json.dumps(record).encode()
 
 

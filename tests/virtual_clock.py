@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from flow_parts import PATIENCE_S, each, feed, stage
@@ -74,6 +74,16 @@ class VirtualClock:
                     self.now_ns, _, gate = heapq.heappop(self._sleepers)
                     gate.release()
 
+    def settle(self, flow: Flow[Any]) -> None:
+        """Called by a thread of the flow: until all others, and the flow's caller, wait for something."""
+        until_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until_s:
+            gates = self._gates(flow)
+            others = sum(thread.is_alive() for thread in flow._threads._threads)  # the caller in place of this one
+            if len(gates) >= others and self._gates(flow) == gates:
+                return
+            time.sleep(2e-5)
+
     def _gates(self, flow: Flow[Any]) -> list[Any]:
         found: list[Any] = []
         for part in flow._line._stoppable:
@@ -90,13 +100,14 @@ class SlotDevice:
     """A backend whose batches each take so long, however many are open."""
 
     way = "frames"
+    flow: Flow[Any]  # that it works in
 
     def __init__(self, clock: VirtualClock, slots: int, takes_ns: Callable[[int], int]) -> None:
         self.slots = slots
         self._clock, self._takes_ns = clock, takes_ns
 
     def submit_frames(self, frames: Sequence[Frame]) -> _SlotTicket:
-        time.sleep(1e-3)  # as a copy takes; who waits for room in front of this stage puts its frame there meanwhile
+        self._clock.settle(self.flow)  # who waits for room in front of this stage puts its frame there meanwhile
         takes_ns = max(self._takes_ns(frame.index) for frame in frames)
         return _SlotTicket(self._clock, self._clock.now_ns + takes_ns, list(frames))
 
@@ -131,17 +142,21 @@ def real_run(
 
         return work
 
+    devices: list[SlotDevice] = []
+
     def staged(model: StageModel) -> Stage:
         if not model.holds_back:
             return stage(model.name, each(working(model.name)), workers=model.workers, capacity=model.capacity)
-        device: Any = SlotDevice(clock, model.slots, lambda number: service_ns(number, model.name))
-        step = Infer([device], lambda said: said[0])
+        devices.append(SlotDevice(clock, model.slots, lambda number: service_ns(number, model.name)))
+        step = Infer(cast(list[Any], devices[-1:]), lambda said: said[0])
         return stage(model.name, step, batch=model.batch, capacity=model.capacity)
 
     live = line.policy == "drop_oldest"
     assert not live or line.queue == 1
     stages = [staged(model) for model in line.stages]
     flow = Flow[Frame](feed(frames()), stages, live=live, in_flight=line.in_flight, capacity=line.queue)
+    for device in devices:
+        device.flow = flow
     finished: dict[int, int] = {}
     with flow, clock.driving(flow):
         for frame in flow:
