@@ -2,7 +2,7 @@
 
 A discrete-event simulation of pipeline.flow, standard library only. Times are whole nanoseconds, so two simulations
 give the same bytes and "at the same moment" is exact. What happens at one moment happens in this order: work ends,
-what began first first; then frames come. tests/test_what_if.py holds it against the real threads under
+what began first first; then frames come. tests/test_simulation.py holds it against the real threads under
 a clock of its own.
 
 Not simulated: the hand-over between threads (some 50 us each), and stages that slow each other down on the same
