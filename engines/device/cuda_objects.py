@@ -42,10 +42,8 @@ class Driver:
             return getattr(self.cuda, name)(*args)
         except RuntimeError as error:  # the bindings do not find libcuda, or this function in it
             raise BackendError(f"{name}: {error}") from error
-        except (
-            KeyError,
-            ValueError,
-        ) as error:  # `12345` or `12345 is not a valid CUresult`, as they are older or newer
+        except (KeyError, ValueError) as error:
+            # `12345` or `12345 is not a valid CUresult`, as the bindings are older or newer.
             if (status := re.match(r"(\d+)(?: is not a valid CUresult)?$", str(error))) is None:
                 raise
             meaning = "an error that cuda-python, older than the driver, has no name for"

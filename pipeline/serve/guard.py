@@ -95,9 +95,8 @@ class Guard:
         """The page was opened with the token in its address: keep it in a cookie, and out of the address."""
         if self._token is None or scope["path"] != "/" or "token" not in QueryParams(scope["query_string"]):
             return None
-        answer = RedirectResponse(
-            "./", 303
-        )  # a proxy may serve this page under a path of its own: the cookie stays there
+        # A proxy may serve this page under a path of its own: the cookie stays there.
+        answer = RedirectResponse("./", 303)
         secure = scope["scheme"] == "https"  # as a proxy says
         answer.set_cookie(
             self._cookie, self._token, 30 * 86400, path=None, secure=secure, httponly=True, samesite="strict"

@@ -109,13 +109,10 @@ class WatchRoutes:
 
 def _without_end(request: Request, body: AsyncIterator[bytes], media_type: str) -> Response:
     """The answer to GET; HEAD has its head alone, as nobody would ever read the rest."""
-    return (
-        Response(media_type=media_type)
-        if request.method == "HEAD"
-        else StreamingResponse(
-            body, media_type=media_type, headers={"x-accel-buffering": "no"}
-        )  # nginx keeps none back
-    )
+    if request.method == "HEAD":
+        return Response(media_type=media_type)
+    unheld = {"x-accel-buffering": "no"}  # nginx keeps none back
+    return StreamingResponse(body, media_type=media_type, headers=unheld)
 
 
 async def _parts(station: Station) -> AsyncIterator[bytes]:

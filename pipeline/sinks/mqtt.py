@@ -122,9 +122,8 @@ class MqttSink:
         if link is not None and not self._left.wait(FLUSH_S / 2):
             with suppress(OSError):
                 link.shutdown(SHUT_RDWR)  # it takes no farewell: once it sees this, it says `offline` itself
-        leaving = threading.Thread(
-            target=self._client.loop_stop, daemon=True
-        )  # joins paho's, which may be connecting
+        # It joins paho's thread, which may be connecting.
+        leaving = threading.Thread(target=self._client.loop_stop, daemon=True)
         leaving.start()
         leaving.join(FLUSH_S / 2)
         if self._dropped:
